@@ -1,1 +1,17 @@
-export {};
+export type {
+  DecodeOptions,
+  EncodeOptions,
+  MetadataLike,
+  Tokenizer,
+  TokenStream,
+} from './tokenizer-types.ts';
+export type {
+  ChatContentPart,
+  ChatMessage,
+  ChatTemplate,
+  ChatToolCall,
+  RenderOptions,
+} from './chat-template-types.ts';
+export { tokenizerFromJson } from './tokenizer-from-json.ts';
+export { tokenizerFromGguf } from './tokenizer-from-gguf.ts';
+export { chatTemplateFromGguf, chatTemplateFromJson } from './chat-template.ts';
