@@ -1,1 +1,13 @@
-export {};
+export * from './backend.ts';
+export * from './builder.ts';
+export * from './dtypes/index.ts';
+export * from './dump.ts';
+export * from './ir.ts';
+export * from './op.ts';
+export * from './ops/index.ts';
+export * from './passes/index.ts';
+export * from './passes/plan-memory.ts';
+export * from './passes/rewrite.ts';
+export * from './random.ts';
+export * from './reference-tensor.ts';
+export * from './tensor-data.ts';

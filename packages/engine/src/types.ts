@@ -1,0 +1,143 @@
+/** The engine's public vocabulary: what a request asks, what comes back. Servers and commands know only this. */
+
+import type { ChatMessage } from '@steelyard/text';
+
+/** How the next token is chosen. Applied in this order: bias, penalties, temperature, top-k, typical cuts. */
+export interface SamplingOptions {
+  /** 0 is greedy. Default 1. */
+  readonly temperature?: number;
+  /** Keep the k likeliest tokens; 0 keeps all. Default 0. */
+  readonly topK?: number;
+  /** Keep the smallest set whose probability reaches p. Default 1. */
+  readonly topP?: number;
+  /** Drop tokens less likely than this share of the likeliest. Default 0. */
+  readonly minP?: number;
+  /** Divides positive and multiplies negative logits of tokens seen in prompt or answer. Default 1. */
+  readonly repetitionPenalty?: number;
+  /** Subtracted once from logits of tokens already answered. Default 0. */
+  readonly presencePenalty?: number;
+  /** Subtracted per occurrence in the answer. Default 0. */
+  readonly frequencyPenalty?: number;
+  /** Added to logits, by token id. */
+  readonly logitBias?: Readonly<Record<number, number>>;
+  /** Same seed, same model, same backend: same answer. Random when absent. */
+  readonly seed?: number;
+}
+
+export interface GenerateOptions {
+  readonly sampling?: SamplingOptions;
+  /** Tokens to answer with at most; default what the context leaves. */
+  readonly maxTokens?: number;
+  /** Strings that end the answer and are not part of it. */
+  readonly stop?: readonly string[];
+  /** Continue past end-of-sequence tokens. Default false. */
+  readonly ignoreEos?: boolean;
+  /** Report the log-probability of each token and of this many alternatives (0 to 20). */
+  readonly logprobs?: number;
+  /** Also report log-probabilities of the prompt's tokens (`promptLogprobs` event). */
+  readonly promptLogprobs?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface TokenLogprob {
+  readonly id: number;
+  /** The token's bytes as text; half characters show as U+FFFD. */
+  readonly text: string;
+  readonly bytes: Uint8Array;
+  /** Natural logarithm, before temperature and cuts. */
+  readonly logprob: number;
+  readonly top: readonly {
+    readonly id: number;
+    readonly text: string;
+    readonly bytes: Uint8Array;
+    readonly logprob: number;
+  }[];
+}
+
+export type FinishReason = 'stop' | 'length' | 'abort';
+
+export interface Usage {
+  readonly promptTokens: number;
+  /** Prompt tokens whose keys and values came from the prefix cache. */
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+}
+
+export interface Timing {
+  /** Milliseconds in the queue before the first step. */
+  readonly queuedMs: number;
+  /** Milliseconds from first step to first token. */
+  readonly prefillMs: number;
+  /** Milliseconds from first to last token. */
+  readonly decodeMs: number;
+}
+
+/** A request's events in order: promptLogprobs?, then text as it comes, then exactly one finish. */
+export type GenerateEvent =
+  | { readonly type: 'promptLogprobs'; readonly tokens: readonly TokenLogprob[] }
+  | {
+      readonly type: 'text';
+      /** Whole characters only; may cover several tokens, held back while a stop string may begin. */
+      readonly text: string;
+      /** Ids of the tokens that completed since the last text event. */
+      readonly tokens: readonly number[];
+      readonly logprobs?: readonly TokenLogprob[];
+    }
+  | {
+      readonly type: 'finish';
+      readonly reason: FinishReason;
+      /** The stop string that ended it, if one did. */
+      readonly stop?: string;
+      readonly usage: Usage;
+      readonly timing: Timing;
+    };
+
+export interface ChatOptions extends GenerateOptions {
+  /** JSON Schema function tools, handed to the template. */
+  readonly tools?: readonly unknown[];
+  /** Extra variables for the template (`enable_thinking`, ...). */
+  readonly templateVariables?: Readonly<Record<string, unknown>>;
+}
+
+/** Facts shown by `show`, `/v1/models` and the chat page. */
+export interface ModelInfo {
+  readonly name: string;
+  readonly architecture: string;
+  readonly parameterCount: number;
+  readonly quantisation: string;
+  /** Tokens that a sequence may have here: the model's, or less by the memory budget. */
+  readonly contextLength: number;
+  readonly vocabSize: number;
+  readonly backend: string;
+  readonly hasChatTemplate: boolean;
+}
+
+export interface EngineStats {
+  readonly running: number;
+  readonly waiting: number;
+  readonly pagesTotal: number;
+  readonly pagesFree: number;
+  /** Pages that no request uses, kept for prefix reuse. */
+  readonly pagesCached: number;
+  readonly promptTokensTotal: number;
+  readonly cachedTokensTotal: number;
+  readonly completionTokensTotal: number;
+  readonly stepsTotal: number;
+  readonly preemptionsTotal: number;
+  /** Bytes by purpose. */
+  readonly memory: { readonly weights: number; readonly kv: number; readonly temporaries: number };
+}
+
+/** One loaded model: tokenizer, template, engine. Everything that serves people holds one of these. */
+export interface LanguageModel {
+  readonly info: ModelInfo;
+  /** Streams a chat answer. Errors (too long, no template) are thrown on the first `next()`. */
+  chat(messages: readonly ChatMessage[], options?: ChatOptions): AsyncIterable<GenerateEvent>;
+  /** Streams the continuation of a text or of token ids. */
+  complete(prompt: string | readonly number[], options?: GenerateOptions): AsyncIterable<GenerateEvent>;
+  tokenize(text: string, options?: { addSpecial?: boolean; parseSpecial?: boolean }): number[];
+  detokenize(ids: readonly number[]): string;
+  stats(): EngineStats;
+  /** Aborts what runs and frees all memory. */
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,184 @@
+import { ShapeError } from '@steelyard/core';
+import { formatType, type TensorType } from '../ir.ts';
+import { defineOp, type AttrsOf, type BoundType } from '../op.ts';
+import type { Random } from '../random.ts';
+import type { ReferenceTensor } from '../reference-tensor.ts';
+import { expectDim, expectF32, expectRank, operand } from './shape-rules.ts';
+
+/**
+ * scale: factor on q . k. window: a token sees itself and the window - 1 tokens before it, 0 for all.
+ * chunk: it sees only its own chunk of that many positions (Llama 4), 0 for all. softcap: scores become
+ * softcap * tanh(score / softcap), 0 for none.
+ */
+const attrs = { scale: 'f32', window: 'i32', chunk: 'i32', softcap: 'f32' } as const;
+
+export const attention = defineOp({
+  name: 'attention',
+  doc: 'Causal attention of T query tokens over the paged keys and values of their sequences; grouped heads.',
+  see: 'Kwon et al. 2023, arXiv:2309.06180; Dao 2023, arXiv:2307.08691; sinks: the gpt-oss model card',
+  /**
+   * q [T, H, D]; keys [N, Hkv, page_size, D]; values [N, Hkv, page_size, Dv]; positions i32 [T], a token's
+   * place in its sequence; sequences i32 [T], its row of pages i32 [S, P]; sinks [H], a logit that takes
+   * part in the softmax and carries no value. Tokens of one sequence are adjacent, in order of position.
+   */
+  operands: ['q', 'keys', 'values', 'positions', 'sequences', 'pages', 'sinks?'],
+  results: ['y'],
+  attrs,
+  infer(inputs) {
+    const [q, keys, values, positions, sequences, pages] = [0, 1, 2, 3, 4, 5].map((i) =>
+      operand(inputs, i),
+    ) as [TensorType, TensorType, TensorType, TensorType, TensorType, TensorType];
+    expectF32([q], ['q']);
+    expectRank('q', q, 3);
+    expectRank('keys', keys, 4);
+    expectRank('values', values, 4);
+    expectRank('pages', pages, 2);
+    for (const [name, t] of Object.entries({ positions, sequences, pages })) {
+      if (t.dtype !== 'i32') throw new ShapeError(`${name} must be i32, is ${formatType(t)}`);
+    }
+    expectDim('positions', positions.shape[0], q.shape[0]);
+    expectDim('sequences', sequences.shape[0], q.shape[0]);
+    expectDim('head_dim of keys', keys.shape[3], q.shape[2]);
+    for (const axis of [0, 1, 2]) expectDim(`axis ${axis} of values`, values.shape[axis], keys.shape[axis]);
+    const [heads, kvHeads] = [q.shape[1] as number, keys.shape[1] as number];
+    if (heads % kvHeads !== 0) throw new ShapeError(`${heads} heads do not divide among ${kvHeads} kv heads`);
+    const sinks = inputs[6];
+    if (sinks) expectDim('sinks', sinks.shape[0], heads);
+    return [{ shape: [q.shape[0] as number, heads, values.shape[3] as number], dtype: 'f32' }];
+  },
+  // An upper bound: shapes do not say how long each sequence is.
+  flops([q, keys, , , , pages], [y]) {
+    const [[tokens = 0, heads = 0, dim = 0], pageSize = 0, longest = 0, valueDim = 0] = [
+      (q as BoundType).shape,
+      keys?.shape[2],
+      pages?.shape[1],
+      y?.shape[2],
+    ];
+    return 2 * tokens * heads * (dim + valueDim) * longest * pageSize;
+  },
+  reference(inputs, [y], options) {
+    const [q, keys, values, positions, sequences, pages, sinks] = inputs as ReferenceTensor[];
+    const [tokens, heads] = (q as ReferenceTensor).shape as [number, number];
+    for (let t = 0; t < tokens; t++) {
+      const row = (sequences as ReferenceTensor).i32[t] as number;
+      const width = (pages as ReferenceTensor).rowLength;
+      const table = (pages as ReferenceTensor).i32.subarray(row * width, (row + 1) * width);
+      const position = (positions as ReferenceTensor).i32[t] as number;
+      for (let h = 0; h < heads; h++) {
+        attendHead(
+          q as ReferenceTensor,
+          keys as ReferenceTensor,
+          values as ReferenceTensor,
+          y as ReferenceTensor,
+          {
+            t,
+            h,
+            position,
+            table,
+            sink: sinks?.f32[h],
+            options,
+          },
+        );
+      }
+    }
+  },
+  sample: sampleAttention,
+});
+
+interface HeadCase {
+  readonly t: number;
+  readonly h: number;
+  readonly position: number;
+  readonly table: Int32Array;
+  readonly sink: number | undefined;
+  readonly options: AttrsOf<typeof attrs>;
+}
+
+/** First position that a token at `position` may see. */
+function firstVisible(position: number, window: number, chunk: number): number {
+  const byWindow = window > 0 ? position - window + 1 : 0;
+  const byChunk = chunk > 0 ? position - (position % chunk) : 0;
+  return Math.max(0, byWindow, byChunk);
+}
+
+function attendHead(
+  q: ReferenceTensor,
+  keys: ReferenceTensor,
+  values: ReferenceTensor,
+  y: ReferenceTensor,
+  head: HeadCase,
+): void {
+  const { t, h, position, table, sink, options } = head;
+  const [, heads, dim] = q.shape as [number, number, number];
+  const [, kvHeads, pageSize, valueDim] = values.shape as [number, number, number, number];
+  const kvHead = Math.floor((h * kvHeads) / heads);
+  const slot = (j: number): number =>
+    ((table[Math.floor(j / pageSize)] as number) * kvHeads + kvHead) * pageSize + (j % pageSize);
+  const first = firstVisible(position, options.window, options.chunk);
+  const scores: number[] = [];
+  for (let j = first; j <= position; j++) {
+    let score = 0;
+    for (let i = 0; i < dim; i++) {
+      score += (q.f32[(t * heads + h) * dim + i] as number) * (keys.f32[slot(j) * dim + i] as number);
+    }
+    score *= options.scale;
+    scores.push(options.softcap > 0 ? options.softcap * Math.tanh(score / options.softcap) : score);
+  }
+  const top = scores.reduce((a, b) => Math.max(a, b), sink ?? -Infinity);
+  const weights = scores.map((s) => Math.exp(s - top));
+  const total = weights.reduce((a, b) => a + b, sink === undefined ? 0 : Math.exp(sink - top));
+  for (let i = 0; i < valueDim; i++) {
+    let sum = 0;
+    weights.forEach((w, n) => {
+      sum += w * (values.f32[slot(first + n) * valueDim + i] as number);
+    });
+    y.f32[(t * heads + h) * valueDim + i] = sum / total;
+  }
+}
+
+function sampleAttention(random: Random) {
+  const [kvHeads, group, dim] = [random.int(1, 3), random.pick([1, 3, 4]), random.pick([8, 64, 80])];
+  const pageSize = random.pick([4, 16, 32]);
+  const sequenceCount = random.int(1, 3);
+  const positions: number[] = [];
+  const sequences: number[] = [];
+  const lengths: number[] = [];
+  for (let s = 0; s < sequenceCount; s++) {
+    const fresh = random.pick([1, 1, 2, 5, 19]);
+    const start = random.int(0, 70);
+    for (let t = 0; t < fresh; t++) {
+      positions.push(start + t);
+      sequences.push(s);
+    }
+    lengths.push(start + fresh);
+  }
+  const width = Math.max(...lengths.map((n) => Math.ceil(n / pageSize)));
+  const total = sequenceCount * width + 1;
+  const order = Array.from({ length: total }, (_, i) => i);
+  for (let i = total - 1; i > 0; i--) {
+    const j = random.int(0, i);
+    [order[i], order[j]] = [order[j] as number, order[i] as number];
+  }
+  const dtype = random.pick(['f32', 'f16'] as const);
+  const cache = { shape: [total, kvHeads, pageSize, dim], dtype };
+  const heads = kvHeads * group;
+  const index = (values: number[], shape = [values.length]) =>
+    ({ shape, dtype: 'i32', values: Int32Array.from(values) }) as const;
+  return {
+    inputs: [
+      { shape: [positions.length, heads, dim], dtype: 'f32' as const },
+      cache,
+      cache,
+      index(positions),
+      index(sequences),
+      index(order.slice(0, sequenceCount * width), [sequenceCount, width]),
+      random.next() < 0.3 ? { shape: [heads], dtype: 'f32' as const } : null,
+    ],
+    attrs: {
+      scale: 1 / Math.sqrt(dim),
+      window: random.pick([0, 0, 3, 20]),
+      chunk: random.pick([0, 0, 0, 8]),
+      softcap: random.pick([0, 0, 5]),
+    },
+  };
+}

@@ -1,0 +1,63 @@
+import { ShapeError } from '@steelyard/core';
+import { formatType } from '../ir.ts';
+import { defineOp } from '../op.ts';
+import type { ReferenceTensor } from '../reference-tensor.ts';
+import { expectDim, expectF32, expectRank, operand } from './shape-rules.ts';
+
+export const kvwrite = defineOp({
+  name: 'kvwrite',
+  doc: 'Stores the keys or values of T tokens at their slots (page * page_size + offset) of a paged cache.',
+  see: 'Kwon et al. 2023, arXiv:2309.06180',
+  /** cache: state [N, Hkv, page_size, D]; x: [T, Hkv, D]; slots: i32 [T], -1 to skip a token. */
+  operands: ['cache', 'x', 'slots'],
+  results: ['cache'],
+  attrs: {},
+  aliases: [0],
+  infer(inputs) {
+    const [cache, x, slots] = [operand(inputs, 0), operand(inputs, 1), operand(inputs, 2)];
+    expectRank('cache', cache, 4);
+    expectRank('x', x, 3);
+    expectF32([x], ['x']);
+    if (slots.dtype !== 'i32') throw new ShapeError(`slots must be i32, is ${formatType(slots)}`);
+    expectDim('slots', slots.shape[0], x.shape[0]);
+    expectDim('heads of x', x.shape[1], cache.shape[1]);
+    expectDim('head_dim of x', x.shape[2], cache.shape[3]);
+    return [cache];
+  },
+  flops: () => 0,
+  reference([, x, slots], [cache]) {
+    const to = cache as ReferenceTensor;
+    const [, heads, pageSize, dim] = to.shape as [number, number, number, number];
+    const from = (x as ReferenceTensor).f32;
+    (slots as ReferenceTensor).i32.forEach((slot, t) => {
+      if (slot < 0) return;
+      const page = Math.floor(slot / pageSize);
+      for (let h = 0; h < heads; h++) {
+        const at = ((page * heads + h) * pageSize + (slot % pageSize)) * dim;
+        for (let i = 0; i < dim; i++) to.f32[at + i] = to.round(from[(t * heads + h) * dim + i] as number);
+      }
+    });
+  },
+  sample(random) {
+    const [pages, heads, pageSize, dim] = [
+      random.int(1, 4),
+      random.int(1, 4),
+      random.pick([4, 16, 32]),
+      random.pick([8, 64]),
+    ];
+    const tokens = random.int(1, Math.min(6, pages * pageSize));
+    const slots = new Int32Array(tokens);
+    const free = Array.from({ length: pages * pageSize }, (_, i) => i);
+    for (let t = 0; t < tokens; t++) {
+      slots[t] = random.next() < 0.1 ? -1 : (free.splice(random.int(0, free.length - 1), 1)[0] as number);
+    }
+    return {
+      inputs: [
+        { shape: [pages, heads, pageSize, dim], dtype: random.pick(['f32', 'f16'] as const) },
+        { shape: [tokens, heads, dim], dtype: 'f32' },
+        { shape: [tokens], dtype: 'i32', values: slots },
+      ],
+      attrs: {},
+    };
+  },
+});
