@@ -1,8 +1,95 @@
 /** Tokenizers rebuilt from the `tokenizer.ggml.*` metadata of a GGUF file. */
 
-import { UnsupportedError } from '@steelyard/core';
+import { FormatError, UnsupportedError } from '@steelyard/core';
+import { endTokenIds } from './end-tokens.ts';
+import { bpeJson } from './gguf-bpe.ts';
+import {
+  flag,
+  optionalId,
+  optionalString,
+  readVocabulary,
+  tokenType,
+  type Metadata,
+} from './gguf-metadata.ts';
+import { preTokenizerPreset } from './gguf-pre-tokenizers.ts';
+import { sentencePieceJson } from './gguf-sentencepiece.ts';
+import { wordPieceJson } from './gguf-word-piece.ts';
+import type { Json } from './json-access.ts';
+import { LoadedTokenizer } from './loaded-tokenizer.ts';
+import type { ModelSource } from './model-vocabulary.ts';
 import type { MetadataLike, Tokenizer } from './tokenizer-types.ts';
 
-export function tokenizerFromGguf(_metadata: ReadonlyMap<string, MetadataLike>): Tokenizer {
-  throw new UnsupportedError('tokenizer.ggml.* is not read yet');
+const source: ModelSource = { vocab: 'tokenizer.ggml.tokens', merges: 'tokenizer.ggml.merges' };
+
+/** A tokenizer.json made of the metadata, with what such a model adds to a text unless the file says otherwise. */
+interface Rebuilt {
+  readonly json: Json;
+  readonly addBos: boolean;
+  readonly addSep: boolean;
+}
+
+/**
+ * @throws FormatError naming the key where the metadata is damaged; UnsupportedError for a tokenizer model or a
+ *   pre-tokenizer name that is not known.
+ */
+export function tokenizerFromGguf(metadata: ReadonlyMap<string, MetadataLike>): Tokenizer {
+  const vocabulary = readVocabulary(metadata);
+  const { json, addBos, addSep } = rebuild(metadata, vocabulary);
+  const id = (name: string) =>
+    optionalId(metadata, `tokenizer.ggml.${name}_token_id`, vocabulary.tokens.length);
+  const eos = id('eos');
+  const bos = id('bos') ?? id('cls');
+  const before = flag(metadata, 'tokenizer.ggml.add_bos_token', addBos) ? [bos] : [];
+  const after = flag(metadata, 'tokenizer.ggml.add_eos_token', false) ? [eos] : [];
+  if (flag(metadata, 'tokenizer.ggml.add_sep_token', addSep))
+    after.push(id('seperator') ?? id('separator') ?? eos);
+  const template = templateProcessing(vocabulary.tokens, before, after);
+  const tokenizer = new LoadedTokenizer({ ...json, post_processor: template }, source);
+  tokenizer.bosId = bos;
+  const declared = [eos, id('eot'), id('eom')].filter((end) => end !== undefined);
+  tokenizer.eosIds = endTokenIds(declared, (content) => {
+    const end = tokenizer.id(content);
+    const type = end === undefined ? undefined : vocabulary.types[end];
+    return type === tokenType.control || type === tokenType.userDefined ? end : undefined;
+  });
+  return tokenizer;
+}
+
+function rebuild(metadata: Metadata, vocabulary: ReturnType<typeof readVocabulary>): Rebuilt {
+  const model = optionalString(metadata, 'tokenizer.ggml.model');
+  switch (model) {
+    case 'gpt2': {
+      const preset = preTokenizerPreset(optionalString(metadata, 'tokenizer.ggml.pre') ?? 'default');
+      const json = bpeJson(metadata, vocabulary, preset);
+      return { json, addBos: preset.addBos === true, addSep: preset.addSep === true };
+    }
+    case 'llama': {
+      const prefix = flag(metadata, 'tokenizer.ggml.add_space_prefix', true);
+      return { json: sentencePieceJson(metadata, vocabulary, prefix), addBos: true, addSep: false };
+    }
+    case 'bert':
+      return { json: wordPieceJson(vocabulary), addBos: true, addSep: true };
+    case undefined:
+      throw new FormatError(
+        'tokenizer.ggml.model: got nothing, expected a tokenizer. The file holds no tokenizer; use another file of this model.',
+      );
+    default:
+      throw new UnsupportedError(
+        `tokenizer.ggml.model: the tokenizer ${JSON.stringify(model)} is not supported (supported: gpt2, llama, bert). Use the model's tokenizer.json (safetensors).`,
+      );
+  }
+}
+
+/** Special tokens around a text. A file that wants a token it does not name gets none. */
+function templateProcessing(
+  tokens: readonly string[],
+  before: readonly (number | undefined)[],
+  after: readonly (number | undefined)[],
+): Json {
+  const special = (ids: readonly (number | undefined)[]) =>
+    ids.filter((id) => id !== undefined).map((id) => ({ SpecialToken: { id: tokens[id], type_id: 0 } }));
+  return {
+    type: 'TemplateProcessing',
+    single: [...special(before), { Sequence: { id: 'A', type_id: 0 } }, ...special(after)],
+  };
 }
