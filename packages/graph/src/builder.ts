@@ -83,6 +83,11 @@ class GraphBuilder {
     return outputs;
   }
 
+  /** The nodes so far, in order. */
+  recorded(): readonly Node[] {
+    return this.#nodes;
+  }
+
   finish(): Graph {
     return { name: this.#name, sources: this.#sources, nodes: this.#nodes, outputs: this.#outputs };
   }

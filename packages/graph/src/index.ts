@@ -1,3 +1,4 @@
+export * from './autodiff.ts';
 export * from './backend.ts';
 export * from './builder.ts';
 export * from './dtypes/index.ts';

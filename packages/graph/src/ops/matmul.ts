@@ -12,7 +12,7 @@ function columns(w: { readonly shape: TensorType['shape'] }, transposed: boolean
 
 export const matmul = defineOp({
   name: 'matmul',
-  doc: 'x times one or more weights in their published format, side by side: y = [x w1', x w2', ...] + bias.',
+  doc: 'x times one or more weights in their published format, side by side, plus a bias.',
   operands: ['x', 'bias?', 'w...'],
   results: ['y'],
   /** transposed: w is [out, in], as linear layers are published; else [in, out]. */

@@ -1,0 +1,24 @@
+/** Builds everything: TypeScript of all packages, then the native kernels where a compiler exists. */
+
+import { pathToFileURL } from 'node:url';
+import { runNode } from './run.mjs';
+
+/** @throws Error when a step fails */
+export async function build({ quiet = false } = {}) {
+  const say = quiet ? () => {} : (text) => console.error(text);
+  say('building: TypeScript');
+  if (await runNode(['node_modules/typescript/bin/tsc', '-b', 'tsconfig.build.json'])) {
+    throw new Error('the TypeScript build failed; see the messages above');
+  }
+  say('building: native kernels');
+  if (await runNode(['packages/backend-cpu/scripts/build.mjs', ...(quiet ? ['--quiet'] : [])])) {
+    throw new Error('the native build failed; see the messages above');
+  }
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await build({ quiet: process.argv.includes('--quiet') }).catch((error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });
+}
