@@ -21,7 +21,7 @@ export function sentencePieceJson(metadata: Metadata, file: GgufVocabulary, spac
   }
   const vocabulary = { ...file, tokens: unescapeRuns(file) };
   const vocab = modelVocabulary(vocabulary);
-  addWhiteSpace(vocabulary, vocab);
+  const runs = addSpaceRuns(vocabulary, vocab);
   const unknown = vocabulary.tokens.find((_, id) => vocabulary.types[id] === tokenType.unknown);
   const replace: Json = { type: 'Replace', pattern: { String: ' ' }, content: mark };
   const decoders: Json[] = [
@@ -40,7 +40,7 @@ export function sentencePieceJson(metadata: Metadata, file: GgufVocabulary, spac
     model: {
       type: 'BPE',
       vocab,
-      merges: mergesFromScores(vocab, scores),
+      merges: mergesFromScores(vocab, (id) => (runs.has(id) ? Infinity : scores[id]!)),
       unk_token: unknown ?? null,
       fuse_unk: true,
       byte_fallback: true,
@@ -59,21 +59,29 @@ function unescapeRuns({ tokens, types }: GgufVocabulary): string[] {
 }
 
 /**
- * User-defined runs of white space are found by merging as well as by matching (a longer run than any token is cut
- * by merges). Merging tabs and newlines starts from single characters, whose place a byte token may hold.
+ * Puts user-defined runs of spaces into the vocabulary and returns their ids. Text never holds U+2581 until it is
+ * normalised, so these tokens are found by merging. They come before all other merges, as SentencePiece takes
+ * user-defined pieces first; the scores that converters write for them mean nothing.
  */
-function addWhiteSpace({ tokens, types }: GgufVocabulary, vocab: Record<string, number>): void {
+function addSpaceRuns({ tokens, types }: GgufVocabulary, vocab: Record<string, number>): Set<number> {
+  const runs = new Set<number>();
   for (let id = 0; id < tokens.length; id++) {
     const token = tokens[id]!;
-    if (types[id] === tokenType.userDefined && /^\u2581+$/.test(token)) vocab[token] = id;
+    if (types[id] !== tokenType.userDefined || !/^\u2581+$/.test(token)) continue;
+    vocab[token] = id;
+    runs.add(id);
   }
+  return runs;
 }
 
 /** Every way to cut a token into two known tokens, best score first; ties keep the order of the vocabulary. */
-function mergesFromScores(vocab: Record<string, number>, scores: ArrayLike<number>): [string, string][] {
+function mergesFromScores(
+  vocab: Record<string, number>,
+  scoreOf: (id: number) => number,
+): [string, string][] {
   const merges: { pair: [string, string]; score: number }[] = [];
   for (const token of Object.keys(vocab).sort((a, b) => vocab[a]! - vocab[b]!)) {
-    const score = scores[vocab[token]!]!;
+    const score = scoreOf(vocab[token]!);
     const local: [string, string][] = [];
     for (let cut = 1; cut < token.length; cut++) {
       const code = token.charCodeAt(cut);
@@ -87,5 +95,5 @@ function mergesFromScores(vocab: Record<string, number>, scores: ArrayLike<numbe
     if (local.length > 1) local.sort((a, b) => vocab[a[0]]! - vocab[b[0]]! || vocab[a[1]]! - vocab[b[1]]!);
     for (const pair of local) merges.push({ pair, score });
   }
-  return merges.sort((a, b) => b.score - a.score).map(({ pair }) => pair);
+  return merges.sort((a, b) => (a.score === b.score ? 0 : b.score - a.score)).map(({ pair }) => pair);
 }

@@ -14,4 +14,4 @@ export type {
 } from './chat-template-types.ts';
 export { tokenizerFromJson } from './tokenizer-from-json.ts';
 export { tokenizerFromGguf } from './tokenizer-from-gguf.ts';
-export { chatTemplateFromGguf, chatTemplateFromJson } from './chat-template.ts';
+export { chatTemplateFromGguf, chatTemplateFromJson, requireChatTemplate } from './chat-template.ts';
