@@ -1,1 +1,3 @@
-export {};
+export type { KvSpec, KvState, LoadedModel, LoadOptions, ModelConfig } from './model.ts';
+export { loadModel } from './load-model.ts';
+export { architectures, supportedArchitectures, type ArchitectureSummary } from './registry.ts';

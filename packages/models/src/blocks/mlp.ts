@@ -1,0 +1,45 @@
+/** Feed-forward blocks and the activations that files name. */
+
+import type { Value } from '@steelyard/graph';
+import type { Step } from '../step.ts';
+import { linear, type Bias, type LinearOptions } from './linear.ts';
+
+/** Names of activations in `hidden_act` and `activation_function`. GGUF files leave them to the architecture. */
+export const activationNames = ['silu', 'swish', 'gelu', 'gelu_new', 'gelu_pytorch_tanh'] as const;
+export type Activation = (typeof activationNames)[number];
+
+export function activate(step: Step, x: Value, activation: Activation): Value {
+  if (activation === 'silu' || activation === 'swish') return step.g.silu(x);
+  return step.g.gelu(x, { approximate: activation === 'gelu' ? 'none' : 'tanh' });
+}
+
+export interface MlpShape {
+  readonly width: number;
+  readonly activation: Activation;
+  readonly bias?: Bias;
+}
+
+/** down(act(gate(x)) * up(x)). @see Shazeer 2020, arXiv:2002.05202 */
+export function gatedMlp(
+  step: Step,
+  x: Value,
+  block: string,
+  { width, activation, bias = false }: MlpShape,
+): Value {
+  const gate = activate(step, linear(step, x, `${block}.ffn_gate`, width, { bias }), activation);
+  const up = linear(step, x, `${block}.ffn_up`, width, { bias });
+  return linear(step, step.g.mul(gate, up), `${block}.ffn_down`, x.shape[1] as number, { bias });
+}
+
+/** down(act(up(x))). */
+export function plainMlp(
+  step: Step,
+  x: Value,
+  block: string,
+  shape: MlpShape,
+  options: LinearOptions = {},
+): Value {
+  const linearOptions = { ...options, bias: shape.bias ?? false };
+  const up = activate(step, linear(step, x, `${block}.ffn_up`, shape.width, linearOptions), shape.activation);
+  return linear(step, up, `${block}.ffn_down`, x.shape[1] as number, linearOptions);
+}

@@ -1,0 +1,145 @@
+/** Reads rope settings: `rope_parameters` (transformers 5), `rope_scaling` with `rope_theta` (before), GGUF keys. */
+
+import { UnsupportedError } from '@steelyard/core';
+import { limits, type ConfigReader } from '../config-reader.ts';
+import { yarnAttention, type RopeScaling } from './rope-frequencies.ts';
+
+export interface RopeConfig {
+  readonly theta: number;
+  /** Elements of each head that turn, even. */
+  readonly dims: number;
+  /** Pairs are neighbours, else halves of the head. */
+  readonly interleaved: boolean;
+  readonly scaling: RopeScaling;
+}
+
+export interface RopeDefaults {
+  readonly headDim: number;
+  /** Positions of the model, where the file does not say how many it was pre-trained for. */
+  readonly contextLength: number;
+  /** Whether GGUF files of this architecture hold neighbouring pairs; Hugging Face's hold halves. */
+  readonly interleavedInGguf: boolean;
+}
+
+/** @throws UnsupportedError for a kind of scaling that is not implemented */
+export function readRope(reader: ConfigReader, defaults: RopeDefaults): RopeConfig {
+  return reader.format === 'gguf' ? readGguf(reader, defaults) : readHuggingFace(reader, defaults);
+}
+
+const factorRule = { min: 1e-6, max: 1e6 } as const;
+const thetaRule = { min: 1, max: 1e15, fallback: 10000 } as const;
+const contextRule = { min: 1, max: limits.positions } as const;
+
+function readHuggingFace(reader: ConfigReader, { headDim, contextLength }: RopeDefaults): RopeConfig {
+  const outer = reader.number({ hf: 'rope_theta' }, thetaRule);
+  const parameters = reader.section('rope_parameters');
+  const section = parameters ?? reader.section('rope_scaling');
+  if (parameters) reader.ignore({ hf: 'rope_scaling' });
+  const rope = { dims: headDim, interleaved: false } as const;
+  if (!section) return { ...rope, theta: outer, scaling: { type: 'none' } };
+  const theta = section.number({ hf: 'rope_theta' }, { ...thetaRule, fallback: outer });
+  const scaling = readScaling(section, contextLength);
+  section.finish();
+  return { ...rope, theta, scaling };
+}
+
+function readScaling(section: ConfigReader, contextLength: number): RopeScaling {
+  const type = section.choice(
+    { hf: ['rope_type', 'type'] },
+    ['default', 'linear', 'llama3', 'yarn'],
+    'default',
+  );
+  const original = { hf: 'original_max_position_embeddings' };
+  const rule = { ...contextRule, fallback: contextLength };
+  switch (type) {
+    case 'default':
+      section.ignore(original, { hf: 'factor' });
+      return { type: 'none' };
+    case 'linear':
+      section.ignore(original);
+      return { type, factor: section.number({ hf: 'factor' }, factorRule) };
+    case 'llama3':
+      return {
+        type,
+        factor: section.number({ hf: 'factor' }, factorRule),
+        lowFreqFactor: section.number({ hf: 'low_freq_factor' }, factorRule),
+        highFreqFactor: section.number({ hf: 'high_freq_factor' }, factorRule),
+        originalContext: section.integer(original, rule),
+      };
+    case 'yarn': {
+      const originalContext = section.integer(original, rule);
+      const factor = section.number(
+        { hf: 'factor' },
+        { ...factorRule, fallback: contextLength / originalContext },
+      );
+      return {
+        type,
+        factor,
+        originalContext,
+        betaFast: section.number({ hf: 'beta_fast' }, { ...factorRule, fallback: 32 }),
+        betaSlow: section.number({ hf: 'beta_slow' }, { ...factorRule, fallback: 1 }),
+        attentionFactor: yarnAttentionOf(section, factor),
+        truncate: section.flag({ hf: 'truncate' }, true),
+      };
+    }
+  }
+}
+
+/** Given outright, or by the ratio of two scales (DeepSeek), or yarn's default. */
+function yarnAttentionOf(section: ConfigReader, factor: number): number {
+  const rule = { min: 0, max: 1e6, fallback: undefined } as const;
+  const given = section.number({ hf: 'attention_factor' }, rule);
+  const mscale = section.number({ hf: 'mscale' }, rule);
+  const mscaleAll = section.number({ hf: 'mscale_all_dim' }, rule);
+  if (given !== undefined) return given;
+  if (mscale && mscaleAll) return yarnAttention(factor, mscale) / yarnAttention(factor, mscaleAll);
+  return yarnAttention(factor);
+}
+
+function readGguf(reader: ConfigReader, defaults: RopeDefaults): RopeConfig {
+  const { headDim, contextLength, interleavedInGguf } = defaults;
+  const dims = reader.integer({ gguf: 'rope.dimension_count' }, { min: 2, max: headDim, fallback: headDim });
+  const theta = reader.number({ gguf: 'rope.freq_base' }, thetaRule);
+  const old = reader.number({ gguf: 'rope.scale_linear' }, { min: 0, max: 1e6, fallback: 0 });
+  const stored = reader.number({ gguf: 'rope.scaling.factor' }, { min: 0, max: 1e6, fallback: old });
+  // Zero stands for "not scaled" in files of early converters.
+  const factor = stored === 0 ? 1 : stored;
+  const type = reader.choice({ gguf: 'rope.scaling.type' }, ['none', 'linear', 'yarn'], 'linear');
+  reader.ignore({ gguf: 'rope.scaling.finetuned' });
+  const rope = { theta, dims, interleaved: interleavedInGguf };
+  if (type !== 'yarn') {
+    reader.ignore({ gguf: 'rope.scaling.original_context_length' });
+    const plain = type === 'none' || factor === 1;
+    return { ...rope, scaling: plain ? { type: 'none' } : { type: 'linear', factor } };
+  }
+  const original = { gguf: 'rope.scaling.original_context_length' };
+  const extra = { gguf: 'rope.scaling.yarn_ext_factor' };
+  if (reader.number(extra, { min: -1e6, max: 1e6, fallback: 1 }) !== 1) {
+    throw new UnsupportedError(
+      `${reader.fileName}: ${extra.gguf} is not 1; yarn here always extrapolates fully`,
+    );
+  }
+  const share = reader.number({ gguf: 'rope.scaling.attn_factor' }, { min: 0, max: 1e6, fallback: 1 });
+  const attention = reader.number(
+    { gguf: 'rope.scaling.yarn_attn_factor' },
+    { min: 0, max: 1e6, fallback: share },
+  );
+  return {
+    ...rope,
+    scaling: {
+      type,
+      factor,
+      originalContext: reader.integer(original, { ...contextRule, fallback: contextLength }),
+      betaFast: reader.number({ gguf: 'rope.scaling.yarn_beta_fast' }, { ...factorRule, fallback: 32 }),
+      betaSlow: reader.number({ gguf: 'rope.scaling.yarn_beta_slow' }, { ...factorRule, fallback: 1 }),
+      // GGUF's factor multiplies yarn's default, config.json's replaces it.
+      attentionFactor: yarnAttention(factor) * attention,
+      truncate: true,
+    },
+  };
+}
+
+/** `llama3, factor 32`; for `show`. */
+export function describeScaling(scaling: RopeScaling): string {
+  return scaling.type === 'none' ? 'none' : `${scaling.type}, factor ${scaling.factor}`;
+}

@@ -1,0 +1,41 @@
+/** From an open file to a graph and its weights. Nothing is read here but metadata and small tables. */
+
+import { elementCount } from '@steelyard/graph';
+import type { ModelFile } from '@steelyard/formats';
+import { ConfigReader } from './config-reader.ts';
+import type { LoadedModel, LoadOptions } from './model.ts';
+import { findArchitecture } from './registry.ts';
+import { Step } from './step.ts';
+import { WeightSource } from './weight-source.ts';
+
+/**
+ * Finds the file's architecture, reads its configuration, traces its forward pass and matches its weights.
+ * @throws UnsupportedError for an architecture or a setting that is not implemented
+ * @throws FormatError for missing, misshapen or superfluous tensors and for impossible settings
+ */
+export function loadModel(file: ModelFile, options: LoadOptions): LoadedModel {
+  const { architecture, declared } = findArchitecture(file);
+  const reader = ConfigReader.of(file, declared);
+  const config = architecture.readConfig(reader);
+  reader.finish();
+  const source = new WeightSource(file, architecture.names);
+  const step = new Step(config.architecture, source, options);
+  const logits = architecture.forward(step, config);
+  source.finish();
+  const graph = step.finish(logits);
+  let parameterCount = 0;
+  let weightBytes = 0;
+  for (const data of step.weights.values()) {
+    parameterCount += elementCount(data.shape);
+    weightBytes += data.byteLength;
+  }
+  return {
+    config,
+    graph,
+    weights: step.weights,
+    kv: { states: step.states },
+    parameterCount,
+    weightBytes,
+    facts: architecture.facts?.(config) ?? {},
+  };
+}

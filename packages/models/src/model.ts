@@ -1,0 +1,60 @@
+/** What the engine, `show` and `explain` see of a model; how each architecture reads its files is not here. */
+
+import type { DType, Graph, TensorData } from '@steelyard/graph';
+
+/** Facts that every architecture has. All counts are whole numbers, checked when the file is read. */
+export interface ModelConfig {
+  /** Name in the registry. */
+  readonly architecture: string;
+  /** Rows of the embedding table and columns of the logits; may exceed the tokenizer's vocabulary. */
+  readonly vocabSize: number;
+  /** Positions the model was made for, tokens. */
+  readonly contextLength: number;
+  readonly hiddenSize: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  /** Elements of a query and key head. */
+  readonly headDim: number;
+  /** Elements of a value head where they are not `headDim`. */
+  readonly valueDim?: number;
+}
+
+/** One paged cache tensor: the engine allocates `[N, heads, pageSize, dim]`. */
+export interface KvState {
+  /** Name of the state in the graph: `kv.<layer>.k`, `kv.<layer>.v`. */
+  readonly name: string;
+  readonly heads: number;
+  readonly dim: number;
+}
+
+export interface KvSpec {
+  readonly states: readonly KvState[];
+}
+
+export interface LoadOptions {
+  /** Tokens per page of the KV cache. */
+  readonly pageSize: number;
+  /** Storage format of the KV cache. */
+  readonly kvDType: DType;
+}
+
+/** A model ready to be compiled. The file that its weights lie in must stay open as long as it is used. */
+export interface LoadedModel {
+  readonly config: ModelConfig;
+  /**
+   * One step. Inputs, all i32: `tokens` [T], `positions` [T], `sequences` [T], `slots` [T] (cache slots of the
+   * new tokens), `pages` [S, P], `rows` [V] (tokens of this step whose logits are wanted). States: those of
+   * `kv`. Output: `logits` [V, vocabSize] f32.
+   */
+  readonly graph: Graph;
+  /** Exactly the graph's weights by canonical name, less its constants. */
+  readonly weights: ReadonlyMap<string, TensorData>;
+  readonly kv: KvSpec;
+  /** Elements of all weights. */
+  readonly parameterCount: number;
+  /** Bytes of all weights as stored. */
+  readonly weightBytes: number;
+  /** What `show` prints besides the config: `rope scaling: llama3, factor 32`. */
+  readonly facts: Readonly<Record<string, string>>;
+}

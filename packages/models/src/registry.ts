@@ -1,0 +1,50 @@
+/** The list of architectures. Adding one = its file, its line here, its goldens. */
+
+import { UnsupportedError } from '@steelyard/core';
+import type { ModelFile } from '@steelyard/formats';
+import type { Architecture } from './architecture.ts';
+import { gpt2 } from './gpt2.ts';
+import { llama } from './llama.ts';
+
+const registry: readonly Architecture[] = [llama, gpt2];
+
+/** What `show` and the docs say of an architecture. */
+export interface ArchitectureSummary {
+  readonly name: string;
+  /** `model_type` values of `config.json`. */
+  readonly huggingFace: readonly string[];
+  /** `general.architecture` values of GGUF files. */
+  readonly gguf: readonly string[];
+  /** Tiny models whose logits are compared with transformers' in the conformance suite. */
+  readonly variants: readonly string[];
+}
+
+export const architectures: readonly ArchitectureSummary[] = registry.map(
+  ({ name, huggingFace, gguf, variants }) => ({ name, huggingFace, gguf, variants }),
+);
+
+/** Names under which files may declare a supported architecture, sorted. */
+export function supportedArchitectures(): string[] {
+  return [...new Set(registry.flatMap(({ huggingFace, gguf }) => [...huggingFace, ...gguf]))].sort();
+}
+
+/** What a file says it is. */
+export function declaredArchitecture(file: ModelFile): string | undefined {
+  const value =
+    file.format === 'gguf' ? file.metadata.get('general.architecture') : file.config['model_type'];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** @throws UnsupportedError naming what the file declares and what is supported */
+export function findArchitecture(file: ModelFile): { architecture: Architecture; declared: string } {
+  const declared = declaredArchitecture(file);
+  const key = file.format === 'gguf' ? 'general.architecture' : 'model_type in config.json';
+  const architecture = registry.find(
+    (a) => declared !== undefined && (file.format === 'gguf' ? a.gguf : a.huggingFace).includes(declared),
+  );
+  if (architecture) return { architecture, declared: declared as string };
+  throw new UnsupportedError(
+    `${file.name}: ${key} is ${JSON.stringify(declared) ?? 'missing'}, which is not supported; ` +
+      `supported: ${supportedArchitectures().join(', ')}`,
+  );
+}
