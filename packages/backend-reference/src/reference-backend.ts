@@ -163,7 +163,8 @@ function checkDims(symbols: readonly string[], dims: Bindings, limits: Bindings)
 }
 
 function runNode(node: Node, values: Map<Value, ReferenceTensor>, dims: Bindings): void {
-  const { aliases, view, reference } = opDefinition(node.op);
+  const definition = opDefinition(node.op);
+  const { aliases, view } = definition;
   const inputs = node.inputs.map((v) => v && (values.get(v) as ReferenceTensor));
   const outputs = node.outputs.map((v, i) => {
     const alias = aliases?.[i];
@@ -171,7 +172,7 @@ function runNode(node: Node, values: Map<Value, ReferenceTensor>, dims: Bindings
     if (alias !== undefined && !view) return inputs[alias] as ReferenceTensor;
     return ReferenceTensor.zeros(bindShape(v.shape, dims), v.dtype);
   });
-  reference(inputs, outputs, node.attrs as never);
+  definition.reference(inputs, outputs, node.attrs);
   node.outputs.forEach((v, i) => values.set(v, outputs[i] as ReferenceTensor));
 }
 

@@ -23,9 +23,9 @@ export function gradients(
   for (const node of [...g.recorded()].reverse()) {
     const grads = node.outputs.map((output) => known.get(output) ?? null);
     if (grads.every((grad) => !grad) || !node.outputs.some((output) => wanted.has(output))) continue;
-    const { gradient } = opDefinition(node.op);
-    if (!gradient) throw new UnsupportedError(`${node.op} has no gradient rule; see the op table`);
-    gradient(g, node, grads, node.attrs as never).forEach((grad, i) => {
+    const definition = opDefinition(node.op);
+    if (!definition.gradient) throw new UnsupportedError(`${node.op} has no gradient rule; see the op table`);
+    definition.gradient(g, node, grads, node.attrs).forEach((grad, i) => {
       const input = node.inputs[i];
       if (!grad || !input || !wanted.has(input)) return;
       const other = known.get(input);

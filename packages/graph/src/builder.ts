@@ -3,7 +3,7 @@
 import { ShapeError } from '@steelyard/core';
 import type { DType } from './dtypes/index.ts';
 import { formatType, type Graph, type Node, type Shape, type StorageClass, type Value } from './ir.ts';
-import type { AttrSchema, AttrsOf, AttrValue, OpDefinition } from './op.ts';
+import type { AttrsOf, AttrValue, OpDefinition } from './op.ts';
 import { opDefinition, ops } from './ops/index.ts';
 import type { TensorData } from './tensor-data.ts';
 
@@ -71,7 +71,7 @@ class GraphBuilder {
     checkAttrs(definition, attrs);
     let types;
     try {
-      types = definition.infer(operands, attrs as never);
+      types = definition.infer(operands, attrs);
     } catch (error) {
       if (!(error instanceof ShapeError)) throw error;
       throw new ShapeError(`${op}(${operands.map(formatType).join(', ')}): ${error.message}`);

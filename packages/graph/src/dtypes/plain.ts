@@ -26,6 +26,12 @@ function plain(
 }
 
 export const f32 = plain('f32', 0, 4, (v, at) => v.getFloat32(at, true), { ggml: 0, safetensors: 'F32' });
-export const f16 = plain('f16', 1, 2, (v, at) => f16ToF32(v.getUint16(at, true)), { ggml: 1, safetensors: 'F16' });
+export const f16 = plain('f16', 1, 2, (v, at) => f16ToF32(v.getUint16(at, true)), {
+  ggml: 1,
+  safetensors: 'F16',
+});
 export const i32 = plain('i32', 2, 4, (v, at) => v.getInt32(at, true), { ggml: 26, safetensors: 'I32' });
-export const bf16 = plain('bf16', 3, 2, (v, at) => bf16ToF32(v.getUint16(at, true)), { ggml: 30, safetensors: 'BF16' });
+export const bf16 = plain('bf16', 3, 2, (v, at) => bf16ToF32(v.getUint16(at, true)), {
+  ggml: 30,
+  safetensors: 'BF16',
+});
