@@ -35,8 +35,8 @@ const text = readFileSync(new URL('data/english.txt', import.meta.url), 'utf8');
 const tokens = tokenizerFromGguf(file.metadata).encode(text).slice(0, Number(options.tokens));
 
 const systems = {
-  reference: logitsOf(file, createReferenceBackend(), 'f32', tokens.length, CHUNK),
-  native: logitsOf(file, createCpuBackend(), undefined, tokens.length, CHUNK),
+  reference: await logitsOf(file, createReferenceBackend(), 'f32', tokens.length, CHUNK),
+  native: await logitsOf(file, createCpuBackend(), undefined, tokens.length, CHUNK),
 };
 if (!options['skip-peer']) {
   const peer = await openLlamaCpp(path, tokens.length);

@@ -52,3 +52,17 @@ export function f32ToBf16(value: number): number {
 export function bf16Round(value: number): number {
   return bf16ToF32(f32ToBf16(value));
 }
+
+/** 8-bit float of 4 exponent and 3 fraction bits without infinities (Micikevicius et al. 2022, arXiv:2209.05433). */
+export function f8E4m3ToF32(byte: number): number {
+  const sign = byte & 0x80 ? -1 : 1;
+  const exponent = (byte >> 3) & 15;
+  const fraction = byte & 7;
+  if (exponent === 15 && fraction === 7) return NaN;
+  return exponent === 0 ? sign * fraction * 2 ** -9 : sign * (1 + fraction / 8) * 2 ** (exponent - 7);
+}
+
+/** 8-bit float of 5 exponent and 2 fraction bits: the upper byte of a half. */
+export function f8E5m2ToF32(byte: number): number {
+  return f16ToF32(byte << 8);
+}

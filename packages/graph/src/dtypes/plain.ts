@@ -1,7 +1,7 @@
 /** Floats and integers: blocks of one element. */
 
 import type { DTypeInfo } from './dtype.ts';
-import { bf16ToF32, f16ToF32 } from './float-conversion.ts';
+import { bf16ToF32, f16ToF32, f8E4m3ToF32, f8E5m2ToF32 } from './float-conversion.ts';
 
 type Read = (view: DataView, at: number) => number;
 
@@ -34,4 +34,19 @@ export const i32 = plain('i32', 2, 4, (v, at) => v.getInt32(at, true), { ggml: 2
 export const bf16 = plain('bf16', 3, 2, (v, at) => bf16ToF32(v.getUint16(at, true)), {
   ggml: 30,
   safetensors: 'BF16',
+});
+export const u8 = plain('u8', 4, 1, (v, at) => v.getUint8(at), { safetensors: 'U8' });
+export const i8 = plain('i8', 5, 1, (v, at) => v.getInt8(at), { ggml: 24, safetensors: 'I8' });
+export const f64 = plain('f64', 6, 8, (v, at) => v.getFloat64(at, true), { ggml: 28, safetensors: 'F64' });
+export const i16 = plain('i16', 7, 2, (v, at) => v.getInt16(at, true), { ggml: 25, safetensors: 'I16' });
+export const i64 = plain('i64', 8, 8, (v, at) => Number(v.getBigInt64(at, true)), {
+  ggml: 27,
+  safetensors: 'I64',
+});
+export const bool = plain('bool', 9, 1, (v, at) => v.getUint8(at), { safetensors: 'BOOL' });
+export const f8_e4m3 = plain('f8_e4m3', 10, 1, (v, at) => f8E4m3ToF32(v.getUint8(at)), {
+  safetensors: 'F8_E4M3',
+});
+export const f8_e5m2 = plain('f8_e5m2', 11, 1, (v, at) => f8E5m2ToF32(v.getUint8(at)), {
+  safetensors: 'F8_E5M2',
 });
