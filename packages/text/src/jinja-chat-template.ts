@@ -1,10 +1,10 @@
 /** One model's chat template, or its two: many models have another one for conversations with tools. */
 
 import { FormatError, RequestError } from '@steelyard/core';
-import { Template } from '@huggingface/jinja';
+import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { templateMessage } from './chat-messages.ts';
 import type { ChatMessage, ChatTemplate, RenderOptions } from './chat-template-types.ts';
-import { templateFunctions, TemplateRefusal } from './template-functions.ts';
+import { templateGlobals, TemplateRefusal } from './template-functions.ts';
 
 export interface TemplateSources {
   /** Used without tools, and with tools where `toolUse` is missing. */
@@ -14,12 +14,14 @@ export interface TemplateSources {
   readonly specialTokens: Readonly<Record<string, string>>;
 }
 
+type Program = ReturnType<typeof parse>;
+
 const probe = 'steelyard-probe';
 
 export class JinjaChatTemplate implements ChatTemplate {
   readonly source: string;
   private readonly sources: TemplateSources;
-  private readonly parsed = new Map<string, Template>();
+  private readonly parsed = new Map<string, Program>();
   private readonly wantsParts = new Map<string, boolean>();
   private readonly now: () => Date;
 
@@ -44,14 +46,12 @@ export class JinjaChatTemplate implements ChatTemplate {
   }
 
   private run(source: string, variables: Record<string, unknown>): string {
-    const template = this.parse(source);
+    const program = this.parse(source);
     try {
-      return template.render({
-        documents: null,
-        ...this.sources.specialTokens,
-        ...templateFunctions(this.now),
-        ...variables,
-      });
+      const globals = environment(templateGlobals(this.now));
+      const scope = environment({ documents: null, ...this.sources.specialTokens, ...variables }, globals);
+      const result = new Interpreter(scope).run(program);
+      return typeof result.value === 'string' ? result.value : '';
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
       if (error instanceof TemplateRefusal) {
@@ -67,11 +67,13 @@ export class JinjaChatTemplate implements ChatTemplate {
     }
   }
 
-  private parse(source: string): Template {
-    let template = this.parsed.get(source);
-    if (!template) {
+  private parse(source: string): Program {
+    let program = this.parsed.get(source);
+    if (!program) {
       try {
-        template = new Template(withoutGenerationTags(source));
+        // Chat templates are written for these two settings.
+        const tokens = tokenize(withoutGenerationTags(source), { lstrip_blocks: true, trim_blocks: true });
+        program = parse(tokens);
       } catch (error) {
         const detail = error instanceof Error ? error.message : String(error);
         throw new FormatError(
@@ -79,9 +81,9 @@ export class JinjaChatTemplate implements ChatTemplate {
           { cause: error },
         );
       }
-      this.parsed.set(source, template);
+      this.parsed.set(source, program);
     }
-    return template;
+    return program;
   }
 
   /** Some templates of image models loop over content parts and would print nothing of a plain string. */
@@ -106,6 +108,15 @@ export class JinjaChatTemplate implements ChatTemplate {
       return false;
     }
   }
+}
+
+/** A new scope. Every scope has `namespace` already; a variable of that name is left out. */
+function environment(variables: Readonly<Record<string, unknown>>, parent?: Environment): Environment {
+  const scope = new Environment(parent);
+  for (const [name, value] of Object.entries(variables)) {
+    if (name !== 'namespace') scope.set(name, value);
+  }
+  return scope;
 }
 
 /** `generation` marks the assistant's words for training; to rendering it is a block that always runs. */

@@ -31,7 +31,6 @@ const repairs: Record<string, ((config: Json, where: string) => Json) | undefine
     return { type: 'Sequence', normalizers };
   },
   Lowercase: (config) => ({ type: 'Sequence', normalizers: [plainSigma, config] }),
-  StripAccents: () => replace('\\p{Mn}', ''),
   // The library takes the content as a JavaScript replacement text, where `$` has a meaning.
   Replace(config, where) {
     return { ...config, content: stringAt(config.content, `${where}.content`).replaceAll('$', '$$$$') };

@@ -11,6 +11,9 @@ import { badField, isObject, listAt, stringAt, type Json } from './json-access.t
 export const gpt2Pattern =
   "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
+/** `\w` of Rust's regex crate, which unlike Oniguruma's has the joiners. */
+const wordCharacter = '\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}';
+
 const punctuation = '!-\\/:-@\\[-`{-~\\p{P}';
 
 export function isolate(regex: string): Json {
@@ -53,7 +56,7 @@ const repairs: Record<string, ((config: Json, where: string) => Json) | undefine
     const behavior = typeof config.behavior === 'string' ? config.behavior : 'Isolated';
     return splitAs(`[${punctuation}]`, behavior, where);
   },
-  Whitespace: () => keepOnly('\\w+|[^\\w\\s]+'),
+  Whitespace: () => keepOnly(`[${wordCharacter}]+|[^${wordCharacter}\\s]+`),
   WhitespaceSplit: () => keepOnly('\\S+'),
   BertPreTokenizer: () => keepOnly(`[^\\s${punctuation}]+|[${punctuation}]`),
   FixedLength(config, where) {
@@ -88,8 +91,11 @@ const repairs: Record<string, ((config: Json, where: string) => Json) | undefine
   },
 };
 
-/** A space before a piece that does not begin with one: an empty match at the start is replaced by a space. */
-const prefixSpace: Json = { type: 'Replace', pattern: { Regex: '\\A(?! )' }, content: ' ' };
+/**
+ * A space before a piece that does not begin with one; `$&` is the matched first character. Matching nothing at the
+ * start instead would match between the halves of a surrogate pair too.
+ */
+const prefixSpace: Json = { type: 'Replace', pattern: { Regex: '\\A[^ ]' }, content: ' $&' };
 
 function splitAs(regex: string, behavior: string, where: string): Json {
   switch (behavior) {

@@ -1,4 +1,7 @@
-/** What transformers gives to chat templates besides Jinja's own: `raise_exception`, `strftime_now`, `dict`. */
+/**
+ * The global names that chat templates may use: what transformers adds (`raise_exception`, `strftime_now`, `dict`)
+ * and Jinja's own, which the template engine leaves to its caller when the environment is made by hand.
+ */
 
 /** A template's own refusal, told apart from a fault while rendering. */
 export class TemplateRefusal extends Error {}
@@ -43,14 +46,32 @@ function dayOfYear(date: Date): number {
   return (today - Date.UTC(date.getFullYear(), 0, 1)) / dayMs + 1;
 }
 
-export function templateFunctions(now: () => Date): Record<string, unknown> {
+export function templateGlobals(now: () => Date): Record<string, unknown> {
   return {
+    true: true,
+    false: false,
+    none: null,
+    True: true,
+    False: false,
+    None: null,
+    range,
     raise_exception: (message: unknown) => {
       throw new TemplateRefusal(typeof message === 'string' ? message : 'no reason given');
     },
     strftime_now: (format: unknown) => strftime(now(), typeof format === 'string' ? format : ''),
     dict: (value?: unknown) => plain(value) ?? {},
   };
+}
+
+/** Jinja's sandbox has the same limit: a template comes from a stranger. */
+const rangeLimit = 100_000;
+
+function range(first: number, second?: number, step = 1): number[] {
+  const [start, stop] = second === undefined ? [0, first] : [first, second];
+  const count = Math.max(0, Math.ceil((stop - start) / step));
+  if (step === 0 || !(count <= rangeLimit))
+    throw new Error(`range() must give at most ${rangeLimit} numbers`);
+  return Array.from({ length: count }, (_, i) => start + i * step);
 }
 
 /** The template engine passes keyword arguments and objects as maps of its own boxed values. */
