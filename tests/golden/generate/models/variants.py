@@ -1,0 +1,71 @@
+"""The tiny random models: one entry per golden variant, by architecture.
+
+`config` goes to the class of that name in transformers; `gguf` lists the converter's output types, empty with
+a reason in `note` where llama.cpp's converter drops what the variant is about.
+"""
+
+LLAMA = dict(
+    vocab_size=96,
+    hidden_size=32,
+    intermediate_size=64,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    max_position_embeddings=256,
+    tie_word_embeddings=False,
+)
+
+
+def llama(kind="LlamaConfig", gguf=("f16",), note="", **changes):
+    return dict(config_class=kind, config={**LLAMA, **changes}, gguf=list(gguf), note=note)
+
+
+def rope(kind, theta=10000.0, **more):
+    return {"rope_type": kind, "rope_theta": theta, **more}
+
+
+YARN = rope("yarn", factor=4.0, original_max_position_embeddings=32)
+
+GPT2 = dict(
+    vocab_size=96, n_positions=64, n_ctx=64, n_embd=32, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=0
+)
+
+VARIANTS = {
+    "llama": {
+        "mha": llama(num_key_value_heads=4, gguf=["f32"]),
+        "gqa-tied": llama(tie_word_embeddings=True),
+        "gqa-llama3": llama(
+            head_dim=16,
+            gguf=["f16", "q8_0"],
+            rope_parameters=rope(
+                "llama3",
+                factor=8.0,
+                low_freq_factor=1.0,
+                high_freq_factor=4.0,
+                original_max_position_embeddings=64,
+            ),
+        ),
+        "linear": llama(rope_parameters=rope("linear", theta=5000.0, factor=3.0)),
+        "yarn": llama(head_dim=16, rope_parameters=YARN),
+        "yarn-attention-factor": llama(
+            head_dim=16,
+            rope_parameters={**YARN, "attention_factor": 0.8, "beta_fast": 3.0, "beta_slow": 0.5},
+            gguf=[],
+            note="config.json and GGUF give the attention factor different meanings",
+        ),
+        "biases": llama(attention_bias=True, mlp_bias=True),
+        "head-dim": llama(head_dim=24, num_attention_heads=3, num_key_value_heads=1, hidden_size=48),
+        "mistral-window": llama(
+            "MistralConfig", sliding_window=8, gguf=[], note="the converter does not write the window"
+        ),
+    },
+    "gpt2": {
+        "tied": dict(config_class="GPT2Config", config=GPT2, gguf=["f16"], note=""),
+        "scaled-by-layer": dict(
+            config_class="GPT2Config",
+            config={**GPT2, "n_inner": 48, "scale_attn_by_inverse_layer_idx": True},
+            gguf=[],
+            note="the converter does not write n_inner nor the scale by layer",
+        ),
+    },
+}
