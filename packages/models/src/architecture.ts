@@ -30,5 +30,5 @@ export interface Architecture<C extends ModelConfig = ModelConfig> {
 
 /** Keeps a definition's own config type inside and hides it outside. */
 export function defineArchitecture<C extends ModelConfig>(definition: Architecture<C>): Architecture {
-  return definition as unknown as Architecture;
+  return definition;
 }

@@ -91,7 +91,7 @@ export class ConfigReader {
     if (typeof value !== 'number' || !(value >= rule.min && value <= rule.max)) {
       this.#refuse(name, value, `a number from ${rule.min} to ${rule.max}`);
     }
-    return value as number;
+    return value;
   }
 
   flag(key: Key, fallback: boolean): boolean {

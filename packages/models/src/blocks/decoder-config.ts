@@ -35,9 +35,6 @@ export function readDecoder(reader: ConfigReader, defaults: DecoderDefaults): De
   if (heads % kvHeads !== 0) {
     throw new FormatError(`${reader.fileName}: ${heads} heads do not divide among ${kvHeads} kv heads`);
   }
-  if (headDim % 2 !== 0) {
-    throw new FormatError(`${reader.fileName}: head_dim is ${headDim}, expected an even number`);
-  }
   if (valueDim !== headDim) {
     throw new FormatError(`${reader.fileName}: value heads have ${valueDim} elements, key heads ${headDim}`);
   }

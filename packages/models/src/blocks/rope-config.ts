@@ -21,9 +21,15 @@ export interface RopeDefaults {
   readonly interleavedInGguf: boolean;
 }
 
-/** @throws UnsupportedError for a kind of scaling that is not implemented */
+/**
+ * @throws UnsupportedError for a kind of scaling that is not implemented
+ * @throws FormatError for heads that do not divide into pairs
+ */
 export function readRope(reader: ConfigReader, defaults: RopeDefaults): RopeConfig {
-  return reader.format === 'gguf' ? readGguf(reader, defaults) : readHuggingFace(reader, defaults);
+  const rope = reader.format === 'gguf' ? readGguf(reader, defaults) : readHuggingFace(reader, defaults);
+  const label = reader.format === 'gguf' ? `${reader.declared}.rope.dimension_count` : 'head_dim';
+  reader.derived(`half of ${label}`, rope.dims / 2);
+  return rope;
 }
 
 const factorRule = { min: 1e-6, max: 1e6 } as const;
