@@ -4,7 +4,8 @@ import type { TensorData } from '@steelyard/graph';
 
 /** GGUF metadata value. 64-bit integers become numbers when safe, else bigint. */
 export type MetadataValue = string | number | bigint | boolean | readonly MetadataValue[] | NumericArray;
-export type NumericArray = Int32Array | Uint32Array | Float32Array | Uint8Array | Int8Array | Int16Array | Uint16Array | Float64Array;
+export type NumericArray =
+  Int32Array | Uint32Array | Float32Array | Uint8Array | Int8Array | Int16Array | Uint16Array | Float64Array;
 
 /** Random access to bytes: a file, a map, or a buffer in a browser. */
 export interface ByteSource {

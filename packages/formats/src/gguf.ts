@@ -1,0 +1,177 @@
+/**
+ * Reads GGUF, versions 2 and 3, in one or several parts. The file is hostile: every size, count and offset is
+ * bounded by the file's size before it is used. Weights are not read here.
+ *
+ * @see ggml's docs/gguf.md
+ */
+
+import { FormatError, UnsupportedError } from '@steelyard/core';
+import { dtypeByGgml, type TensorData } from '@steelyard/graph';
+import { ByteCursor } from './byte-cursor.ts';
+import { readMetadata } from './gguf-metadata.ts';
+import { DEFAULT_ALIGNMENT, GGUF_MAGIC, GGUF_VERSIONS } from './gguf-types.ts';
+import type { ByteSource, GgufFile, MetadataValue } from './model-file.ts';
+import { checkedByteLength, MAX_DIMS, refuseOverlaps, tensorRegion } from './tensor-region.ts';
+
+const MAX_NAME_BYTES = 4096;
+/** name length, dims, type, offset */
+const MIN_TENSOR_BYTES = 8 + 4 + 8 + 4 + 8;
+/** key length, type, value */
+const MIN_PAIR_BYTES = 8 + 4 + 1;
+const MAX_ALIGNMENT = 1 << 20;
+
+/**
+ * @param sources the file, or all parts of a split model in order
+ * @throws FormatError, UnsupportedError naming file and field; the sources stay open and the caller's then
+ */
+export function readGguf(sources: readonly [ByteSource, ...ByteSource[]]): GgufFile {
+  const parts = sources.map(readPart);
+  const first = parts[0] as Part;
+  const tensors = new Map<string, TensorData>();
+  for (const part of parts) {
+    for (const [name, tensor] of part.tensors) {
+      if (tensors.has(name)) throw new FormatError(`${part.name}: tensor ${name} is in an earlier part too`);
+      tensors.set(name, tensor);
+    }
+  }
+  checkSplit(parts, tensors.size);
+  return {
+    format: 'gguf',
+    name: first.name,
+    metadata: first.metadata,
+    tensors,
+    close: () => {
+      for (const source of sources) source.close();
+    },
+  };
+}
+
+interface Part {
+  readonly name: string;
+  readonly metadata: ReadonlyMap<string, MetadataValue>;
+  readonly tensors: ReadonlyMap<string, TensorData>;
+}
+
+function checkSplit(parts: readonly Part[], tensorCount: number): void {
+  const first = parts[0] as Part;
+  const count = first.metadata.get('split.count');
+  const expected = typeof count === 'number' && count > 0 ? count : 1;
+  if (expected !== parts.length) {
+    throw new FormatError(
+      `${first.name}: split.count says ${expected} parts, got ${parts.length}; put all parts in one folder`,
+    );
+  }
+  parts.forEach((part, i) => {
+    const number = part.metadata.get('split.no');
+    if (parts.length > 1 && number !== i) {
+      throw new FormatError(
+        `${part.name}: split.no is ${String(number)}, expected ${i}; the parts are out of order`,
+      );
+    }
+  });
+  const total = first.metadata.get('split.tensors.count');
+  if (parts.length > 1 && typeof total === 'number' && total !== tensorCount) {
+    throw new FormatError(`${first.name}: split.tensors.count is ${total}, the parts hold ${tensorCount}`);
+  }
+}
+
+function readPart(source: ByteSource): Part {
+  const cursor = new ByteCursor(source);
+  readMagic(cursor);
+  const tensorCount = cursor.count('tensor count', Math.floor(source.size / MIN_TENSOR_BYTES));
+  const pairCount = cursor.count('metadata count', Math.floor(source.size / MIN_PAIR_BYTES));
+  const metadata = readMetadata(cursor, pairCount);
+  const infos = Array.from({ length: tensorCount }, (_, i) => readTensorInfo(cursor, i));
+  const alignment = readAlignment(source.name, metadata);
+  const dataStart = Math.ceil(cursor.offset / alignment) * alignment;
+  return { name: source.name, metadata, tensors: placeTensors(source, infos, dataStart, alignment) };
+}
+
+function readMagic(cursor: ByteCursor): void {
+  const { name, size } = cursor.source;
+  if (size < 24) throw new FormatError(`${name}: ${size} bytes are too few for a GGUF file; pull it again`);
+  const magic = cursor.u32();
+  if (magic !== GGUF_MAGIC) {
+    throw new FormatError(
+      `${name}: starts with 0x${magic.toString(16).padStart(8, '0')}, expected GGUF's magic "GGUF"`,
+    );
+  }
+  const version = cursor.u32();
+  if ((GGUF_VERSIONS as readonly number[]).includes(version)) return;
+  if (version !== 0 && (version & 0xffff) === 0) {
+    throw new UnsupportedError(
+      `${name}: is big-endian GGUF, expected little-endian; convert it with gguf-py's gguf_convert_endian`,
+    );
+  }
+  throw new UnsupportedError(
+    `${name}: is GGUF version ${version}, expected ${GGUF_VERSIONS.join(' or ')}; get a newer file`,
+  );
+}
+
+interface TensorInfo {
+  readonly name: string;
+  /** Outermost first; the file has them innermost first. */
+  readonly shape: readonly number[];
+  readonly type: number;
+  readonly offset: number;
+}
+
+function readTensorInfo(cursor: ByteCursor, i: number): TensorInfo {
+  const name = cursor.text(`name of tensor ${i}`, MAX_NAME_BYTES);
+  const rank = cursor.u32();
+  if (rank > MAX_DIMS) {
+    throw new FormatError(
+      `${cursor.source.name}: tensor ${name} has ${rank} dims, expected at most ${MAX_DIMS}`,
+    );
+  }
+  const shape = Array.from({ length: rank }, (_, d) =>
+    cursor.count(`dim ${d} of tensor ${name}`, Number.MAX_SAFE_INTEGER),
+  ).reverse();
+  const type = cursor.u32();
+  return { name, shape, type, offset: cursor.count(`offset of tensor ${name}`, cursor.source.size) };
+}
+
+function readAlignment(file: string, metadata: ReadonlyMap<string, MetadataValue>): number {
+  const value = metadata.get('general.alignment') ?? DEFAULT_ALIGNMENT;
+  const good = typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_ALIGNMENT;
+  if (!good || (value & (value - 1)) !== 0) {
+    throw new FormatError(
+      `${file}: general.alignment is ${String(value)}, expected a power of two up to ${MAX_ALIGNMENT}`,
+    );
+  }
+  return value;
+}
+
+function placeTensors(
+  source: ByteSource,
+  infos: readonly TensorInfo[],
+  dataStart: number,
+  alignment: number,
+): Map<string, TensorData> {
+  const tensors = new Map<string, TensorData>();
+  const ranges = infos.map(({ name, shape, type, offset }) => {
+    const dtype = dtypeByGgml(type);
+    if (!dtype) {
+      throw new UnsupportedError(
+        `${source.name}: tensor ${name} has ggml type ${type}, which is not supported yet`,
+      );
+    }
+    if (tensors.has(name)) throw new FormatError(`${source.name}: tensor ${name} appears twice`);
+    if (offset % alignment !== 0) {
+      throw new FormatError(
+        `${source.name}: tensor ${name} lies at offset ${offset}, expected a multiple of ${alignment}`,
+      );
+    }
+    const length = checkedByteLength(source.name, name, dtype, shape);
+    const start = dataStart + offset;
+    if (start + length > source.size) {
+      throw new FormatError(
+        `${source.name}: tensor ${name} needs bytes ${start} to ${start + length}, the file has ${source.size}; it is truncated, pull it again`,
+      );
+    }
+    tensors.set(name, tensorRegion(source, dtype, shape, start, length));
+    return { name, start, end: start + length };
+  });
+  refuseOverlaps(source.name, ranges);
+  return tensors;
+}

@@ -1,0 +1,2 @@
+export { fileSource } from './file-source.ts';
+export { openModel } from './open-model.ts';
