@@ -1,1 +1,2 @@
-export {};
+export { chatPageFiles } from './chat-page-files.ts';
+export type { PageFile } from './chat-page-files.ts';

@@ -1,0 +1,27 @@
+/** The fields that begin every answer object: its id, when, by which model, and the fingerprint of what computed it. */
+
+import { createHash, randomUUID } from 'node:crypto';
+import type { ModelInfo } from '@steelyard/engine';
+
+export interface AnswerHead {
+  readonly id: string;
+  readonly created: number;
+  readonly model: string;
+  readonly system_fingerprint: string;
+}
+
+/** @param prefix of the id: `chatcmpl`, `cmpl` */
+export function answerHead(prefix: string, info: ModelInfo, version: string): AnswerHead {
+  return {
+    id: `${prefix}-${randomUUID().replaceAll('-', '')}`,
+    created: Math.floor(Date.now() / 1000),
+    model: info.name,
+    system_fingerprint: fingerprint(info, version),
+  };
+}
+
+/** Same fingerprint and same seed: same answer, as far as model, version and backend decide it. */
+function fingerprint(info: ModelInfo, version: string): string {
+  const parts = [version, info.name, info.architecture, info.quantisation, info.parameterCount, info.backend];
+  return `fp_${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 10)}`;
+}

@@ -1,0 +1,120 @@
+/** Routes and what surrounds every one of them: ids, access checks, body checks, errors, measurements. */
+
+import { randomUUID } from 'node:crypto';
+import { Hono, type Context } from 'hono';
+import { getPath } from 'hono/utils/url';
+import type { Endpoint, Services } from './endpoint.ts';
+import { endpoints } from './endpoints/index.ts';
+import { ApiError, toApiError } from './http/api-error.ts';
+import { accessControl } from './http/access-control.ts';
+import { readJson } from './http/read-json.ts';
+import { validate } from './http/validate.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import { Metrics } from './metrics.ts';
+import type { ServerLimits, ServerOptions } from './options.ts';
+import { mountChatPage } from './chat-page.ts';
+import { trackProvider } from './track-provider.ts';
+
+export interface AppEnv {
+  Variables: { requestId: string };
+}
+
+export interface AppOptions extends ServerOptions {
+  readonly host: string;
+  readonly limits: ServerLimits;
+}
+
+export function createApp(options: AppOptions, lifecycle: Lifecycle): Hono<AppEnv> {
+  const services = createServices(options, lifecycle);
+  const app = new Hono<AppEnv>();
+  app.use(async (c, next) => {
+    const requestId = `req_${randomUUID().replaceAll('-', '')}`;
+    c.set('requestId', requestId);
+    await next();
+    c.header('x-request-id', requestId);
+    c.header('x-content-type-options', 'nosniff');
+  });
+  app.use(accessControl(options));
+  for (const path of new Set(endpoints.map((endpoint) => endpoint.path))) {
+    mount(
+      app,
+      path,
+      endpoints.filter((endpoint) => endpoint.path === path),
+      services,
+    );
+  }
+  if (options.chatPage ?? true) mountChatPage(app);
+  app.notFound((c) => errorResponse(c, unknownUrl(c)));
+  app.onError((error, c) => {
+    const apiError = toApiError(error);
+    if (apiError.status >= 500 && apiError.status !== 503) services.reportError(error, c.get('requestId'));
+    return errorResponse(c, apiError);
+  });
+  return app;
+}
+
+function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
+  const { provider, loaded } = trackProvider(options.models);
+  return {
+    models: provider,
+    limits: options.limits,
+    lifecycle,
+    metrics: new Metrics(loaded, lifecycle),
+    version: options.version ?? '0.1.0',
+    startedAt: Math.floor(Date.now() / 1000),
+    reportError:
+      options.onError ?? ((error, requestId) => console.error(`request ${requestId} failed:`, error)),
+  };
+}
+
+/** All methods of one path; any other method is answered 405 with what is allowed. */
+function mount(app: Hono<AppEnv>, path: string, of: readonly Endpoint[], services: Services): void {
+  const route = path.replace(/\{(\w+)\}/g, ':$1{.+}');
+  for (const endpoint of of) {
+    app.on(endpoint.method, route, (c) => serve(endpoint, c, services));
+  }
+  app.all(route, (c) => {
+    const allow = of.map((endpoint) => endpoint.method).join(', ');
+    throw new ApiError(405, `${c.req.method} is not allowed on ${path}; expected ${allow}.`, {
+      code: 'method_not_allowed',
+      headers: { allow },
+    });
+  });
+}
+
+async function serve(endpoint: Endpoint, c: Context<AppEnv>, services: Services): Promise<Response> {
+  const started = performance.now();
+  let status = 500;
+  try {
+    const body = endpoint.request
+      ? validate(endpoint.request, await readJson(c.req.raw, services.limits))
+      : undefined;
+    const response = await endpoint.handle({
+      body,
+      params: c.req.param() as Record<string, string>,
+      requestId: c.get('requestId'),
+      signal: c.req.raw.signal,
+      services,
+    });
+    status = response.status;
+    return response;
+  } catch (error) {
+    status = toApiError(error).status;
+    throw error;
+  } finally {
+    services.metrics.observeRequest(endpoint.path, status, (performance.now() - started) / 1000);
+  }
+}
+
+function unknownUrl(c: Context<AppEnv>): ApiError {
+  return new ApiError(
+    404,
+    `Unknown request URL: ${c.req.method} ${getPath(c.req.raw)}. GET /v1/models lists what is served.`,
+    { code: 'unknown_url' },
+  );
+}
+
+function errorResponse(c: Context<AppEnv>, error: ApiError): Response {
+  for (const [name, value] of Object.entries(error.headers)) c.header(name, value);
+  return c.json({ error: error.toObject() }, error.status as 400);
+}

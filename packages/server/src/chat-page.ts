@@ -1,0 +1,34 @@
+/** Serves the built-in chat page: a handful of files, from memory, with a policy that lets it load nothing else. */
+
+import { chatPageFiles, type PageFile } from '@steelyard/web';
+import type { Hono } from 'hono';
+import type { AppEnv } from './app.ts';
+
+// No inline script or style, no other origin, no HTML from strings (trusted types).
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+].join('; ');
+
+export function mountChatPage(app: Hono<AppEnv>): void {
+  let files: Promise<ReadonlyMap<string, PageFile>> | undefined;
+  app.get('/:file{[a-z-]+\\.[a-z]+|}', async (c, next) => {
+    files ??= chatPageFiles();
+    const file = (await files).get(c.req.path);
+    if (!file) return next();
+    return c.body(file.body, 200, {
+      'content-type': file.type,
+      'content-security-policy': POLICY,
+      'cache-control': 'no-cache',
+      'referrer-policy': 'no-referrer',
+      'cross-origin-opener-policy': 'same-origin',
+    });
+  });
+}

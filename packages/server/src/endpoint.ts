@@ -1,0 +1,54 @@
+/**
+ * What an endpoint is: where it is, what it takes and gives as schemas, and its handler. Validation, types and the
+ * published OpenAPI document all come from these records, so an endpoint is one file and one line in the list.
+ */
+
+import type { z } from 'zod';
+import type { Lifecycle } from './lifecycle.ts';
+import type { Metrics } from './metrics.ts';
+import type { ModelProvider } from './model-provider.ts';
+import type { ServerLimits } from './options.ts';
+
+/** What handlers share. */
+export interface Services {
+  readonly models: ModelProvider;
+  readonly limits: ServerLimits;
+  readonly lifecycle: Lifecycle;
+  readonly metrics: Metrics;
+  readonly version: string;
+  /** Unix seconds of the start; models are shown as created then. */
+  readonly startedAt: number;
+  readonly reportError: (error: unknown, requestId: string) => void;
+}
+
+/** One request, checked. */
+export interface Call<Body> {
+  readonly body: Body;
+  /** Path parameters, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly requestId: string;
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal;
+  readonly services: Services;
+}
+
+export interface Endpoint<Body = unknown> {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** With parameters as in OpenAPI: `/v1/models/{model}`. A parameter takes the rest of the path, slashes too. */
+  readonly path: string;
+  readonly summary: string;
+  /** Schema of the JSON body, where there is one. */
+  readonly request?: z.ZodType<Body>;
+  /** Schema of the JSON answer; absent for plain text. */
+  readonly response?: z.ZodType;
+  /** Schema of each event's data when the answer streams. */
+  readonly streamEvent?: z.ZodType;
+  /** @throws ApiError or any error of `@steelyard/core`; the app turns it into the answer */
+  handle(call: Call<Body>): Response | Promise<Response>;
+}
+
+/** Ties the handler's types to the schema's; the record itself is returned unchanged. */
+export function defineEndpoint<Body>(endpoint: Endpoint<Body>): Endpoint {
+  // The app hands `handle` only what `request` has parsed, so forgetting the type here is sound.
+  return endpoint as unknown as Endpoint;
+}

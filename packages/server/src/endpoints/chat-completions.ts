@@ -1,0 +1,158 @@
+/** `POST /v1/chat/completions`, whole or streaming. */
+
+import type { ChatOptions, LanguageModel, TokenLogprob } from '@steelyard/engine';
+import { answerHead, type AnswerHead } from '../answer-head.ts';
+import { toChatMessages } from '../chat-messages.ts';
+import { defineEndpoint, type Call } from '../endpoint.ts';
+import { startGeneration, streamGeneration, type ChoiceEvent, type Generation } from '../generation.ts';
+import { ApiError } from '../http/api-error.ts';
+import { chatRequestSchema, type ChatRequest } from '../schemas/chat-request.ts';
+import {
+  chatChunkSchema,
+  chatResponseSchema,
+  toChatLogprobs,
+  type ChatChunk,
+  type ChatResponse,
+} from '../schemas/chat-response.ts';
+import { checkSampling, toGenerateOptions } from '../schemas/sampling.ts';
+import { toTimings, toUsage, type FinishEvent } from '../schemas/usage.ts';
+import { refuseUnsupportedChat } from '../unsupported-chat.ts';
+
+const PATH = '/v1/chat/completions';
+
+export const chatCompletions = defineEndpoint({
+  method: 'POST',
+  path: PATH,
+  summary: "The assistant's next message.",
+  request: chatRequestSchema,
+  response: chatResponseSchema,
+  streamEvent: chatChunkSchema,
+  async handle(call: Call<ChatRequest>) {
+    const { body } = call;
+    refuseUnsupportedChat(body);
+    checkLogprobs(body);
+    const messages = toChatMessages(body.messages);
+    const generation = await startGeneration(call, {
+      model: body.model,
+      endpoint: PATH,
+      start: (model, signal) => {
+        checkSampling(body, model.info.vocabSize);
+        return Array.from({ length: body.n ?? 1 }, (_, i) =>
+          model.chat(messages, chatOptions(body, i, signal)),
+        );
+      },
+    });
+    const head = headFor(call, generation.model);
+    if (body.stream) return streamGeneration(call, generation, chunks(body, head, generation));
+    return Response.json(await collect(body, head, generation));
+  },
+});
+
+function headFor(call: Call<ChatRequest>, model: LanguageModel): AnswerHead {
+  return answerHead('chatcmpl', model.info, call.services.version);
+}
+
+function checkLogprobs(body: ChatRequest): void {
+  if (typeof body.top_logprobs === 'number' && !body.logprobs) {
+    throw new ApiError(
+      400,
+      "'top_logprobs' is only allowed when 'logprobs' is true. Set it, or remove this.",
+      {
+        param: 'top_logprobs',
+        code: 'invalid_value',
+      },
+    );
+  }
+  const { max_tokens: old, max_completion_tokens: current } = body;
+  if (typeof old === 'number' && typeof current === 'number' && old !== current) {
+    throw new ApiError(
+      400,
+      `'max_tokens' (${old}) and 'max_completion_tokens' (${current}) say the same thing differently. Send one.`,
+      { param: 'max_tokens', code: 'invalid_value' },
+    );
+  }
+}
+
+function chatOptions(body: ChatRequest, choice: number, signal: AbortSignal): ChatOptions {
+  const maxTokens = body.max_completion_tokens ?? body.max_tokens;
+  return {
+    ...toGenerateOptions(body, choice),
+    ...(maxTokens ? { maxTokens } : {}),
+    ...(body.logprobs ? { logprobs: body.top_logprobs ?? 0 } : {}),
+    ...(body.chat_template_kwargs ? { templateVariables: body.chat_template_kwargs } : {}),
+    signal,
+  };
+}
+
+interface ChoiceSoFar {
+  text: string;
+  readonly logprobs: TokenLogprob[];
+  finish?: FinishEvent;
+}
+
+async function collect(body: ChatRequest, head: AnswerHead, generation: Generation): Promise<ChatResponse> {
+  const n = body.n ?? 1;
+  const choices = Array.from({ length: n }, (): ChoiceSoFar => ({ text: '', logprobs: [] }));
+  for await (const { index, event } of generation.events) {
+    const choice = choices[index]!;
+    if (event.type === 'finish') choice.finish = event;
+    if (event.type !== 'text') continue;
+    choice.text += event.text;
+    choice.logprobs.push(...(event.logprobs ?? []));
+  }
+  const finishes = choices.flatMap((choice) => choice.finish ?? []);
+  return {
+    ...head,
+    object: 'chat.completion',
+    choices: choices.map((choice, index) => ({
+      index,
+      message: { role: 'assistant', content: choice.text, refusal: null },
+      logprobs: toChatLogprobs(body.logprobs ? choice.logprobs : undefined),
+      finish_reason: choice.finish?.reason === 'length' ? 'length' : 'stop',
+    })),
+    usage: toUsage(finishes, n),
+    ...toTimings(finishes),
+  };
+}
+
+/** Each choice opens with its role and ends with its reason; usage, if asked for, comes last and alone. */
+async function* chunks(
+  body: ChatRequest,
+  head: AnswerHead,
+  generation: Generation,
+): AsyncGenerator<ChatChunk> {
+  const withUsage = body.stream_options?.include_usage === true;
+  const chunk = (choices: ChatChunk['choices']): ChatChunk => ({
+    ...head,
+    object: 'chat.completion.chunk',
+    choices,
+    ...(withUsage ? { usage: null } : {}),
+  });
+  const opened = new Set<number>();
+  const finishes: FinishEvent[] = [];
+  for await (const choice of generation.events) {
+    const { index, event } = choice;
+    if (!opened.has(index)) {
+      opened.add(index);
+      const delta = { role: 'assistant' as const, content: '', refusal: null };
+      yield chunk([{ index, delta, logprobs: null, finish_reason: null }]);
+    }
+    if (event.type === 'finish') finishes[index] = event;
+    const delta = toDelta(body, choice);
+    if (delta) yield chunk([delta]);
+  }
+  if (withUsage) {
+    const usage = toUsage(finishes, body.n ?? 1);
+    yield { ...chunk([]), usage, ...toTimings(finishes) };
+  }
+}
+
+function toDelta(body: ChatRequest, { index, event }: ChoiceEvent): ChatChunk['choices'][number] | undefined {
+  if (event.type === 'finish') {
+    const finish_reason = event.reason === 'length' ? 'length' : 'stop';
+    return { index, delta: {}, logprobs: null, finish_reason };
+  }
+  if (event.type !== 'text' || (event.text === '' && !event.logprobs?.length)) return undefined;
+  const logprobs = toChatLogprobs(body.logprobs ? (event.logprobs ?? []) : undefined);
+  return { index, delta: { content: event.text }, logprobs, finish_reason: null };
+}

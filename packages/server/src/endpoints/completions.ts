@@ -1,0 +1,227 @@
+/** `POST /v1/completions`: the continuation of texts or token ids, without a chat template. */
+
+import type { GenerateEvent, GenerateOptions, LanguageModel, TokenLogprob } from '@steelyard/engine';
+import { answerHead, type AnswerHead } from '../answer-head.ts';
+import { defineEndpoint, type Call } from '../endpoint.ts';
+import { startGeneration, streamGeneration, type Generation } from '../generation.ts';
+import { ApiError, unsupported } from '../http/api-error.ts';
+import { completionRequestSchema, type CompletionRequest } from '../schemas/completion-request.ts';
+import {
+  completionResponseSchema,
+  toCompletionLogprobs,
+  type CompletionLogprobs,
+  type CompletionResponse,
+} from '../schemas/completion-response.ts';
+import { checkSampling, toGenerateOptions } from '../schemas/sampling.ts';
+import { toTimings, toUsage, type FinishEvent } from '../schemas/usage.ts';
+
+const PATH = '/v1/completions';
+const DEFAULT_MAX_TOKENS = 16;
+/** Prompts times `n`; each is a sequence in the engine. */
+const MAX_CHOICES = 256;
+
+type Prompt = string | readonly number[];
+
+export const completions = defineEndpoint({
+  method: 'POST',
+  path: PATH,
+  summary: 'Continuations of prompts.',
+  request: completionRequestSchema,
+  response: completionResponseSchema,
+  streamEvent: completionResponseSchema,
+  async handle(call: Call<CompletionRequest>) {
+    const { body } = call;
+    const prompts = toPrompts(body.prompt);
+    checkBody(body, prompts.length);
+    const generation = await startGeneration(call, {
+      model: body.model,
+      endpoint: PATH,
+      start: (model, signal) => start(model, body, prompts, signal),
+    });
+    const head = answerHead('cmpl', generation.model.info, call.services.version);
+    const writers = choiceWriters(generation.model, body, prompts);
+    if (body.stream) return streamGeneration(call, generation, chunks(body, head, generation, writers));
+    return Response.json(await collect(body, head, generation, writers));
+  },
+});
+
+function toPrompts(prompt: CompletionRequest['prompt']): readonly Prompt[] {
+  if (typeof prompt === 'string') return [prompt];
+  if (typeof prompt[0] === 'number') return [prompt as number[]];
+  return prompt as Prompt[];
+}
+
+function checkBody(body: CompletionRequest, promptCount: number): void {
+  const n = body.n ?? 1;
+  if (body.suffix) throw unsupported('suffix', 'Filling in before a suffix', 'Remove it.');
+  if (body.best_of && body.best_of !== n) {
+    throw unsupported(
+      'best_of',
+      "A 'best_of' other than 'n'",
+      "Ask for 'n' choices with logprobs and rank them.",
+    );
+  }
+  if (promptCount * n > MAX_CHOICES) {
+    throw new ApiError(
+      400,
+      `${promptCount} prompts with n = ${n} make ${promptCount * n} choices, expected at most ${MAX_CHOICES}. Send fewer prompts at a time.`,
+      { param: 'prompt', code: 'invalid_value' },
+    );
+  }
+}
+
+function start(
+  model: LanguageModel,
+  body: CompletionRequest,
+  prompts: readonly Prompt[],
+  signal: AbortSignal,
+): AsyncIterable<GenerateEvent>[] {
+  checkSampling(body, model.info.vocabSize);
+  checkTokenIds(body.prompt, model.info.vocabSize);
+  const n = body.n ?? 1;
+  return prompts.flatMap((prompt) =>
+    Array.from({ length: n }, (_, i) => model.complete(prompt, completionOptions(body, i, signal))),
+  );
+}
+
+function checkTokenIds(prompt: CompletionRequest['prompt'], vocabSize: number): void {
+  if (typeof prompt === 'string') return;
+  prompt.forEach((entry, i) => {
+    const ids = Array.isArray(entry) ? entry : [entry];
+    const bad = ids.findIndex((id) => typeof id === 'number' && id >= vocabSize);
+    if (bad < 0) return;
+    const param = Array.isArray(entry) ? `prompt[${i}][${bad}]` : `prompt[${i}]`;
+    throw new ApiError(
+      400,
+      `Invalid '${param}': got token id ${ids[bad]}, expected one below ${vocabSize}.`,
+      {
+        param,
+        code: 'invalid_value',
+      },
+    );
+  });
+}
+
+function completionOptions(body: CompletionRequest, choice: number, signal: AbortSignal): GenerateOptions {
+  return {
+    ...toGenerateOptions(body, choice),
+    maxTokens: body.max_tokens ?? DEFAULT_MAX_TOKENS,
+    ...(typeof body.logprobs === 'number'
+      ? { logprobs: body.logprobs, promptLogprobs: body.echo ?? false }
+      : {}),
+    signal,
+  };
+}
+
+/** Turns one choice's events into pieces of its text, with the prompt before them when it is echoed. */
+class ChoiceWriter {
+  readonly #alternatives: number | undefined;
+  #echo: string | undefined;
+  #offset = 0;
+
+  constructor(alternatives: number | undefined, echo: string | undefined) {
+    this.#alternatives = alternatives;
+    this.#echo = echo;
+  }
+
+  /** @returns what to append; undefined when the event adds nothing */
+  write(event: GenerateEvent): { text: string; logprobs: CompletionLogprobs | null } | undefined {
+    let text = '';
+    let tokens: readonly TokenLogprob[] = [];
+    if (this.#echo !== undefined) {
+      text = this.#echo;
+      this.#echo = undefined;
+    }
+    if (event.type === 'promptLogprobs') tokens = event.tokens;
+    if (event.type === 'text') {
+      text += event.text;
+      tokens = event.logprobs ?? [];
+    }
+    if (text === '' && tokens.length === 0) return undefined;
+    const logprobs =
+      this.#alternatives === undefined
+        ? null
+        : toCompletionLogprobs(tokens, this.#alternatives, this.#offset);
+    this.#offset += text.length;
+    return { text, logprobs };
+  }
+}
+
+function choiceWriters(
+  model: LanguageModel,
+  body: CompletionRequest,
+  prompts: readonly Prompt[],
+): ChoiceWriter[] {
+  return prompts.flatMap((prompt) => {
+    const echo = body.echo ? (typeof prompt === 'string' ? prompt : model.detokenize(prompt)) : undefined;
+    return Array.from({ length: body.n ?? 1 }, () => new ChoiceWriter(body.logprobs ?? undefined, echo));
+  });
+}
+
+async function collect(
+  body: CompletionRequest,
+  head: AnswerHead,
+  generation: Generation,
+  writers: readonly ChoiceWriter[],
+): Promise<CompletionResponse> {
+  const texts = writers.map(() => '');
+  const logprobs = writers.map((): CompletionLogprobs | null => null);
+  const finishes: FinishEvent[] = [];
+  for await (const { index, event } of generation.events) {
+    const piece = writers[index]!.write(event);
+    if (piece) {
+      texts[index] += piece.text;
+      logprobs[index] = joined(logprobs[index]!, piece.logprobs);
+    }
+    if (event.type === 'finish') finishes[index] = event;
+  }
+  return {
+    ...head,
+    object: 'text_completion',
+    choices: texts.map((text, index) => ({
+      index,
+      text,
+      logprobs: logprobs[index] ?? null,
+      finish_reason: finishes[index]?.reason === 'length' ? 'length' : 'stop',
+    })),
+    usage: toUsage(finishes, body.n ?? 1),
+    ...toTimings(finishes),
+  };
+}
+
+function joined(a: CompletionLogprobs | null, b: CompletionLogprobs | null): CompletionLogprobs | null {
+  if (!a || !b) return a ?? b;
+  a.tokens.push(...b.tokens);
+  a.token_logprobs.push(...b.token_logprobs);
+  a.top_logprobs?.push(...(b.top_logprobs ?? []));
+  a.text_offset.push(...b.text_offset);
+  return a;
+}
+
+async function* chunks(
+  body: CompletionRequest,
+  head: AnswerHead,
+  generation: Generation,
+  writers: readonly ChoiceWriter[],
+): AsyncGenerator<CompletionResponse> {
+  const withUsage = body.stream_options?.include_usage === true;
+  const chunk = (choices: CompletionResponse['choices']): CompletionResponse => ({
+    ...head,
+    object: 'text_completion',
+    choices,
+    ...(withUsage ? { usage: null } : {}),
+  });
+  const finishes: FinishEvent[] = [];
+  for await (const { index, event } of generation.events) {
+    const piece = writers[index]!.write(event);
+    if (piece) yield chunk([{ index, ...piece, finish_reason: null }]);
+    if (event.type !== 'finish') continue;
+    finishes[index] = event;
+    const finish_reason = event.reason === 'length' ? 'length' : 'stop';
+    yield chunk([{ index, text: '', logprobs: null, finish_reason }]);
+  }
+  if (withUsage) {
+    const usage = toUsage(finishes, body.n ?? 1);
+    yield { ...chunk([]), usage, ...toTimings(finishes) };
+  }
+}

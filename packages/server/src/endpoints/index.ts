@@ -1,0 +1,17 @@
+/** Every endpoint served; a new one is its file and a line here. */
+
+import type { Endpoint } from '../endpoint.ts';
+import { chatCompletions } from './chat-completions.ts';
+import { completions } from './completions.ts';
+import { health } from './health.ts';
+import { metrics } from './metrics.ts';
+import { listModels, retrieveModel } from './models.ts';
+
+export const endpoints: readonly Endpoint[] = [
+  listModels,
+  retrieveModel,
+  chatCompletions,
+  completions,
+  health,
+  metrics,
+];

@@ -1,0 +1,100 @@
+/**
+ * Who may talk to the server at all: names it answers to (against DNS rebinding), web origins, and the API key.
+ * Rate limits and projects are not here.
+ */
+
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { MiddlewareHandler } from 'hono';
+import type { AppEnv, AppOptions } from '../app.ts';
+import { ApiError } from './api-error.ts';
+
+const CORS_MAX_AGE_SECONDS = '600';
+
+export function accessControl(options: AppOptions): MiddlewareHandler<AppEnv> {
+  const checksHost = isLoopbackName(options.host) || (options.allowedHosts?.length ?? 0) > 0;
+  return async (c, next) => {
+    const host = c.req.header('host') ?? new URL(c.req.url).host;
+    if (checksHost) checkHost(host, options.allowedHosts ?? []);
+    const origin = c.req.header('origin');
+    const crossOrigin = origin !== undefined && !isSameOrigin(origin, host);
+    if (crossOrigin) checkOrigin(origin, options.allowedOrigins ?? []);
+    if (crossOrigin && c.req.method === 'OPTIONS')
+      return preflight(origin, c.req.header('access-control-request-headers'));
+    if (options.apiKey !== undefined && c.req.path.startsWith('/v1/')) {
+      checkKey(c.req.header('authorization'), options.apiKey);
+    }
+    await next();
+    if (crossOrigin) {
+      c.header('access-control-allow-origin', origin);
+      c.header('access-control-expose-headers', 'x-request-id');
+      c.header('vary', 'Origin');
+    }
+  };
+}
+
+/** True for names that can only mean this machine. */
+export function isLoopbackName(name: string): boolean {
+  const bare = name.replace(/^\[|\]$/g, '').toLowerCase();
+  return (
+    bare === 'localhost' || bare.endsWith('.localhost') || bare === '::1' || /^127(\.\d{1,3}){3}$/.test(bare)
+  );
+}
+
+/** A page elsewhere can point its own name at 127.0.0.1; the Host header then still says that name. */
+function checkHost(host: string, allowed: readonly string[]): void {
+  const name = host.replace(/:\d+$/, '');
+  if (isLoopbackName(name) || allowed.includes(name) || allowed.includes(host)) return;
+  throw new ApiError(
+    403,
+    `Host '${host}' is not a name of this server, expected a loopback name. Allow it with the option allowedHosts.`,
+    { code: 'host_not_allowed' },
+  );
+}
+
+function isSameOrigin(origin: string, host: string): boolean {
+  try {
+    return new URL(origin).host === host.toLowerCase();
+  } catch {
+    return false;
+  }
+}
+
+function checkOrigin(origin: string, allowed: readonly string[]): void {
+  if (allowed.includes('*') || allowed.includes(origin)) return;
+  throw new ApiError(
+    403,
+    `Origin '${origin}' may not call this server. Allow it with the option allowedOrigins.`,
+    { code: 'origin_not_allowed' },
+  );
+}
+
+/** Headers asked for are allowed: SDKs in browsers add their own, and the origin has been checked. */
+function preflight(origin: string, requestedHeaders: string | undefined): Response {
+  return new Response(null, {
+    status: 204,
+    headers: {
+      'access-control-allow-origin': origin,
+      'access-control-allow-methods': 'GET, POST, DELETE',
+      'access-control-allow-headers': requestedHeaders ?? 'authorization, content-type',
+      'access-control-max-age': CORS_MAX_AGE_SECONDS,
+      vary: 'Origin',
+    },
+  });
+}
+
+/** Compared as hashes, so that neither length nor content shows in the time it takes. */
+function checkKey(header: string | undefined, apiKey: string): void {
+  const given = /^Bearer (.+)$/i.exec(header ?? '')?.[1];
+  if (given !== undefined && timingSafeEqual(digest(given), digest(apiKey))) return;
+  throw new ApiError(
+    401,
+    given === undefined
+      ? "No API key. Send the header 'Authorization: Bearer KEY'."
+      : 'Incorrect API key. Use the key that this server was started with.',
+    { code: given === undefined ? 'missing_api_key' : 'invalid_api_key', type: 'invalid_request_error' },
+  );
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

@@ -1,0 +1,108 @@
+/**
+ * OpenAI's error body, and the one place where our errors become HTTP answers.
+ * Endpoints throw; nothing else in the server builds an error body.
+ */
+
+import {
+  CapacityError,
+  FormatError,
+  NotFoundError,
+  RequestError,
+  SteelyardError,
+  UnsupportedError,
+} from '@steelyard/core';
+import type { ErrorObject } from '../schemas/error.ts';
+
+export interface ApiErrorDetail {
+  readonly param?: string | undefined;
+  readonly code?: string | undefined;
+  /** Default by status: `invalid_request_error` below 500, `server_error` from there. */
+  readonly type?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+}
+
+/** An answer other than success, as the wire will show it. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly type: string;
+  readonly param: string | null;
+  readonly code: string | null;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(status: number, message: string, detail: ApiErrorDetail = {}) {
+    super(message, { cause: detail.cause });
+    this.name = 'ApiError';
+    this.status = status;
+    this.type = detail.type ?? defaultType(status);
+    this.param = detail.param ?? null;
+    this.code = detail.code ?? null;
+    this.headers = detail.headers ?? {};
+  }
+
+  /** The `error` object of the body and of a stream's error event. */
+  toObject(): ErrorObject {
+    return { message: this.message, type: this.type, param: this.param, code: this.code };
+  }
+}
+
+function defaultType(status: number): string {
+  if (status === 401) return 'authentication_error';
+  if (status === 403) return 'permission_error';
+  if (status === 429) return 'rate_limit_error';
+  return status >= 500 ? 'server_error' : 'invalid_request_error';
+}
+
+/** A request that this server understands but does not serve; never silently ignored. */
+export function unsupported(param: string, what: string, instead: string): ApiError {
+  return new ApiError(400, `${what} is not supported by this server yet. ${instead}`, {
+    param,
+    code: 'unsupported_parameter',
+  });
+}
+
+/** Any thrown value as the answer it deserves. Unknown failures become 500 without their details. */
+export function toApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  if (error instanceof RequestError) {
+    const code = isContextLength(error) ? 'context_length_exceeded' : 'invalid_value';
+    return new ApiError(400, error.message, { param: error.param, code, cause: error });
+  }
+  if (error instanceof NotFoundError) {
+    return new ApiError(404, error.message, { param: 'model', code: 'model_not_found', cause: error });
+  }
+  if (error instanceof CapacityError) return fromCapacity(error);
+  if (error instanceof UnsupportedError) {
+    return new ApiError(400, error.message, { code: 'unsupported_value', cause: error });
+  }
+  if (error instanceof FormatError) {
+    return new ApiError(500, error.message, { code: 'model_file_invalid', cause: error });
+  }
+  if (error instanceof SteelyardError && error.code === 'aborted') {
+    return new ApiError(503, error.message, { code: 'aborted', cause: error });
+  }
+  return new ApiError(500, 'The server failed on this request; its log says why. Trying again may help.', {
+    code: 'internal_error',
+    cause: error,
+  });
+}
+
+/** A prompt too long is the caller's to shorten (400); anything else that does not fit may fit later (429). */
+function fromCapacity(error: CapacityError): ApiError {
+  if (isContextLength(error)) {
+    return new ApiError(400, error.message, {
+      param: 'messages',
+      code: 'context_length_exceeded',
+      cause: error,
+    });
+  }
+  return new ApiError(429, error.message, {
+    code: 'insufficient_capacity',
+    headers: { 'retry-after': '1' },
+    cause: error,
+  });
+}
+
+function isContextLength(error: Error): boolean {
+  return /context/i.test(error.message);
+}

@@ -1,0 +1,83 @@
+/** Counts generation requests in progress: refuses above a limit, and lets them finish when the server closes. */
+
+import { ApiError } from './http/api-error.ts';
+
+const RETRY_AFTER_SECONDS = '1';
+/** Milliseconds that aborted answers get to say so to their clients. */
+const ABORT_GRACE_MS = 1_000;
+
+export class Lifecycle {
+  readonly #limit: number;
+  readonly #shutdown = new AbortController();
+  readonly #waiters: (() => void)[] = [];
+  #active = 0;
+  #draining = false;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Aborts when the server stops waiting for answers. */
+  get signal(): AbortSignal {
+    return this.#shutdown.signal;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  get active(): number {
+    return this.#active;
+  }
+
+  /**
+   * Admits one generation request.
+   * @returns what to call once when it has ended
+   * @throws ApiError 429 above the limit, 503 while closing
+   */
+  enter(): () => void {
+    if (this.#draining) throw shuttingDown();
+    if (this.#active >= this.#limit) {
+      throw new ApiError(
+        429,
+        `${this.#active} requests are in progress, the most that this server takes. Try again later.`,
+        { code: 'too_many_requests', headers: { 'retry-after': RETRY_AFTER_SECONDS } },
+      );
+    }
+    this.#active++;
+    let ended = false;
+    return () => {
+      if (ended) return;
+      ended = true;
+      this.#active--;
+      if (this.#active === 0) for (const wake of this.#waiters.splice(0)) wake();
+    };
+  }
+
+  /** Refuses new requests, waits `drainMs` for those in progress, then aborts what is left. */
+  async drain(drainMs: number): Promise<void> {
+    this.#draining = true;
+    await this.#idleWithin(drainMs);
+    if (this.#active === 0) return;
+    this.#shutdown.abort(shuttingDown());
+    await this.#idleWithin(ABORT_GRACE_MS);
+  }
+
+  async #idleWithin(ms: number): Promise<void> {
+    if (this.#active === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([
+      new Promise<void>((resolve) => this.#waiters.push(resolve)),
+      new Promise<void>((resolve) => (timer = setTimeout(resolve, ms))),
+    ]);
+    clearTimeout(timer);
+  }
+}
+
+/** What a request gets that arrives, or is still running, when the server closes. */
+export function shuttingDown(): ApiError {
+  return new ApiError(503, 'The server is shutting down. Try again when it is back.', {
+    code: 'server_shutting_down',
+    headers: { connection: 'close', 'retry-after': '5' },
+  });
+}

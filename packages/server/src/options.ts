@@ -1,0 +1,58 @@
+/** What a server is made from, with its defaults. */
+
+import type { Hono } from 'hono';
+import type { AppEnv } from './app.ts';
+import type { ModelProvider } from './model-provider.ts';
+
+export interface ServerLimits {
+  /** Largest request body. Default 16 MiB. */
+  readonly bodyBytes: number;
+  /** Deepest nesting of arrays and objects in a body. Default 64. */
+  readonly jsonDepth: number;
+  /** Generation requests in progress, streaming or queued; more are answered 429. Default 256. */
+  readonly concurrentRequests: number;
+  /** Milliseconds that a streaming client may leave data unread before it is cut off. Default 120 000. */
+  readonly stallMs: number;
+  /** Milliseconds that `close` waits for answers in progress before it aborts them. Default 10 000. */
+  readonly drainMs: number;
+}
+
+export interface ServerOptions {
+  readonly models: ModelProvider;
+  /** Address to bind. Default 127.0.0.1; anything else makes the server reachable by other machines. */
+  readonly host?: string;
+  /** Default 8642; 0 lets the system choose. */
+  readonly port?: number;
+  /** How many ports to try, counting up from `port`, while they are taken. Default 1. */
+  readonly portAttempts?: number;
+  /** Serve the built-in chat page at `/`. Default true. */
+  readonly chatPage?: boolean;
+  /** Require `Authorization: Bearer <apiKey>` under `/v1`. Default: no key is asked for. */
+  readonly apiKey?: string;
+  /** Host names accepted in the Host header besides loopback names. On a loopback address others are refused. */
+  readonly allowedHosts?: readonly string[];
+  /** Origins that may call from a browser besides the server's own (`*` for all). Default none. */
+  readonly allowedOrigins?: readonly string[];
+  readonly limits?: Partial<ServerLimits>;
+  /** Shown by `/health` and part of `system_fingerprint`. */
+  readonly version?: string;
+  /** Told about failures that are not the caller's fault. Default: written to stderr. */
+  readonly onError?: (error: unknown, requestId: string) => void;
+}
+
+export interface SteelyardServer {
+  /** The routes, for tests (`app.request`) and for mounting elsewhere. */
+  readonly app: Hono<AppEnv>;
+  /** @throws RequestError when the port (and those after it, if asked) is taken */
+  listen(): Promise<{ readonly url: string; readonly host: string; readonly port: number }>;
+  /** Stops accepting, lets answers finish for `limits.drainMs`, then aborts them. Models are not disposed. */
+  close(): Promise<void>;
+}
+
+export const DEFAULT_LIMITS: ServerLimits = {
+  bodyBytes: 16 * 1024 * 1024,
+  jsonDepth: 64,
+  concurrentRequests: 256,
+  stallMs: 120_000,
+  drainMs: 10_000,
+};

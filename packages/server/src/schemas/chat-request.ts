@@ -1,0 +1,92 @@
+/** Body of `POST /v1/chat/completions`. Fields that only some answers support are accepted here and refused later. */
+
+import { z } from 'zod';
+import { harmlessFields, samplingFields } from './sampling.ts';
+
+const MAX_TOP_LOGPROBS = 20;
+
+const textPart = z.strictObject({
+  type: z.literal('text'),
+  text: z.string(),
+  prompt_cache_breakpoint: z.unknown().optional(),
+});
+/** Known kinds that this server refuses by name instead of calling them invalid. */
+const otherPart = <T extends string>(type: T) => z.looseObject({ type: z.literal(type) });
+
+const textContent = z.union([z.string(), z.array(z.discriminatedUnion('type', [textPart])).min(1)]);
+const userContent = z.union([
+  z.string(),
+  z
+    .array(
+      z.discriminatedUnion('type', [
+        textPart,
+        otherPart('image_url'),
+        otherPart('input_audio'),
+        otherPart('file'),
+      ]),
+    )
+    .min(1),
+]);
+const assistantContent = z.union([
+  z.string(),
+  z
+    .array(
+      z.discriminatedUnion('type', [
+        textPart,
+        z.strictObject({ type: z.literal('refusal'), refusal: z.string() }),
+      ]),
+    )
+    .min(1),
+]);
+
+const name = z.string().nullish();
+
+const messageSchema = z.discriminatedUnion('role', [
+  z.strictObject({ role: z.literal('system'), content: textContent, name }),
+  z.strictObject({ role: z.literal('developer'), content: textContent, name }),
+  z.strictObject({ role: z.literal('user'), content: userContent, name }),
+  z.strictObject({
+    role: z.literal('assistant'),
+    content: assistantContent.nullish(),
+    name,
+    reasoning_content: z.string().nullish(),
+    tool_calls: z.array(z.unknown()).nullish(),
+    function_call: z.unknown().optional(),
+    // Parts of an earlier answer that SDKs send back as they got them.
+    refusal: z.string().nullish(),
+    audio: z.unknown().optional(),
+    annotations: z.array(z.unknown()).nullish(),
+  }),
+  z.strictObject({ role: z.literal('tool'), content: textContent, tool_call_id: z.string() }),
+  z.strictObject({ role: z.literal('function'), content: z.string().nullable(), name: z.string() }),
+]);
+
+export const chatRequestSchema = z.strictObject({
+  model: z.string(),
+  messages: z.array(messageSchema).min(1),
+  ...samplingFields,
+  ...harmlessFields,
+  max_completion_tokens: z.int().min(1).nullish(),
+  max_tokens: z.int().min(1).nullish(),
+  logprobs: z.boolean().nullish(),
+  top_logprobs: z.int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
+  store: z.boolean().nullish(),
+  response_format: z.looseObject({ type: z.enum(['text', 'json_object', 'json_schema']) }).nullish(),
+  tools: z.array(z.looseObject({ type: z.string() })).nullish(),
+  tool_choice: z.union([z.enum(['none', 'auto', 'required']), z.looseObject({ type: z.string() })]).nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
+  functions: z.array(z.unknown()).nullish(),
+  function_call: z.unknown().optional(),
+  modalities: z.array(z.enum(['text', 'audio'])).nullish(),
+  audio: z.unknown().optional(),
+  prediction: z.unknown().optional(),
+  reasoning_effort: z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']).nullish(),
+  verbosity: z.enum(['low', 'medium', 'high']).nullish(),
+  web_search_options: z.unknown().optional(),
+  moderation: z.unknown().optional(),
+  /** Extension: variables for the chat template (`enable_thinking`, ...). */
+  chat_template_kwargs: z.record(z.string(), z.unknown()).nullish(),
+});
+
+export type ChatRequest = z.infer<typeof chatRequestSchema>;
+export type ChatRequestMessage = ChatRequest['messages'][number];

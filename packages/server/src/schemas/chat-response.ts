@@ -1,0 +1,82 @@
+/** Answers of `POST /v1/chat/completions`: whole, and as stream events. */
+
+import type { TokenLogprob } from '@steelyard/engine';
+import { z } from 'zod';
+import { timingsSchema, usageSchema } from './usage.ts';
+
+const alternativeSchema = z.object({
+  token: z.string(),
+  logprob: z.number(),
+  bytes: z.array(z.int()).nullable(),
+});
+
+const logprobsSchema = z.object({
+  content: z.array(alternativeSchema.extend({ top_logprobs: z.array(alternativeSchema) })).nullable(),
+  refusal: z.null(),
+});
+
+const finishReason = z.enum(['stop', 'length']);
+
+export const chatResponseSchema = z.object({
+  id: z.string(),
+  object: z.literal('chat.completion'),
+  created: z.int(),
+  model: z.string(),
+  system_fingerprint: z.string(),
+  choices: z.array(
+    z.object({
+      index: z.int(),
+      message: z.object({ role: z.literal('assistant'), content: z.string(), refusal: z.null() }),
+      logprobs: logprobsSchema.nullable(),
+      finish_reason: finishReason,
+    }),
+  ),
+  usage: usageSchema,
+  timings: timingsSchema.optional(),
+});
+
+export const chatChunkSchema = z.object({
+  id: z.string(),
+  object: z.literal('chat.completion.chunk'),
+  created: z.int(),
+  model: z.string(),
+  system_fingerprint: z.string(),
+  choices: z.array(
+    z.object({
+      index: z.int(),
+      delta: z.object({
+        role: z.literal('assistant').optional(),
+        content: z.string().optional(),
+        refusal: z.null().optional(),
+      }),
+      logprobs: logprobsSchema.nullable(),
+      finish_reason: finishReason.nullable(),
+    }),
+  ),
+  /** Null but in the last event; absent unless asked for with `stream_options.include_usage`. */
+  usage: usageSchema.nullable().optional(),
+  timings: timingsSchema.optional(),
+});
+
+export type ChatResponse = z.infer<typeof chatResponseSchema>;
+export type ChatChunk = z.infer<typeof chatChunkSchema>;
+export type ChatLogprobs = z.infer<typeof logprobsSchema>;
+
+/** @returns null when the request asked for none */
+export function toChatLogprobs(tokens: readonly TokenLogprob[] | undefined): ChatLogprobs | null {
+  if (!tokens) return null;
+  const content = tokens.map((token) => ({
+    ...toAlternative(token),
+    top_logprobs: token.top.map((one) => toAlternative(one)),
+  }));
+  return { content, refusal: null };
+}
+
+function toAlternative(token: { text: string; logprob: number; bytes: Uint8Array }) {
+  return { token: token.text, logprob: finite(token.logprob), bytes: [...token.bytes] };
+}
+
+/** JSON has no infinity; OpenAI writes -9999 for what cannot happen. */
+function finite(logprob: number): number {
+  return Number.isFinite(logprob) ? logprob : -9999;
+}

@@ -1,0 +1,23 @@
+/** Body of `POST /v1/completions`. */
+
+import { z } from 'zod';
+import { harmlessFields, samplingFields } from './sampling.ts';
+
+const MAX_LOGPROBS = 5;
+
+const tokenIds = z.array(z.int().min(0)).min(1);
+
+export const completionRequestSchema = z.strictObject({
+  model: z.string(),
+  prompt: z.union([z.string(), z.array(z.string()).min(1), tokenIds, z.array(tokenIds).min(1)]),
+  ...samplingFields,
+  ...harmlessFields,
+  /** 0 is of use with `echo` and `logprobs`, to score the prompt. */
+  max_tokens: z.int().min(0).nullish(),
+  logprobs: z.int().min(0).max(MAX_LOGPROBS).nullish(),
+  echo: z.boolean().nullish(),
+  suffix: z.string().nullish(),
+  best_of: z.int().min(1).nullish(),
+});
+
+export type CompletionRequest = z.infer<typeof completionRequestSchema>;

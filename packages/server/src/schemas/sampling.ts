@@ -1,0 +1,100 @@
+/** Request fields that chat and plain completions share, and what the engine is asked for by them. */
+
+import type { GenerateOptions, SamplingOptions } from '@steelyard/engine';
+import { z } from 'zod';
+import { ApiError } from '../http/api-error.ts';
+
+const MAX_CHOICES = 128;
+const MAX_STOPS = 4;
+const MAX_BIAS = 100;
+
+/** Fields absent or null take the default, as in OpenAI's API. */
+export const samplingFields = {
+  temperature: z.number().min(0).max(2).nullish(),
+  top_p: z.number().min(0).max(1).nullish(),
+  presence_penalty: z.number().min(-2).max(2).nullish(),
+  frequency_penalty: z.number().min(-2).max(2).nullish(),
+  logit_bias: z
+    .record(
+      z.string().regex(/^\d{1,9}$/, 'expected token ids as keys'),
+      z.number().min(-MAX_BIAS).max(MAX_BIAS),
+    )
+    .nullish(),
+  seed: z.int().nullish(),
+  stop: z.union([z.string().min(1), z.array(z.string().min(1)).max(MAX_STOPS)]).nullish(),
+  n: z.int().min(1).max(MAX_CHOICES).nullish(),
+  stream: z.boolean().nullish(),
+  stream_options: z
+    .strictObject({ include_usage: z.boolean().nullish(), include_obfuscation: z.boolean().nullish() })
+    .nullish(),
+  // Extensions of open-weight servers; 0 keeps all tokens, and so does vLLM's -1.
+  top_k: z.int().min(-1).nullish(),
+  min_p: z.number().min(0).max(1).nullish(),
+  repetition_penalty: z.number().positive().max(10).nullish(),
+  ignore_eos: z.boolean().nullish(),
+};
+
+/** Fields of OpenAI that change nothing in the answer here, so leaving them out of account is honest. */
+export const harmlessFields = {
+  user: z.string().nullish(),
+  safety_identifier: z.string().nullish(),
+  prompt_cache_key: z.string().nullish(),
+  prompt_cache_retention: z.string().nullish(),
+  prompt_cache_options: z.unknown().optional(),
+  metadata: z.record(z.string(), z.string()).nullish(),
+  service_tier: z.string().nullish(),
+};
+
+const samplingSchema = z.object(samplingFields);
+export type SamplingFields = z.infer<typeof samplingSchema>;
+
+/**
+ * @param choice added to the seed, so that the choices of one request differ and each can be made again alone
+ */
+export function toGenerateOptions(body: SamplingFields, choice: number): GenerateOptions {
+  const stop = typeof body.stop === 'string' ? [body.stop] : (body.stop ?? []);
+  return { sampling: toSampling(body, choice), stop, ignoreEos: body.ignore_eos ?? false };
+}
+
+function toSampling(body: SamplingFields, choice: number): SamplingOptions {
+  return {
+    temperature: body.temperature ?? 1,
+    topP: body.top_p ?? 1,
+    topK: Math.max(0, body.top_k ?? 0),
+    minP: body.min_p ?? 0,
+    repetitionPenalty: body.repetition_penalty ?? 1,
+    presencePenalty: body.presence_penalty ?? 0,
+    frequencyPenalty: body.frequency_penalty ?? 0,
+    ...(body.logit_bias ? { logitBias: body.logit_bias } : {}),
+    ...(body.seed === null || body.seed === undefined ? {} : { seed: body.seed + choice }),
+  };
+}
+
+/**
+ * Checks what depends on another field or on the model, which a schema cannot say.
+ * @throws ApiError 400 naming the field
+ */
+export function checkSampling(body: SamplingFields, vocabSize: number): void {
+  if (body.stream_options && !body.stream) {
+    throw new ApiError(
+      400,
+      "'stream_options' is only allowed when 'stream' is true. Remove one or set the other.",
+      {
+        param: 'stream_options',
+        code: 'invalid_value',
+      },
+    );
+  }
+  for (const key of Object.keys(body.logit_bias ?? {})) {
+    if (Number(key) >= vocabSize) {
+      throw new ApiError(
+        400,
+        `Invalid 'logit_bias.${key}': got token id ${key}, expected one below ${vocabSize}.`,
+        {
+          param: 'logit_bias',
+          code: 'invalid_value',
+        },
+      );
+    }
+  }
+}

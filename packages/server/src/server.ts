@@ -1,0 +1,52 @@
+/** The server as a whole: routes on a socket, and an end that lets answers finish. */
+
+import { createServer as createHttpServer } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import { createApp } from './app.ts';
+import { listenOnFreePort } from './http/listen.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { DEFAULT_LIMITS, type ServerOptions, type SteelyardServer } from './options.ts';
+
+const DEFAULT_HOST = '127.0.0.1';
+const DEFAULT_PORT = 8642;
+
+/**
+ * Makes the server; nothing is bound before `listen`.
+ * @example
+ * const server = createServer({ models: providerOf([model]) });
+ * const { url } = await server.listen();
+ */
+export function createServer(options: ServerOptions): SteelyardServer {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const host = options.host ?? DEFAULT_HOST;
+  const lifecycle = new Lifecycle(limits.concurrentRequests);
+  const app = createApp({ ...options, host, limits }, lifecycle);
+  // The global Request and Response stay as they are: this may be one library among others in a process.
+  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  const http = createHttpServer((request, response) => void listener(request, response));
+
+  return {
+    app,
+    async listen() {
+      const port = await listenOnFreePort(http, {
+        host,
+        port: options.port ?? DEFAULT_PORT,
+        attempts: options.portAttempts,
+      });
+      return { url: `http://${urlHost(host)}:${port}`, host, port };
+    },
+    async close() {
+      const closed = new Promise<void>((resolve) => http.close(() => resolve()));
+      http.closeIdleConnections();
+      await lifecycle.drain(limits.drainMs);
+      http.closeAllConnections();
+      if (http.listening) await closed;
+    },
+  };
+}
+
+/** The address as a person can open it: IPv6 in brackets, and "all addresses" as this machine. */
+function urlHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}

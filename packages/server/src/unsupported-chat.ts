@@ -1,0 +1,85 @@
+/** Fields of a chat request that this server knows and cannot honour. Refused by name, because ignoring them would lie. */
+
+import { unsupported } from './http/api-error.ts';
+import type { ChatRequest } from './schemas/chat-request.ts';
+
+interface Rule {
+  readonly param: keyof ChatRequest;
+  readonly what: string;
+  readonly instead: string;
+  /** Whether the value asks for the thing; null and absent never do. */
+  readonly asks: (body: ChatRequest) => boolean;
+}
+
+const given = (value: unknown): boolean => value !== undefined && value !== null;
+
+const rules: readonly Rule[] = [
+  {
+    param: 'tools',
+    what: 'Calling tools',
+    instead: 'Remove it, or describe the tools in a system message and read the answer yourself.',
+    asks: (body) => (body.tools?.length ?? 0) > 0,
+  },
+  {
+    param: 'tool_choice',
+    what: 'Choosing a tool',
+    instead: "Remove it, or send 'none' or 'auto'.",
+    asks: ({ tool_choice }) => given(tool_choice) && tool_choice !== 'none' && tool_choice !== 'auto',
+  },
+  {
+    param: 'functions',
+    what: 'Calling functions',
+    instead: 'Remove it.',
+    asks: (body) => (body.functions?.length ?? 0) > 0,
+  },
+  {
+    param: 'function_call',
+    what: 'Choosing a function',
+    instead: 'Remove it.',
+    asks: ({ function_call }) => given(function_call) && function_call !== 'none' && function_call !== 'auto',
+  },
+  {
+    param: 'response_format',
+    what: 'Constrained JSON output',
+    instead: 'Remove it or send {"type": "text"}, and check the answer\'s JSON yourself.',
+    asks: (body) => given(body.response_format) && body.response_format?.type !== 'text',
+  },
+  {
+    param: 'modalities',
+    what: 'Audio output',
+    instead: 'Send ["text"] or remove it.',
+    asks: (body) => body.modalities?.includes('audio') ?? false,
+  },
+  { param: 'audio', what: 'Audio output', instead: 'Remove it.', asks: (body) => given(body.audio) },
+  {
+    param: 'reasoning_effort',
+    what: 'Choosing the reasoning effort',
+    instead: "Remove it, or set the template's own variable in 'chat_template_kwargs'.",
+    asks: (body) => given(body.reasoning_effort) && body.reasoning_effort !== 'none',
+  },
+  {
+    param: 'verbosity',
+    what: 'Choosing the verbosity',
+    instead: "Remove it, or send 'medium'.",
+    asks: (body) => given(body.verbosity) && body.verbosity !== 'medium',
+  },
+  {
+    param: 'web_search_options',
+    what: 'Web search',
+    instead: 'Remove it.',
+    asks: (body) => given(body.web_search_options),
+  },
+  { param: 'moderation', what: 'Moderation', instead: 'Remove it.', asks: (body) => given(body.moderation) },
+  {
+    param: 'store',
+    what: 'Storing answers',
+    instead: 'Remove it or send false.',
+    asks: (body) => body.store === true,
+  },
+];
+
+/** @throws ApiError 400 for the first field that asks for something unsupported */
+export function refuseUnsupportedChat(body: ChatRequest): void {
+  const rule = rules.find((one) => one.asks(body));
+  if (rule) throw unsupported(rule.param, rule.what, rule.instead);
+}
