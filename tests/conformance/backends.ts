@@ -1,0 +1,18 @@
+/** The backends that run on this machine, and how near to a golden each must come. */
+
+import { createReferenceBackend } from '@steelyard/backend-reference';
+import type { Backend } from '@steelyard/graph';
+import type { GoldenFile } from './goldens.ts';
+
+export function availableBackends(): Promise<Backend[]> {
+  return Promise.resolve([createReferenceBackend()]);
+}
+
+const FLOAT_BOUND = 1e-4;
+/** Activations rounded to 8 bits, by up to 0.4% of the largest of their block, in every matmul. */
+const INT8_BOUND = 0.05;
+
+/** Largest error against a golden, relative to the largest logit of its row. Golden weights are exact in every file. */
+export function boundOf(backend: Backend, file: GoldenFile): number {
+  return file.quantised && backend.name !== 'reference' ? INT8_BOUND : FLOAT_BOUND;
+}
