@@ -88,7 +88,7 @@ export class AddedTokenSplitter {
       }
       let end = match.end;
       const before = text.slice(start, i);
-      const kept = match.token.lstrip ? before.replace(/\p{White_Space}+$/u, '') : before;
+      const kept = match.token.lstrip ? withoutTrailingSpace(before) : before;
       if (kept !== '') sections.push(kept);
       if (match.token.rstrip) end += /^\p{White_Space}*/u.exec(text.slice(end))![0].length;
       sections.push(match.token);
@@ -109,6 +109,13 @@ export class AddedTokenSplitter {
     if (best?.token.singleWord && !standsAlone(text, from, best.end)) return undefined;
     return best;
   }
+}
+
+/** By hand: a pattern anchored at the end takes quadratic time over long runs of white space. */
+function withoutTrailingSpace(text: string): string {
+  let end = text.length;
+  while (end > 0 && /\p{White_Space}/u.test(text[end - 1]!)) end--;
+  return text.slice(0, end);
 }
 
 function standsAlone(text: string, from: number, end: number): boolean {

@@ -1,46 +1,42 @@
-/** WordPiece (`tokenizer.ggml.model` = bert) as a tokenizer.json. */
+/** WordPiece (`tokenizer.ggml.model` = bert), rebuilt from GGUF metadata. */
 
+import { addedTokens, type RebuiltModel } from './gguf-bpe.ts';
 import { tokenType, type GgufVocabulary } from './gguf-metadata.ts';
-import type { Json } from './json-access.ts';
 
-export function wordPieceJson(file: GgufVocabulary): Json {
-  const vocab = Object.create(null) as Record<string, number>;
-  const added: Json[] = [];
-  let cased = false;
-  file.tokens.forEach((written, id) => {
-    const bracketed = written.startsWith('[') && written.endsWith(']');
-    const token = bracketed ? written : asWordPiece(written);
-    vocab[token] = id;
-    const type = file.types[id];
-    if (type === tokenType.control || type === tokenType.unknown) {
-      added.push({ id, content: token, special: true, normalized: false });
-    } else if (!bracketed && /\p{Lu}/u.test(token)) {
-      cased = true;
-    }
-  });
-  return {
-    added_tokens: added,
+export function wordPiece(file: GgufVocabulary): RebuiltModel {
+  const tokens = file.tokens.map(asWordPiece);
+  const ordinary = tokens.filter((token, id) => file.types[id] === tokenType.normal && !isBracketed(token));
+  const normalizer = {
+    type: 'BertNormalizer',
+    clean_text: true,
+    handle_chinese_chars: true,
+    strip_accents: null,
     // The file does not say whether case counts; an uncased vocabulary has no capitals.
-    normalizer: {
-      type: 'BertNormalizer',
-      clean_text: true,
-      handle_chinese_chars: true,
-      strip_accents: null,
-      lowercase: !cased,
+    lowercase: !ordinary.some((token) => /\p{Lu}/u.test(token)),
+  };
+  const model = {
+    type: 'WordPiece',
+    unk_token: '[UNK]',
+    continuing_subword_prefix: '##',
+    max_input_chars_per_word: 100,
+  };
+  return {
+    json: {
+      normalizer,
+      pre_tokenizer: { type: 'BertPreTokenizer' },
+      decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
     },
-    pre_tokenizer: { type: 'BertPreTokenizer' },
-    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
-    model: {
-      type: 'WordPiece',
-      vocab,
-      unk_token: '[UNK]',
-      continuing_subword_prefix: '##',
-      max_input_chars_per_word: 100,
-    },
+    added: addedTokens({ tokens, types: file.types }),
+    vocabulary: { model, tokens, ids: new Map(tokens.map((token, id) => [token, id])) },
   };
 }
 
-/** GGUF marks where a word begins, WordPiece where it goes on. */
+/** GGUF marks where a word begins, WordPiece where it goes on; both leave `[CLS]` and its like alone. */
 function asWordPiece(token: string): string {
+  if (isBracketed(token)) return token;
   return token.startsWith('\u2581') ? token.slice(1) : `##${token}`;
+}
+
+function isBracketed(token: string): boolean {
+  return token.startsWith('[') && token.endsWith(']');
 }

@@ -5,10 +5,10 @@
 
 import { FormatError, SteelyardError, UnsupportedError } from '@steelyard/core';
 import { Tokenizer as Library } from '@huggingface/tokenizers';
-import { AddedTokenSplitter, addedTokensFromJson, type AddedToken, type Section } from './added-tokens.ts';
+import { AddedTokenSplitter, type AddedToken, type Section } from './added-tokens.ts';
 import { compileDecoder, type TokenPieces } from './decode-rules.ts';
-import { objectAt, type Json } from './json-access.ts';
-import { readModel, type ModelSource } from './model-vocabulary.ts';
+import type { Json } from './json-access.ts';
+import type { ModelVocabulary } from './model-vocabulary.ts';
 import { repairNormalizer } from './normalizer-repairs.ts';
 import { surroundings, type Surroundings } from './post-processor.ts';
 import { repairPreTokenizer } from './pre-tokenizer-repairs.ts';
@@ -39,16 +39,15 @@ export class LoadedTokenizer implements Tokenizer {
   private readonly around: Surroundings;
   private readonly pieces: TokenPieces;
 
-  /** `source` names the parts of the vocabulary in messages. */
-  constructor(json: Json, source: ModelSource) {
-    const added = addedTokensFromJson(json.added_tokens);
-    const { model, tokens, ids } = readModel(objectAt(json.model, 'tokenizer.json model'), added, source);
-    this.library = createLibrary(json, model);
+  /** `json` is a tokenizer.json, of which the model is not read; `vocabulary` becomes the tokenizer's own. */
+  constructor(json: Json, added: readonly AddedToken[], vocabulary: ModelVocabulary) {
+    const { model, tokens, ids } = vocabulary;
+    this.library = createLibrary(json, vocabulary);
     this.tokens = tokens;
     this.ids = ids;
-    this.unknownId =
-      typeof model.unk_token === 'string' ? this.ids.get(model.unk_token) : this.library.model?.unk_token_id;
     this.addTokens(added);
+    const unknown = model.unk_token;
+    this.unknownId = typeof unknown === 'string' ? ids.get(unknown) : this.library.model?.unk_token_id;
     this.vocabSize = tokens.length;
     this.withSpecial = this.splitters(added);
     this.withoutSpecial = this.splitters(added.filter((token) => !token.special));
@@ -136,7 +135,7 @@ export class LoadedTokenizer implements Tokenizer {
       if (!special) continue;
       this.special.add(id);
       // Plain text must not reach a special token, not even as a whole word looked up in the vocabulary.
-      if (id !== this.unknownId) this.library.model?.tokens_to_ids.delete(content);
+      this.library.model?.tokens_to_ids.delete(content);
     }
   }
 
@@ -152,17 +151,26 @@ export class LoadedTokenizer implements Tokenizer {
 }
 
 /** The library with its added tokens, special tokens and decoder left out: those are handled here. */
-function createLibrary(json: Json, model: Json): Library {
+function createLibrary(json: Json, vocabulary: ModelVocabulary): Library {
+  const { model, ids, ranks } = vocabulary;
+  const listed = model.type === 'Unigram';
   const input = {
     normalizer: repairNormalizer(json.normalizer),
     pre_tokenizer: repairPreTokenizer(json.pre_tokenizer),
     post_processor: null,
     decoder: null,
     added_tokens: [],
-    model,
+    model: listed ? model : { ...model, vocab: {} },
   };
   try {
-    return new Library(input, {});
+    const library = new Library(input, {});
+    if (library.model && !listed) {
+      // Handing over a map at once spares the library from taking a large object apart, a third of the loading time.
+      library.model.tokens_to_ids = new Map(ids);
+      if (typeof model.unk_token === 'string') library.model.unk_token_id = ids.get(model.unk_token);
+      if (ranks) Object.assign(library.model, { bpe_ranks: ranks });
+    }
+    return library;
   } catch (error) {
     if (error instanceof SteelyardError) throw error;
     const detail = error instanceof Error ? error.message : String(error);

@@ -5,42 +5,35 @@ import type { AddedToken } from './added-tokens.ts';
 import { badField, describe, idAt, isObject, listAt, stringAt, type Json } from './json-access.ts';
 
 export interface ModelVocabulary {
-  /** The library's input. */
+  /** The library's input, without the vocabulary of BPE and WordPiece. */
   readonly model: Json;
   /** Token strings by id; holes where added tokens or nothing live. */
   readonly tokens: (string | undefined)[];
   readonly ids: Map<string, number>;
+  /** The order of merges by the JSON text of a pair, where it is not the order of `model.merges`. */
+  readonly ranks?: Map<string, number>;
 }
 
-/** Where the parts come from, for messages: GGUF has its own names for the same things. */
-export interface ModelSource {
-  readonly vocab: string;
-  readonly merges: string;
-}
+const vocabKey = 'tokenizer.json model.vocab';
 
-export const jsonSource: ModelSource = {
-  vocab: 'tokenizer.json model.vocab',
-  merges: 'tokenizer.json model.merges',
-};
-
-export function readModel(model: Json, added: readonly AddedToken[], source: ModelSource): ModelVocabulary {
+export function readModel(model: Json, added: readonly AddedToken[]): ModelVocabulary {
   const type = modelType(model);
-  const special = new Set(added.filter((token) => token.special).map((token) => token.content));
-  if (type === 'Unigram') return readUnigram(model, special, source);
+  const special = specialTexts(added);
+  if (type === 'Unigram') return readUnigram(model, special);
   if (type !== 'BPE' && type !== 'WordPiece') {
     throw new UnsupportedError(
       `tokenizer.json model.type: ${JSON.stringify(type)} is not supported (supported: BPE, Unigram, WordPiece).`,
     );
   }
   const vocab = model.vocab;
-  if (!isObject(vocab)) throw badField(source.vocab, vocab, 'an object of token ids by token');
+  if (!isObject(vocab)) throw badField(vocabKey, vocab, 'an object of token ids by token');
   const tokens: (string | undefined)[] = [];
   const ids = new Map<string, number>();
   for (const token of Object.keys(vocab)) {
-    const id = idAt(vocab[token], `${source.vocab} ${describe(token)}`);
+    const id = idAt(vocab[token], `${vocabKey} ${describe(token)}`);
     if (tokens[id] !== undefined) {
       throw new FormatError(
-        `${source.vocab}: tokens ${describe(tokens[id])} and ${describe(token)} share the id ${id}; every token needs its own. Download the model again.`,
+        `${vocabKey}: tokens ${describe(tokens[id])} and ${describe(token)} share the id ${id}; every token needs its own. Download the model again.`,
       );
     }
     tokens[id] = token;
@@ -53,8 +46,13 @@ export function readModel(model: Json, added: readonly AddedToken[], source: Mod
       'tokenizer.json model.continuing_subword_prefix: BPE with a prefix is not supported.',
     );
   }
-  const merges = readMerges(model.merges, ids, special, source);
+  const merges = readMerges(model.merges, ids, special, 'tokenizer.json model.merges');
   return { model: { ...model, type, merges }, tokens, ids };
+}
+
+/** Texts that plain text must not turn into. */
+export function specialTexts(added: readonly AddedToken[]): Set<string> {
+  return new Set(added.filter((token) => token.special).map((token) => token.content));
 }
 
 /** Old files leave the type out. */
@@ -68,21 +66,21 @@ function modelType(model: Json): string {
  * Pairs of tokens, best first. Merges that spell a special token are left out: its text in content that may not hold
  * special tokens must stay ordinary text.
  */
-function readMerges(
+export function readMerges(
   value: unknown,
   ids: ReadonlyMap<string, number>,
   special: ReadonlySet<string>,
-  source: ModelSource,
+  where: string,
 ): [string, string][] {
   const merges: [string, string][] = [];
-  const list = listAt(value, source.merges);
+  const list = listAt(value, where);
   for (let i = 0; i < list.length; i++) {
-    const [left, right] = readMerge(list[i], i, source);
+    const [left, right] = readMerge(list[i], i, where);
     const merged = left + right;
     if (!ids.has(left) || !ids.has(right) || !ids.has(merged)) {
       const missing = [left, right, merged].find((token) => !ids.has(token));
       throw new FormatError(
-        `${source.merges}[${i}]: ${describe(missing)} is not in the vocabulary; a merge joins two known tokens into a third. Download the model again.`,
+        `${where}[${i}]: ${describe(missing)} is not in the vocabulary; a merge joins two known tokens into a third. Download the model again.`,
       );
     }
     if (!special.has(merged)) merges.push([left, right]);
@@ -90,7 +88,7 @@ function readMerges(
   return merges;
 }
 
-function readMerge(entry: unknown, i: number, source: ModelSource): readonly [string, string] {
+function readMerge(entry: unknown, i: number, where: string): readonly [string, string] {
   if (typeof entry === 'string') {
     const space = entry.indexOf(' ');
     // Two spaces would leave open which one divides.
@@ -102,22 +100,22 @@ function readMerge(entry: unknown, i: number, source: ModelSource): readonly [st
     if (typeof left === 'string' && typeof right === 'string' && left !== '' && right !== '')
       return [left, right];
   }
-  throw badField(`${source.merges}[${i}]`, entry, 'two tokens with one space between');
+  throw badField(`${where}[${i}]`, entry, 'two tokens with one space between');
 }
 
-function readUnigram(model: Json, special: ReadonlySet<string>, source: ModelSource): ModelVocabulary {
-  const list = listAt(model.vocab, source.vocab);
+function readUnigram(model: Json, special: ReadonlySet<string>): ModelVocabulary {
+  const list = listAt(model.vocab, vocabKey);
   const tokens: string[] = [];
   const vocab = list.map((entry, id): [string, number] => {
-    const [token, score] = listAt(entry, `${source.vocab}[${id}]`);
-    const text = stringAt(token, `${source.vocab}[${id}][0]`);
+    const [token, score] = listAt(entry, `${vocabKey}[${id}]`);
+    const text = stringAt(token, `${vocabKey}[${id}][0]`);
     if (typeof score !== 'number' || Number.isNaN(score))
-      throw badField(`${source.vocab}[${id}][1]`, score, 'a score');
+      throw badField(`${vocabKey}[${id}][1]`, score, 'a score');
     tokens.push(text);
     // The lattice would find special tokens in plain text; a lone surrogate is never in well-formed text.
-    return [special.has(text) && id !== model.unk_id ? `\udc00${text}` : text, score];
+    return [special.has(text) ? `\udc00${text}` : text, score];
   });
-  if (vocab.length === 0) throw badField(source.vocab, list, 'at least one token');
+  if (vocab.length === 0) throw badField(vocabKey, list, 'at least one token');
   if (
     model.unk_id !== null &&
     model.unk_id !== undefined &&

@@ -2,7 +2,7 @@
 
 import { FormatError, UnsupportedError } from '@steelyard/core';
 import { endTokenIds } from './end-tokens.ts';
-import { bpeJson } from './gguf-bpe.ts';
+import { byteLevelBpe, type RebuiltModel } from './gguf-bpe.ts';
 import {
   flag,
   optionalId,
@@ -12,18 +12,14 @@ import {
   type Metadata,
 } from './gguf-metadata.ts';
 import { preTokenizerPreset } from './gguf-pre-tokenizers.ts';
-import { sentencePieceJson } from './gguf-sentencepiece.ts';
-import { wordPieceJson } from './gguf-word-piece.ts';
+import { sentencePiece } from './gguf-sentencepiece.ts';
+import { wordPiece } from './gguf-word-piece.ts';
 import type { Json } from './json-access.ts';
 import { LoadedTokenizer } from './loaded-tokenizer.ts';
-import type { ModelSource } from './model-vocabulary.ts';
 import type { MetadataLike, Tokenizer } from './tokenizer-types.ts';
 
-const source: ModelSource = { vocab: 'tokenizer.ggml.tokens', merges: 'tokenizer.ggml.merges' };
-
-/** A tokenizer.json made of the metadata, with what such a model adds to a text unless the file says otherwise. */
-interface Rebuilt {
-  readonly json: Json;
+/** A rebuilt tokenizer, with what such a model adds to a text unless the file says otherwise. */
+interface Rebuilt extends RebuiltModel {
   readonly addBos: boolean;
   readonly addSep: boolean;
 }
@@ -34,7 +30,7 @@ interface Rebuilt {
  */
 export function tokenizerFromGguf(metadata: ReadonlyMap<string, MetadataLike>): Tokenizer {
   const vocabulary = readVocabulary(metadata);
-  const { json, addBos, addSep } = rebuild(metadata, vocabulary);
+  const { json, added, addBos, addSep, vocabulary: model } = rebuild(metadata, vocabulary);
   const id = (name: string) =>
     optionalId(metadata, `tokenizer.ggml.${name}_token_id`, vocabulary.tokens.length);
   const eos = id('eos');
@@ -43,8 +39,8 @@ export function tokenizerFromGguf(metadata: ReadonlyMap<string, MetadataLike>): 
   const after = flag(metadata, 'tokenizer.ggml.add_eos_token', false) ? [eos] : [];
   if (flag(metadata, 'tokenizer.ggml.add_sep_token', addSep))
     after.push(id('seperator') ?? id('separator') ?? eos);
-  const template = templateProcessing(vocabulary.tokens, before, after);
-  const tokenizer = new LoadedTokenizer({ ...json, post_processor: template }, source);
+  const template = templateProcessing(model.tokens, before, after);
+  const tokenizer = new LoadedTokenizer({ ...json, post_processor: template }, added, model);
   tokenizer.bosId = bos;
   const declared = [eos, id('eot'), id('eom')].filter((end) => end !== undefined);
   tokenizer.eosIds = endTokenIds(declared, (content) => {
@@ -60,15 +56,15 @@ function rebuild(metadata: Metadata, vocabulary: ReturnType<typeof readVocabular
   switch (model) {
     case 'gpt2': {
       const preset = preTokenizerPreset(optionalString(metadata, 'tokenizer.ggml.pre') ?? 'default');
-      const json = bpeJson(metadata, vocabulary, preset);
-      return { json, addBos: preset.addBos === true, addSep: preset.addSep === true };
+      const rebuilt = byteLevelBpe(metadata, vocabulary, preset);
+      return { ...rebuilt, addBos: preset.addBos === true, addSep: preset.addSep === true };
     }
     case 'llama': {
       const prefix = flag(metadata, 'tokenizer.ggml.add_space_prefix', true);
-      return { json: sentencePieceJson(metadata, vocabulary, prefix), addBos: true, addSep: false };
+      return { ...sentencePiece(metadata, vocabulary, prefix), addBos: true, addSep: false };
     }
     case 'bert':
-      return { json: wordPieceJson(vocabulary), addBos: true, addSep: true };
+      return { ...wordPiece(vocabulary), addBos: true, addSep: true };
     case undefined:
       throw new FormatError(
         'tokenizer.ggml.model: got nothing, expected a tokenizer. The file holds no tokenizer; use another file of this model.',
@@ -82,7 +78,7 @@ function rebuild(metadata: Metadata, vocabulary: ReturnType<typeof readVocabular
 
 /** Special tokens around a text. A file that wants a token it does not name gets none. */
 function templateProcessing(
-  tokens: readonly string[],
+  tokens: readonly (string | undefined)[],
   before: readonly (number | undefined)[],
   after: readonly (number | undefined)[],
 ): Json {

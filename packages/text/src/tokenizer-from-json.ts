@@ -1,9 +1,10 @@
 /** Tokenizers from a Hugging Face folder: `tokenizer.json` with its companion files. */
 
+import { addedTokensFromJson } from './added-tokens.ts';
 import { endTokenIds } from './end-tokens.ts';
-import { idAt, isObject, type Json } from './json-access.ts';
+import { idAt, isObject, objectAt, type Json } from './json-access.ts';
 import { LoadedTokenizer } from './loaded-tokenizer.ts';
-import { jsonSource } from './model-vocabulary.ts';
+import { readModel } from './model-vocabulary.ts';
 import type { Tokenizer } from './tokenizer-types.ts';
 
 /**
@@ -17,12 +18,15 @@ export function tokenizerFromJson(
   config: Record<string, unknown> = {},
   generationConfig: Record<string, unknown> = {},
 ): Tokenizer {
-  const tokenizer = new LoadedTokenizer(tokenizerJson, jsonSource);
+  const added = addedTokensFromJson(tokenizerJson.added_tokens);
+  const model = objectAt(tokenizerJson.model, 'tokenizer.json model');
+  const tokenizer = new LoadedTokenizer(tokenizerJson, added, readModel(model, added));
   const named = (key: string) => tokenizer.id(tokenText(config[key]) ?? '');
   tokenizer.bosId = named('bos_token') ?? generationIds(generationConfig, 'bos_token_id')[0];
   const eos = named('eos_token');
   const declared = [...(eos === undefined ? [] : [eos]), ...generationIds(generationConfig, 'eos_token_id')];
-  tokenizer.eosIds = endTokenIds(declared, (content) => addedId(tokenizer, tokenizerJson, content));
+  const addedIds = new Map(added.map((token) => [token.content, token.id]));
+  tokenizer.eosIds = endTokenIds(declared, (content) => addedIds.get(content));
   return tokenizer;
 }
 
@@ -37,11 +41,4 @@ function generationIds(config: Json, key: string): number[] {
   if (value === undefined || value === null) return [];
   const list: unknown[] = Array.isArray(value) ? value : [value];
   return list.map((id) => idAt(id, `generation_config.json ${key}`));
-}
-
-function addedId(tokenizer: Tokenizer, json: Json, content: string): number | undefined {
-  const added = Array.isArray(json.added_tokens) ? (json.added_tokens as unknown[]) : [];
-  return added.some((token) => isObject(token) && token.content === content)
-    ? tokenizer.id(content)
-    : undefined;
 }
