@@ -1,9 +1,9 @@
 /** One model's chat template, or its two: many models have another one for conversations with tools. */
 
 import { FormatError, RequestError } from '@steelyard/core';
-import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { templateMessage } from './chat-messages.ts';
 import type { ChatMessage, ChatTemplate, RenderOptions } from './chat-template-types.ts';
+import { Environment, Interpreter, parse, tokenize, type Program, type Scope } from './jinja-library.ts';
 import { templateGlobals, TemplateRefusal } from './template-functions.ts';
 
 export interface TemplateSources {
@@ -13,8 +13,6 @@ export interface TemplateSources {
   /** `bos_token`, `eos_token` and so on, as templates name them. */
   readonly specialTokens: Readonly<Record<string, string>>;
 }
-
-type Program = ReturnType<typeof parse>;
 
 const probe = 'steelyard-probe';
 
@@ -111,7 +109,7 @@ export class JinjaChatTemplate implements ChatTemplate {
 }
 
 /** A new scope. Every scope has `namespace` already; a variable of that name is left out. */
-function environment(variables: Readonly<Record<string, unknown>>, parent?: Environment): Environment {
+function environment(variables: Readonly<Record<string, unknown>>, parent?: Scope): Scope {
   const scope = new Environment(parent);
   for (const [name, value] of Object.entries(variables)) {
     if (name !== 'namespace') scope.set(name, value);

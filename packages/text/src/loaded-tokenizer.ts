@@ -4,7 +4,6 @@
  */
 
 import { FormatError, SteelyardError, UnsupportedError } from '@steelyard/core';
-import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { AddedTokenSplitter, type AddedToken, type Section } from './added-tokens.ts';
 import { compileDecoder, type TokenPieces } from './decode-rules.ts';
 import type { Json } from './json-access.ts';
@@ -13,6 +12,7 @@ import { repairNormalizer } from './normalizer-repairs.ts';
 import { surroundings, type Surroundings } from './post-processor.ts';
 import { repairPreTokenizer } from './pre-tokenizer-repairs.ts';
 import { PieceStream } from './token-stream.ts';
+import { TokenizerLibrary, type TokenizerStages } from './tokenizer-library.ts';
 import type { DecodeOptions, EncodeOptions, Tokenizer, TokenStream } from './tokenizer-types.ts';
 
 const noBytes = new Uint8Array(0);
@@ -32,7 +32,7 @@ export class LoadedTokenizer implements Tokenizer {
   private readonly tokens: (string | undefined)[];
   private readonly ids: Map<string, number>;
   private readonly special = new Set<number>();
-  private readonly library: Library;
+  private readonly library: TokenizerStages;
   private readonly unknownId: number | undefined;
   private readonly withSpecial: Splitters;
   private readonly withoutSpecial: Splitters;
@@ -47,7 +47,7 @@ export class LoadedTokenizer implements Tokenizer {
     this.ids = ids;
     this.addTokens(added);
     const unknown = model.unk_token;
-    this.unknownId = typeof unknown === 'string' ? ids.get(unknown) : this.library.model?.unk_token_id;
+    this.unknownId = typeof unknown === 'string' ? ids.get(unknown) : this.library.model.unk_token_id;
     this.vocabSize = tokens.length;
     this.withSpecial = this.splitters(added);
     this.withoutSpecial = this.splitters(added.filter((token) => !token.special));
@@ -112,8 +112,8 @@ export class LoadedTokenizer implements Tokenizer {
     const { pre_tokenizer: preTokenizer, model } = this.library;
     // The library asks for the section's number only to know whether it is the first.
     const words = preTokenizer ? preTokenizer.pre_tokenize(text, { section_index: first ? 0 : 1 }) : [text];
-    for (const token of model!._call(words)) {
-      const id = model!.tokens_to_ids.get(token) ?? this.unknownId;
+    for (const token of model._call(words)) {
+      const id = model.tokens_to_ids.get(token) ?? this.unknownId;
       if (id !== undefined) ids.push(id);
     }
   }
@@ -135,7 +135,7 @@ export class LoadedTokenizer implements Tokenizer {
       if (!special) continue;
       this.special.add(id);
       // Plain text must not reach a special token, not even as a whole word looked up in the vocabulary.
-      this.library.model?.tokens_to_ids.delete(content);
+      this.library.model.tokens_to_ids.delete(content);
     }
   }
 
@@ -151,7 +151,7 @@ export class LoadedTokenizer implements Tokenizer {
 }
 
 /** The library with its added tokens, special tokens and decoder left out: those are handled here. */
-function createLibrary(json: Json, vocabulary: ModelVocabulary): Library {
+function createLibrary(json: Json, vocabulary: ModelVocabulary): TokenizerStages {
   const { model, ids, ranks } = vocabulary;
   const listed = model.type === 'Unigram';
   const input = {
@@ -163,12 +163,12 @@ function createLibrary(json: Json, vocabulary: ModelVocabulary): Library {
     model: listed ? model : { ...model, vocab: {} },
   };
   try {
-    const library = new Library(input, {});
-    if (library.model && !listed) {
+    const library = new TokenizerLibrary(input, {});
+    if (!listed) {
       // Handing over a map at once spares the library from taking a large object apart, a third of the loading time.
       library.model.tokens_to_ids = new Map(ids);
       if (typeof model.unk_token === 'string') library.model.unk_token_id = ids.get(model.unk_token);
-      if (ranks) Object.assign(library.model, { bpe_ranks: ranks });
+      if (ranks) library.model.bpe_ranks = ranks;
     }
     return library;
   } catch (error) {
