@@ -57,6 +57,15 @@ describe('special tokens', () => {
   });
 });
 
+describe('special tokens of a Unigram vocabulary', () => {
+  it('stay text where text is plain, the unknown token too', () => {
+    const tokenizer = tokenizerFromJson(golden<TokenizerGolden>('unigram').tokenizer);
+    const ids = tokenizer.encode('a</s>b<unk>', { addSpecial: false, parseSpecial: false });
+    expect(ids.some((id) => tokenizer.isSpecial(id))).toBe(false);
+    expect(tokenizer.decode(ids)).toBe('a</s>b<unk>');
+  });
+});
+
 describe('end tokens', () => {
   it('come from the configurations', () => {
     const tokenizer = tokenizerFromJson(
