@@ -106,6 +106,16 @@ export class ConfigReader {
     return found ? (found.value as string) : fallback;
   }
 
+  /** A list of strings; undefined when the key is absent. */
+  texts(key: Key): readonly string[] | undefined {
+    const found = this.#take(key);
+    if (!found) return undefined;
+    const { value, name } = found;
+    const good = Array.isArray(value) && value.every((item) => typeof item === 'string');
+    if (!good) this.#refuse(name, value, 'a list of strings');
+    return value as readonly string[];
+  }
+
   /** One of a few words. @throws UnsupportedError when the file has another */
   choice<const O extends string>(key: Key, options: readonly O[], fallback: O): O {
     const value = this.text(key, fallback);

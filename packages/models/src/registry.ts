@@ -3,10 +3,13 @@
 import { UnsupportedError } from '@steelyard/core';
 import type { ModelFile } from '@steelyard/formats';
 import type { Architecture } from './architecture.ts';
+import { gemma3 } from './gemma3.ts';
 import { gpt2 } from './gpt2.ts';
 import { llama } from './llama.ts';
+import { qwen2 } from './qwen2.ts';
+import { qwen3 } from './qwen3.ts';
 
-const registry: readonly Architecture[] = [llama, gpt2];
+const registry: readonly Architecture[] = [gemma3, gpt2, llama, qwen2, qwen3];
 
 /** What `show` and the docs say of an architecture. */
 export interface ArchitectureSummary {

@@ -1,7 +1,9 @@
-/** Attention over the paged cache, from projected heads to their joined values. */
+/** Self-attention over the paged cache: projections, rope, cache, attention, output projection. */
 
 import type { Value } from '@steelyard/graph';
 import type { Step } from '../step.ts';
+import { linear, type Bias } from './linear.ts';
+import type { Rope } from './rope.ts';
 
 export interface AttentionOptions {
   readonly layer: number;
@@ -37,4 +39,33 @@ export function cachedAttention(step: Step, q: Value, k: Value, v: Value, option
     softcap,
   });
   return g.reshape(y, { shape: ['T', heads * valueDim] });
+}
+
+export interface SelfAttention extends AttentionOptions {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** Of q, k and v. */
+  readonly bias?: Bias;
+  readonly outputBias?: Bias;
+  /** Normalises each head of q and k, before rope. */
+  readonly headNorm?: (x: Value, name: string) => Value;
+  /** Absent in layers without positions. */
+  readonly rope?: Rope;
+}
+
+/** The whole attention of a layer, x [T, hidden] to [T, hidden], with separate q, k and v projections. */
+export function selfAttention(step: Step, x: Value, block: string, options: SelfAttention): Value {
+  const { heads, kvHeads, headDim, bias = false, outputBias = false, headNorm, rope = (y) => y } = options;
+  const project = (name: string, count: number): Value =>
+    splitHeads(step, linear(step, x, `${block}.${name}`, count * headDim, { bias }), count);
+  const normed = (name: string, count: number): Value => {
+    const y = project(name, count);
+    return headNorm ? headNorm(y, `${block}.${name}_norm`) : y;
+  };
+  const q = rope(normed('attn_q', heads)); // [T, H, D]
+  const k = rope(normed('attn_k', kvHeads));
+  const v = project('attn_v', kvHeads);
+  const y = cachedAttention(step, q, k, v, options); // [T, H * D]
+  return linear(step, y, `${block}.attn_output`, x.shape[1] as number, { bias: outputBias });
 }

@@ -15,6 +15,8 @@ export interface DecoderDefaults {
   readonly architecture: string;
   /** `tie_word_embeddings` when `config.json` does not say. */
   readonly tied: boolean;
+  /** `head_dim` when `config.json` does not say; default hidden_size / heads. */
+  readonly headDim?: number;
 }
 
 /** Reads sizes, the norm's epsilon and whether the head is tied. @throws FormatError for impossible sizes */
@@ -29,7 +31,7 @@ export function readDecoder(reader: ConfigReader, defaults: DecoderDefaults): De
   );
   const headDim = reader.integer(
     { hf: 'head_dim', gguf: 'attention.key_length' },
-    { ...width, fallback: hiddenSize / heads },
+    { ...width, fallback: defaults.headDim ?? hiddenSize / heads },
   );
   const valueDim = reader.integer({ gguf: 'attention.value_length' }, { ...width, fallback: headDim });
   if (heads % kvHeads !== 0) {

@@ -17,6 +17,8 @@ export interface RopeDefaults {
   readonly headDim: number;
   /** Positions of the model, where the file does not say how many it was pre-trained for. */
   readonly contextLength: number;
+  /** When the file does not say; default 10000. */
+  readonly theta?: number;
   /** Whether GGUF files of this architecture hold neighbouring pairs; Hugging Face's hold halves. */
   readonly interleavedInGguf: boolean;
 }
@@ -33,20 +35,26 @@ export function readRope(reader: ConfigReader, defaults: RopeDefaults): RopeConf
 }
 
 const factorRule = { min: 1e-6, max: 1e6 } as const;
-const thetaRule = { min: 1, max: 1e15, fallback: 10000 } as const;
+/** Accepted values of rope's base. */
+export const thetaRule = { min: 1, max: 1e15 } as const;
 const contextRule = { min: 1, max: limits.positions } as const;
 
-function readHuggingFace(reader: ConfigReader, { headDim, contextLength }: RopeDefaults): RopeConfig {
-  const outer = reader.number({ hf: 'rope_theta' }, thetaRule);
+function readHuggingFace(reader: ConfigReader, defaults: RopeDefaults): RopeConfig {
+  const theta = reader.number({ hf: 'rope_theta' }, { ...thetaRule, fallback: defaults.theta ?? 10000 });
   const parameters = reader.section('rope_parameters');
-  const section = parameters ?? reader.section('rope_scaling');
   if (parameters) reader.ignore({ hf: 'rope_scaling' });
+  return readRopeSection(parameters ?? reader.section('rope_scaling'), { ...defaults, theta });
+}
+
+/** Rope settings of one object of `config.json`. */
+export function readRopeSection(section: ConfigReader | undefined, defaults: RopeDefaults): RopeConfig {
+  const { headDim, contextLength, theta = 10000 } = defaults;
   const rope = { dims: headDim, interleaved: false } as const;
-  if (!section) return { ...rope, theta: outer, scaling: { type: 'none' } };
-  const theta = section.number({ hf: 'rope_theta' }, { ...thetaRule, fallback: outer });
+  if (!section) return { ...rope, theta, scaling: { type: 'none' } };
+  const own = section.number({ hf: 'rope_theta' }, { ...thetaRule, fallback: theta });
   const scaling = readScaling(section, contextLength);
   section.finish();
-  return { ...rope, theta, scaling };
+  return { ...rope, theta: own, scaling };
 }
 
 function readScaling(section: ConfigReader, contextLength: number): RopeScaling {
@@ -105,7 +113,10 @@ function yarnAttentionOf(section: ConfigReader, factor: number): number {
 function readGguf(reader: ConfigReader, defaults: RopeDefaults): RopeConfig {
   const { headDim, contextLength, interleavedInGguf } = defaults;
   const dims = reader.integer({ gguf: 'rope.dimension_count' }, { min: 2, max: headDim, fallback: headDim });
-  const theta = reader.number({ gguf: 'rope.freq_base' }, thetaRule);
+  const theta = reader.number(
+    { gguf: 'rope.freq_base' },
+    { ...thetaRule, fallback: defaults.theta ?? 10000 },
+  );
   const old = reader.number({ gguf: 'rope.scale_linear' }, { min: 0, max: 1e6, fallback: 0 });
   const stored = reader.number({ gguf: 'rope.scaling.factor' }, { min: 0, max: 1e6, fallback: old });
   // Zero stands for "not scaled" in files of early converters.

@@ -24,10 +24,10 @@ from variants import VARIANTS
 
 OUT = Path(__file__).parents[2] / "models"
 # Longer than every window; one token; a few. Each with so many tokens decoded after it.
-PROMPTS = [("long", 40, 4), ("single", 1, 4), ("short", 7, 6)]
+PROMPTS = [("long", 28, 4), ("single", 1, 4), ("short", 7, 6)]
 
 
-def randomise(model, seed, formats):
+def randomise(model, seed, formats, norm_mean):
     """Weights large enough that logits differ clearly, exactly representable in every format they are written in."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -38,7 +38,7 @@ def randomise(model, seed, formats):
             elif name.endswith("bias"):
                 values = 0.3 * noise
             else:
-                values = 1 + 0.3 * noise
+                values = norm_mean + 0.3 * noise
             if "q8_0" in formats and parameter.dim() > 1:
                 values = representable_q8_0(values)
             parameter.copy_(values.half().float())
@@ -101,13 +101,16 @@ def make(architecture, name, variant, seed):
     config = getattr(transformers, variant["config_class"])(**variant["config"])
     config._attn_implementation = "eager"
     model = transformers.AutoModelForCausalLM.from_config(config).float().eval()
-    randomise(model, seed, variant["gguf"])
+    randomise(model, seed, variant["gguf"], variant.get("norm_mean", 1.0))
     with tempfile.TemporaryDirectory() as temporary:
         # The converter names the model after its folder.
         saved = Path(temporary) / f"tiny-{architecture}-{name}"
         model.save_pretrained(saved)
         for file in ["config.json", "model.safetensors"]:
             shutil.copyfile(saved / file, folder / file)
+        # Gemma's converter counts the vocabulary.
+        vocabulary = {"model": {"vocab": dict.fromkeys(map(str, range(config.vocab_size)))}, "added_tokens": []}
+        (saved / "tokenizer.json").write_text(json.dumps(vocabulary))
         for kind in variant["gguf"]:
             convert(saved, kind, (folder / f"model-{kind}.gguf").resolve())
     random = np.random.default_rng(seed)
@@ -123,7 +126,7 @@ def make(architecture, name, variant, seed):
         "reference": f"transformers {transformers.__version__}",
         "versions": {p: importlib.metadata.version(p) for p in packages},
         "seed": seed,
-        **({"note": variant["note"]} if variant["note"] else {}),
+        **({"note": variant["note"]} if variant.get("note") else {}),
         "vocabSize": config.vocab_size,
         "prompts": prompts,
     }

@@ -4,10 +4,10 @@
 a reason in `note` where llama.cpp's converter drops what the variant is about.
 """
 
-LLAMA = dict(
-    vocab_size=96,
+DECODER = dict(
+    vocab_size=72,
     hidden_size=32,
-    intermediate_size=64,
+    intermediate_size=40,
     num_hidden_layers=2,
     num_attention_heads=4,
     num_key_value_heads=2,
@@ -16,8 +16,28 @@ LLAMA = dict(
 )
 
 
-def llama(kind="LlamaConfig", gguf=("f16",), note="", **changes):
-    return dict(config_class=kind, config={**LLAMA, **changes}, gguf=list(gguf), note=note)
+def decoder(kind, gguf=("f16",), note="", norm_mean=1.0, **changes):
+    return dict(
+        config_class=kind, config={**DECODER, **changes}, gguf=list(gguf), note=note, norm_mean=norm_mean
+    )
+
+
+def llama(**changes):
+    return decoder("LlamaConfig", **changes)
+
+
+def gemma3(**changes):
+    return decoder(
+        "Gemma3TextConfig",
+        norm_mean=0.0,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=24,
+        tie_word_embeddings=True,
+        query_pre_attn_scalar=24,
+        sliding_window=8,
+        **changes,
+    )
 
 
 def rope(kind, theta=10000.0, **more):
@@ -27,7 +47,7 @@ def rope(kind, theta=10000.0, **more):
 YARN = rope("yarn", factor=4.0, original_max_position_embeddings=32)
 
 GPT2 = dict(
-    vocab_size=96, n_positions=64, n_ctx=64, n_embd=32, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=0
+    vocab_size=72, n_positions=64, n_ctx=64, n_embd=32, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=0
 )
 
 VARIANTS = {
@@ -36,6 +56,7 @@ VARIANTS = {
         "gqa-tied": llama(tie_word_embeddings=True),
         "gqa-llama3": llama(
             head_dim=16,
+            intermediate_size=64,
             gguf=["f16", "q8_0"],
             rope_parameters=rope(
                 "llama3",
@@ -54,18 +75,59 @@ VARIANTS = {
             note="config.json and GGUF give the attention factor different meanings",
         ),
         "biases": llama(attention_bias=True, mlp_bias=True),
-        "head-dim": llama(head_dim=24, num_attention_heads=3, num_key_value_heads=1, hidden_size=48),
-        "mistral-window": llama(
+        "head-dim": llama(head_dim=24, num_attention_heads=3, num_key_value_heads=1, hidden_size=36),
+        "mistral-window": decoder(
             "MistralConfig", sliding_window=8, gguf=[], note="the converter does not write the window"
         ),
     },
     "gpt2": {
-        "tied": dict(config_class="GPT2Config", config=GPT2, gguf=["f16"], note=""),
+        "tied": dict(config_class="GPT2Config", config=GPT2, gguf=["f16"]),
         "scaled-by-layer": dict(
             config_class="GPT2Config",
             config={**GPT2, "n_inner": 48, "scale_attn_by_inverse_layer_idx": True},
             gguf=[],
             note="the converter does not write n_inner nor the scale by layer",
+        ),
+    },
+    "qwen2": {
+        "tied": decoder("Qwen2Config", tie_word_embeddings=True),
+        "yarn": decoder("Qwen2Config", num_attention_heads=2, num_key_value_heads=1, rope_parameters=YARN),
+        "window": decoder(
+            "Qwen2Config",
+            num_hidden_layers=3,
+            use_sliding_window=True,
+            sliding_window=8,
+            max_window_layers=1,
+            gguf=[],
+            note="the converter does not write the window",
+        ),
+    },
+    "qwen3": {
+        "tied": decoder("Qwen3Config", head_dim=16, tie_word_embeddings=True),
+        "biases-window": decoder(
+            "Qwen3Config",
+            head_dim=8,
+            attention_bias=True,
+            num_hidden_layers=3,
+            use_sliding_window=True,
+            sliding_window=8,
+            max_window_layers=2,
+            gguf=[],
+            note="the converter does not write the window",
+        ),
+    },
+    "gemma3": {
+        "local-global": gemma3(num_hidden_layers=6),
+        "linear-softcap": gemma3(
+            num_hidden_layers=3,
+            layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+            rope_parameters={
+                "sliding_attention": rope("default", theta=1000.0),
+                "full_attention": rope("linear", theta=100000.0, factor=4.0),
+            },
+            final_logit_softcapping=3.0,
+            gguf=[],
+            note="GGUF files have every sixth layer global",
         ),
     },
 }
