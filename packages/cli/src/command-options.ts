@@ -1,0 +1,87 @@
+/** Flags that several commands share, and how commander's values become the types of the layers below. */
+
+import { Option, type Command } from 'commander';
+import type { SamplingOptions } from '@steelyard/engine';
+import type { BackendName } from '@steelyard/engine/node';
+import { UsageError } from './errors.ts';
+import { SAMPLING_SETTINGS, changeSetting, parseNumber } from './sampling-options.ts';
+import type { ModelOptions } from './services.ts';
+import { parseBytes } from './terminal/format.ts';
+
+/** What `addModelOptions` yields in commander's values. */
+export interface ModelFlags {
+  readonly backend?: BackendName;
+  readonly threads?: number;
+  readonly context?: number;
+  readonly memory?: number;
+}
+
+export interface GenerationFlags {
+  readonly system?: string;
+  readonly maxTokens?: number;
+  readonly stop?: readonly string[];
+}
+
+export function wholeNumber(flag: string, min: number, max: number): (text: string) => number {
+  return (text) => parseNumber(flag, text, { min, max, integer: true });
+}
+
+function byteCount(flag: string): (text: string) => number {
+  return (text) => {
+    const bytes = parseBytes(text);
+    if (bytes === undefined)
+      throw new UsageError(`${flag} is '${text}'; expected a size such as 4GB or 512MiB`);
+    return bytes;
+  };
+}
+
+export function addModelOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--backend <name>', 'what computes (default: the fastest here)').choices([
+        'cpu',
+        'reference',
+      ]),
+    )
+    .option('--threads <n>', 'threads of the CPU backend', wholeNumber('--threads', 1, 1024))
+    .option('--context <tokens>', 'longest sequence', wholeNumber('--context', 1, 1e8))
+    .option('--memory <size>', 'budget for weights and cache, as in 4GB', byteCount('--memory'));
+}
+
+export function modelOptions(flags: ModelFlags): ModelOptions {
+  return {
+    backend: flags.backend,
+    threads: flags.threads,
+    contextLength: flags.context,
+    memoryBytes: flags.memory,
+  };
+}
+
+const collect = (text: string, all: readonly string[] = []): string[] => [...all, text];
+
+/** System text, length, stop strings and every sampling setting. */
+export function addGenerationOptions(command: Command): Command {
+  command
+    .option('--system <text>', 'system text')
+    .option('--max-tokens <n>', 'tokens of an answer at most', wholeNumber('--max-tokens', 1, 1e9))
+    .option('--stop <text>', 'end the answer before this text; may be given again', collect);
+  for (const [name, { doc }] of Object.entries(SAMPLING_SETTINGS)) {
+    command.option(`--${name.replaceAll('_', '-')} <n>`, doc);
+  }
+  return command;
+}
+
+/** @throws UsageError for a value out of range */
+export function samplingOptions(flags: Readonly<Record<string, unknown>>): SamplingOptions {
+  let sampling: SamplingOptions = {};
+  for (const name of Object.keys(SAMPLING_SETTINGS)) {
+    const value = flags[name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())];
+    if (typeof value === 'string') sampling = changeSetting(sampling, name, value);
+  }
+  return sampling;
+}
+
+/** Adds examples below a command's `--help`. */
+export function addExamples(command: Command, examples: readonly string[]): Command {
+  return command.addHelpText('after', `\nExamples:\n${examples.map((line) => `  ${line}`).join('\n')}`);
+}

@@ -1,0 +1,157 @@
+/** `steelyard serve`: the HTTP API and the chat page. */
+
+import type { LanguageModel } from '@steelyard/engine';
+import type { RegisterCommand } from '../command.ts';
+import {
+  addExamples,
+  addModelOptions,
+  modelOptions,
+  wholeNumber,
+  type ModelFlags,
+} from '../command-options.ts';
+import type { CommandContext } from '../context.ts';
+import { EXIT_INTERRUPTED, UsageError } from '../errors.ts';
+import { openModel } from '../models-by-name.ts';
+import { formatCount } from '../terminal/format.ts';
+import { packageVersion } from '../version.ts';
+
+interface Flags extends ModelFlags {
+  readonly host: string;
+  readonly port: number;
+  readonly apiKey?: string;
+  readonly allowHost?: readonly string[];
+  readonly allowOrigin?: readonly string[];
+  readonly chatPage: boolean;
+}
+
+const DEFAULT_PORT = 8642;
+/** Ports tried, counting up, while they are taken. */
+const PORT_ATTEMPTS = 100;
+
+const collect = (text: string, all: readonly string[] = []): string[] => [...all, text];
+
+export const registerServe: RegisterCommand = (program, context, exit) => {
+  const command = program
+    .command('serve [models...]')
+    .description("serve models over OpenAI's HTTP API, with a chat page; without MODELS the default one")
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <n>', 'port, or the next free one', wholeNumber('--port', 0, 65535), DEFAULT_PORT)
+    .option('--api-key <key>', 'ask callers for this key (default: STEELYARD_API_KEY, else none)')
+    .option('--allow-origin <origin>', 'web page that may call, * for all; may be given again', collect)
+    .option('--allow-host <name>', 'name by which callers may reach this server; may be given again', collect)
+    .option('--no-chat-page', 'API only')
+    .action(async (models: string[], flags: Flags) => exit(await serve(models, flags, context)));
+  addModelOptions(command);
+  addExamples(command, [
+    'steelyard serve',
+    'steelyard serve smollm2-135m-instruct ./other.gguf --port 9000',
+    'steelyard serve --host 0.0.0.0 --api-key "$KEY"',
+  ]);
+};
+
+async function serve(names: readonly string[], flags: Flags, context: CommandContext): Promise<number> {
+  const models = await openAll(names.length ? names : [undefined], flags, context);
+  try {
+    const apiKey = flags.apiKey ?? context.env['STEELYARD_API_KEY'];
+    const server = await context.services.createServer({
+      models,
+      host: flags.host,
+      port: flags.port,
+      portAttempts: PORT_ATTEMPTS,
+      chatPage: flags.chatPage,
+      version: packageVersion(),
+      ...(apiKey ? { apiKey } : {}),
+      ...(flags.allowHost ? { allowedHosts: flags.allowHost } : {}),
+      ...(flags.allowOrigin ? { allowedOrigins: flags.allowOrigin } : {}),
+    });
+    const interrupted = nextInterrupt(context);
+    const { url, port } = await server.listen();
+    if (flags.port !== 0 && port !== flags.port) context.note(`port ${flags.port} is taken; using ${port}`);
+    if (!isLoopback(flags.host)) warnReachable(flags.host, apiKey !== undefined, context);
+    announce(url, models, flags, apiKey !== undefined, context);
+    const signal = await interrupted;
+    context.note('stopping: answers in progress may finish; Ctrl-C again stops at once');
+    await server.close();
+    return signal === 'SIGINT' ? EXIT_INTERRUPTED : 0;
+  } finally {
+    await Promise.all(models.map((model) => model.dispose()));
+  }
+}
+
+async function openAll(
+  names: readonly (string | undefined)[],
+  flags: Flags,
+  context: CommandContext,
+): Promise<LanguageModel[]> {
+  const models: LanguageModel[] = [];
+  try {
+    for (const name of names) {
+      const model = await openModel(name, modelOptions(flags), context);
+      const twin = models.some((other) => other.info.name === model.info.name);
+      models.push(model);
+      if (twin)
+        throw new UsageError(
+          `two models are called '${model.info.name}'; requests could not tell them apart`,
+        );
+    }
+    return models;
+  } catch (error) {
+    await Promise.all(models.map((model) => model.dispose()));
+    throw error;
+  }
+}
+
+/** Resolves at the first signal; the next one ends the process. */
+function nextInterrupt(context: CommandContext): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    const release = context.onInterrupt((signal) => {
+      release();
+      resolve(signal);
+    });
+  });
+}
+
+function announce(
+  url: string,
+  models: readonly LanguageModel[],
+  flags: Flags,
+  locked: boolean,
+  context: CommandContext,
+): void {
+  const { style } = context;
+  for (const { info } of models) {
+    const facts = [
+      info.architecture,
+      `${formatCount(info.parameterCount)} parameters`,
+      info.quantisation,
+      `context ${info.contextLength}`,
+      `on ${info.backend}`,
+    ];
+    context.print(`${style.bold(info.name)}  ${style.dim(facts.join(', '))}`);
+  }
+  context.print();
+  if (flags.chatPage) context.print(`Chat page  ${style.cyan(`${url}/`)}`);
+  context.print(`API        ${style.cyan(`${url}/v1`)}`);
+  context.print();
+  context.print(curlLine(url, models[0]?.info.name ?? '', locked));
+  context.print();
+  context.note(style.dim('Ctrl-C stops.'));
+}
+
+/** A request to copy into a shell. */
+export function curlLine(url: string, model: string, locked: boolean): string {
+  const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello!' }] });
+  const key = locked ? ` -H "authorization: Bearer $STEELYARD_API_KEY"` : '';
+  return `curl ${url}/v1/chat/completions -H 'content-type: application/json'${key} -d '${body.replaceAll("'", "'\\''")}'`;
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\./.test(host);
+}
+
+function warnReachable(host: string, locked: boolean, context: CommandContext): void {
+  const advice = locked ? 'they need the API key' : 'give --api-key KEY to ask them for a key';
+  context.note(
+    `${context.errorStyle.yellow('note:')} on ${host} other machines can reach this server; ${advice}`,
+  );
+}

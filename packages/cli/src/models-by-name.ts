@@ -1,0 +1,125 @@
+/** From what a person typed to a file on disk: a stored name, a path, a source to pull, or nothing for the default. */
+
+import { existsSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { NotFoundError } from '@steelyard/core';
+import type { LanguageModel } from '@steelyard/engine';
+import type { CommandContext } from './context.ts';
+import type { InstalledModel, ModelOptions, ModelStore, PullOptions } from './services.ts';
+import { formatBytes, formatDuration } from './terminal/format.ts';
+import { ProgressBar } from './terminal/progress-bar.ts';
+
+export interface FoundModel {
+  readonly name: string;
+  readonly path: string;
+  /** Absent when the file is not of the store. */
+  readonly installed: InstalledModel | undefined;
+}
+
+/**
+ * @throws NotFoundError naming what is there instead
+ * @throws NetworkError and others of the hub when it must be pulled and cannot
+ */
+export async function findModel(name: string | undefined, context: CommandContext): Promise<FoundModel> {
+  const store = await context.services.openStore();
+  if (name === undefined) return found(await findDefault(store, context));
+  const installed = looksLikePath(name) ? undefined : await store.find(name);
+  if (installed) return found(installed);
+  const path = resolve(name.startsWith('~/') ? join(homedir(), name.slice(2)) : name);
+  if (existsSync(path)) return { name: nameOfPath(path), path, installed: undefined };
+  if (/^[a-z][a-z0-9+.-]*:/.test(name)) {
+    return found(await pullWithProgress(context, (options) => store.pull(name, options)));
+  }
+  throw await unknownModel(name, store);
+}
+
+/** Finds and loads a model; notices and loading time go to stderr. */
+export async function openModel(
+  name: string | undefined,
+  options: ModelOptions,
+  context: CommandContext,
+): Promise<LanguageModel> {
+  const model = await findModel(name, context);
+  const start = performance.now();
+  const showsProgress = context.stderr.isTTY === true;
+  if (showsProgress) context.stderr.write(context.errorStyle.dim(`loading ${model.name} …`));
+  try {
+    const loaded = await context.services.openLanguageModel(model.path, {
+      name: model.name,
+      onNotice: (text) => {
+        if (showsProgress) context.stderr.write('\r\u001b[K');
+        context.note(`${context.errorStyle.yellow('note:')} ${text}`);
+      },
+      ...options,
+    });
+    if (context.env['STEELYARD_DEBUG'])
+      context.note(`loaded in ${formatDuration(performance.now() - start)}`);
+    return loaded;
+  } finally {
+    if (showsProgress) context.stderr.write('\r\u001b[K');
+  }
+}
+
+/** Runs a pull with a progress bar on stderr; Ctrl-C stops it, and what came stays for the next try. */
+export async function pullWithProgress(
+  context: CommandContext,
+  pull: (options: PullOptions) => Promise<InstalledModel>,
+): Promise<InstalledModel> {
+  const bar = new ProgressBar(context.stderr, context.errorStyle);
+  const stop = new AbortController();
+  const release = context.onInterrupt(() => stop.abort());
+  const start = performance.now();
+  let seen = 0;
+  try {
+    const model = await pull({
+      signal: stop.signal,
+      onProgress: ({ label, bytes, totalBytes }) => {
+        seen = Math.max(seen, bytes);
+        bar.update(label, bytes, totalBytes);
+      },
+      onNotice: (text) => {
+        bar.clear();
+        context.note(context.errorStyle.dim(text));
+      },
+    });
+    bar.clear();
+    const how = seen > 0 ? ` in ${formatDuration(performance.now() - start)}` : ' (already here)';
+    context.note(`${context.errorStyle.green('pulled')} ${model.name}, ${formatBytes(model.bytes)}${how}`);
+    return model;
+  } finally {
+    bar.clear();
+    release();
+  }
+}
+
+async function findDefault(store: ModelStore, context: CommandContext): Promise<InstalledModel> {
+  const { defaultModel } = store;
+  const installed = await store.find(defaultModel.name);
+  if (installed) return installed;
+  context.note(`pulling the default model, ${defaultModel.name}`);
+  return pullWithProgress(context, (options) => defaultModel.pull(options));
+}
+
+function found(installed: InstalledModel): FoundModel {
+  return { name: installed.name, path: installed.path, installed };
+}
+
+function looksLikePath(name: string): boolean {
+  return /^(\.{1,2}|~)?[/\\]/.test(name);
+}
+
+function nameOfPath(path: string): string {
+  return statSync(path).isDirectory() ? basename(path) : basename(path).replace(/\.(gguf|safetensors)$/i, '');
+}
+
+async function unknownModel(name: string, store: ModelStore): Promise<NotFoundError> {
+  const names = (await store.list()).map((model) => model.name);
+  const near = names.filter((known) => known.toLowerCase().includes(name.toLowerCase()));
+  if (near.length)
+    return new NotFoundError(`no model '${name}'; did you mean ${near.join(' or ')}? See: steelyard list`);
+  const isRepository = /^[\w.-]+\/[\w.-]+$/.test(name);
+  const source = isRepository ? `hf:${name}` : 'hf:OWNER/REPOSITORY';
+  const have = names.length ? `the store has ${names.join(', ')}` : 'the store is empty';
+  return new NotFoundError(`no model or file '${name}'; ${have}; to get one: steelyard pull ${source}`);
+}

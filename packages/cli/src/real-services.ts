@@ -1,0 +1,47 @@
+/** The services that commands use outside of tests: the packages below, loaded when first asked for. */
+
+import type { Services } from './services.ts';
+import { openRealStore } from './real-store.ts';
+
+/** Page size and cache format as the engine's defaults have them. */
+const PAGE_SIZE = 32;
+const KV_DTYPE = 'f16';
+
+const DEFAULT_HUB = 'https://huggingface.co';
+
+export function createServices(): Services {
+  return {
+    openStore: openRealStore,
+    async openLanguageModel(path, options) {
+      const engine = await import('@steelyard/engine/node');
+      return engine.openLanguageModel(path, withoutUndefined(options));
+    },
+    async inspect(path) {
+      const [{ openModel }, { loadModel }] = await Promise.all([
+        import('@steelyard/formats/node'),
+        import('@steelyard/models'),
+      ]);
+      const file = openModel(path);
+      try {
+        const model = loadModel(file, { pageSize: PAGE_SIZE, kvDType: KV_DTYPE });
+        return { file, model, pageSize: PAGE_SIZE };
+      } catch (error) {
+        file.close();
+        throw error;
+      }
+    },
+    cpuReport() {
+      return Promise.resolve({ available: false, description: 'not built' });
+    },
+    hubUrl: (env) => env['HF_ENDPOINT'] ?? DEFAULT_HUB,
+    async createServer({ models, ...options }) {
+      const { createServer, providerOf } = await import('@steelyard/server');
+      return createServer({ ...options, models: providerOf(models) });
+    },
+  };
+}
+
+/** Options that were not given must be absent: defaults below apply to missing keys. */
+function withoutUndefined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;
+}

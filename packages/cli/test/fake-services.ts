@@ -1,0 +1,108 @@
+/** Services without disks, networks or weights. */
+
+import { NotFoundError } from '@steelyard/core';
+import type { LanguageModel } from '@steelyard/engine';
+import { createStubModel } from '@steelyard/engine/testing';
+import type { InstalledModel, ModelStore, PullOptions, ServeOptions, Services } from '../src/services.ts';
+
+export function installedModel(name: string, changes: Partial<InstalledModel> = {}): InstalledModel {
+  return {
+    name,
+    source: `hf:someone/${name}`,
+    path: `/models/${name}.gguf`,
+    bytes: 1_000_000,
+    digest: 'sha256:0123',
+    license: 'apache-2.0',
+    pulledAt: '2026-01-02T03:04:05Z',
+    files: [{ name: `${name}.gguf`, bytes: 1_000_000, sha256: '0123' }],
+    ...changes,
+  };
+}
+
+export class FakeStore implements ModelStore {
+  readonly root = '/store';
+  readonly pulled: string[] = [];
+  readonly #models: InstalledModel[];
+
+  constructor(models: readonly InstalledModel[]) {
+    this.#models = [...models];
+  }
+
+  list(): Promise<readonly InstalledModel[]> {
+    return Promise.resolve(this.#models);
+  }
+
+  find(name: string): Promise<InstalledModel | undefined> {
+    return Promise.resolve(this.#models.find((model) => model.name === name));
+  }
+
+  remove(name: string): Promise<number> {
+    const at = this.#models.findIndex((model) => model.name === name);
+    if (at < 0) throw new NotFoundError(`no ${name}`);
+    return Promise.resolve(this.#models.splice(at, 1)[0]?.bytes ?? 0);
+  }
+
+  pull(source: string, options: PullOptions): Promise<InstalledModel> {
+    this.pulled.push(source);
+    options.onProgress?.({ label: 'model.gguf', bytes: 500_000, totalBytes: 1_000_000 });
+    options.onProgress?.({ label: 'model.gguf', bytes: 1_000_000, totalBytes: 1_000_000 });
+    const model = installedModel(options.name ?? source.replace(/^.*[:/]/, ''), { source });
+    this.#models.push(model);
+    return Promise.resolve(model);
+  }
+
+  readonly defaultModel = {
+    name: 'tiny',
+    pull: (options: PullOptions) => this.pull('hf:someone/tiny', { ...options, name: 'tiny' }),
+  };
+}
+
+export interface FakeOptions {
+  readonly models?: readonly InstalledModel[];
+  readonly createModel?: (name: string) => LanguageModel;
+}
+
+export interface FakeServices extends Services {
+  readonly store: FakeStore;
+  /** Paths of models that were loaded, and names of those disposed. */
+  readonly opened: string[];
+  readonly disposed: string[];
+  readonly served: ServeOptions[];
+}
+
+export function createFakeServices(options: FakeOptions = {}): FakeServices {
+  const store = new FakeStore(options.models ?? [installedModel('tiny')]);
+  const opened: string[] = [];
+  const disposed: string[] = [];
+  const served: ServeOptions[] = [];
+  return {
+    store,
+    opened,
+    disposed,
+    served,
+    openStore: () => Promise.resolve(store),
+    openLanguageModel: (path, { name = 'stub' }) => {
+      opened.push(path);
+      const model = options.createModel?.(name) ?? createStubModel({ name });
+      return Promise.resolve({
+        ...model,
+        dispose: () => {
+          disposed.push(name);
+          return model.dispose();
+        },
+      });
+    },
+    inspect: () => Promise.reject(new NotFoundError('there is no file behind this store')),
+    cpuReport: () => Promise.resolve({ available: true, description: 'avx2' }),
+    hubUrl: () => 'http://127.0.0.1:9',
+    createServer: (serveOptions) => {
+      served.push(serveOptions);
+      const port = serveOptions.port ?? 0;
+      return Promise.resolve({
+        app: undefined as never,
+        listen: () => Promise.resolve({ url: `http://127.0.0.1:${port}`, host: '127.0.0.1', port }),
+        close: () => Promise.resolve(),
+      });
+    },
+  };
+}
