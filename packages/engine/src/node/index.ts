@@ -1,0 +1,2 @@
+export { selectBackend, type BackendName } from './devices.ts';
+export { openLanguageModel, type OpenOptions } from './open.ts';

@@ -1,0 +1,1 @@
+export { createStubModel, type StubOptions } from './stub-model.ts';
