@@ -113,7 +113,7 @@ export class ConfigReader {
     const { value, name } = found;
     const good = Array.isArray(value) && value.every((item) => typeof item === 'string');
     if (!good) this.#refuse(name, value, 'a list of strings');
-    return value as readonly string[];
+    return value;
   }
 
   /** One of a few words. @throws UnsupportedError when the file has another */
