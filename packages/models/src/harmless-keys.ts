@@ -5,7 +5,7 @@ const keys = new Set(
   (
     'architectures auto_map dtype torch_dtype model_type is_llama_config name_or_path ' +
     'attention_dropout attn_pdrop embd_pdrop resid_pdrop hidden_dropout initializer_range pretraining_tp ' +
-    'use_cache return_dict output_attentions output_hidden_states torchscript use_return_dict ' +
+    'use_cache cache_implementation return_dict output_attentions output_hidden_states torchscript use_return_dict ' +
     'gradient_checkpointing chunk_size_feed_forward id2label label2id ' +
     'finetuning_task problem_type tokenizer_class prefix task_specific_params ' +
     'max_length min_length do_sample early_stopping num_beams num_beam_groups diversity_penalty temperature top_k ' +

@@ -1,0 +1,234 @@
+/** Settings of published models, in the words of their `config.json`: none of them may be refused. */
+
+import { describe, expect, it } from 'vitest';
+import type { SafetensorsFile } from '@steelyard/formats';
+import { ConfigReader } from '../src/config-reader.ts';
+import type { ModelConfig } from '../src/model.ts';
+import { findArchitecture } from '../src/registry.ts';
+
+function read(config: Record<string, unknown>): ModelConfig & Record<string, unknown> {
+  const file: SafetensorsFile = {
+    format: 'safetensors',
+    name: 'published',
+    config,
+    tensors: new Map(),
+    close: () => undefined,
+  };
+  const { architecture, declared } = findArchitecture(file);
+  const reader = ConfigReader.of(file, declared);
+  const result = architecture.readConfig(reader);
+  reader.finish();
+  return result as ModelConfig & Record<string, unknown>;
+}
+
+const common = {
+  torch_dtype: 'bfloat16',
+  transformers_version: '4.42.3',
+  use_cache: true,
+  initializer_range: 0.02,
+};
+
+describe('published configurations', () => {
+  it('SmolLM2 135M Instruct', () => {
+    const config = read({
+      ...common,
+      architectures: ['LlamaForCausalLM'],
+      attention_bias: false,
+      attention_dropout: 0.0,
+      bos_token_id: 1,
+      eos_token_id: 2,
+      hidden_act: 'silu',
+      hidden_size: 576,
+      intermediate_size: 1536,
+      is_llama_config: true,
+      max_position_embeddings: 8192,
+      mlp_bias: false,
+      model_type: 'llama',
+      num_attention_heads: 9,
+      num_hidden_layers: 30,
+      num_key_value_heads: 3,
+      pad_token_id: 2,
+      pretraining_tp: 1,
+      rms_norm_eps: 1e-5,
+      rope_interleaved: false,
+      rope_scaling: null,
+      rope_theta: 100000,
+      tie_word_embeddings: true,
+      'transformers.js_config': { kv_cache_dtype: { q4f16: 'float16' } },
+      vocab_size: 49152,
+    });
+    expect(config).toMatchObject({ headDim: 64, tied: true, kvHeads: 3, rope: { theta: 100000, dims: 64 } });
+  });
+
+  it('Llama 3.2 1B', () => {
+    const config = read({
+      ...common,
+      architectures: ['LlamaForCausalLM'],
+      attention_bias: false,
+      bos_token_id: 128000,
+      eos_token_id: [128001, 128008, 128009],
+      head_dim: 64,
+      hidden_act: 'silu',
+      hidden_size: 2048,
+      intermediate_size: 8192,
+      max_position_embeddings: 131072,
+      mlp_bias: false,
+      model_type: 'llama',
+      num_attention_heads: 32,
+      num_hidden_layers: 16,
+      num_key_value_heads: 8,
+      pretraining_tp: 1,
+      rms_norm_eps: 1e-5,
+      rope_scaling: {
+        factor: 32.0,
+        high_freq_factor: 4.0,
+        low_freq_factor: 1.0,
+        original_max_position_embeddings: 8192,
+        rope_type: 'llama3',
+      },
+      rope_theta: 500000.0,
+      tie_word_embeddings: true,
+      vocab_size: 128256,
+    });
+    expect(config).toMatchObject({
+      rope: { scaling: { type: 'llama3', factor: 32, originalContext: 8192 } },
+    });
+  });
+
+  it('Mistral 7B v0.1', () => {
+    const config = read({
+      ...common,
+      architectures: ['MistralForCausalLM'],
+      bos_token_id: 1,
+      eos_token_id: 2,
+      hidden_act: 'silu',
+      hidden_size: 4096,
+      intermediate_size: 14336,
+      max_position_embeddings: 32768,
+      model_type: 'mistral',
+      num_attention_heads: 32,
+      num_hidden_layers: 32,
+      num_key_value_heads: 8,
+      rms_norm_eps: 1e-5,
+      rope_theta: 10000.0,
+      sliding_window: 4096,
+      tie_word_embeddings: false,
+      vocab_size: 32000,
+    });
+    expect(config).toMatchObject({ window: 4096, headDim: 128 });
+  });
+
+  it('GPT-2', () => {
+    const config = read({
+      activation_function: 'gelu_new',
+      architectures: ['GPT2LMHeadModel'],
+      attn_pdrop: 0.1,
+      bos_token_id: 50256,
+      embd_pdrop: 0.1,
+      eos_token_id: 50256,
+      initializer_range: 0.02,
+      layer_norm_epsilon: 1e-5,
+      model_type: 'gpt2',
+      n_ctx: 1024,
+      n_embd: 768,
+      n_head: 12,
+      n_layer: 12,
+      n_positions: 1024,
+      resid_pdrop: 0.1,
+      summary_activation: null,
+      summary_first_dropout: 0.1,
+      summary_proj_to_labels: true,
+      summary_type: 'cls_index',
+      summary_use_proj: true,
+      task_specific_params: { 'text-generation': { do_sample: true, max_length: 50 } },
+      vocab_size: 50257,
+    });
+    expect(config).toMatchObject({ tied: true, feedForward: 3072, headDim: 64, contextLength: 1024 });
+  });
+
+  it('Qwen2.5 0.5B Instruct and Qwen3 0.6B', () => {
+    const qwen = {
+      ...common,
+      attention_dropout: 0.0,
+      hidden_act: 'silu',
+      num_key_value_heads: 8,
+      rms_norm_eps: 1e-6,
+      rope_theta: 1000000.0,
+      sliding_window: 32768,
+      tie_word_embeddings: true,
+      use_sliding_window: false,
+      vocab_size: 151936,
+      max_position_embeddings: 32768,
+    };
+    const two = read({
+      ...qwen,
+      model_type: 'qwen2',
+      hidden_size: 896,
+      intermediate_size: 4864,
+      max_window_layers: 21,
+      num_attention_heads: 14,
+      num_hidden_layers: 24,
+      num_key_value_heads: 2,
+    });
+    expect(two).toMatchObject({ headDim: 64, windows: new Array(24).fill(0) });
+    const three = read({
+      ...qwen,
+      model_type: 'qwen3',
+      attention_bias: false,
+      head_dim: 128,
+      hidden_size: 1024,
+      intermediate_size: 3072,
+      max_window_layers: 28,
+      num_attention_heads: 16,
+      num_hidden_layers: 28,
+      rope_scaling: null,
+      sliding_window: null,
+    });
+    expect(three).toMatchObject({ headDim: 128, attentionBias: false });
+  });
+
+  it('Gemma 3 270M', () => {
+    const layers = Array.from({ length: 18 }, (_, i) =>
+      (i + 1) % 6 ? 'sliding_attention' : 'full_attention',
+    );
+    const gemma = {
+      ...common,
+      _sliding_window_pattern: 6,
+      architectures: ['Gemma3ForCausalLM'],
+      attention_bias: false,
+      attention_dropout: 0.0,
+      attn_logit_softcapping: null,
+      bos_token_id: 2,
+      cache_implementation: 'hybrid',
+      eos_token_id: 1,
+      final_logit_softcapping: null,
+      head_dim: 256,
+      hidden_activation: 'gelu_pytorch_tanh',
+      hidden_size: 640,
+      intermediate_size: 2048,
+      max_position_embeddings: 32768,
+      model_type: 'gemma3_text',
+      num_attention_heads: 4,
+      num_hidden_layers: 18,
+      num_key_value_heads: 1,
+      pad_token_id: 0,
+      query_pre_attn_scalar: 256,
+      rms_norm_eps: 1e-6,
+      rope_local_base_freq: 10000.0,
+      rope_scaling: null,
+      rope_theta: 1000000.0,
+      sliding_window: 512,
+      use_bidirectional_attention: false,
+      vocab_size: 262144,
+    };
+    const config = read({ ...gemma, layer_types: layers });
+    expect(config).toMatchObject({
+      tied: true,
+      scale: 1 / 16,
+      windows: layers.map((type) => (type === 'sliding_attention' ? 512 : 0)),
+      localRope: { theta: 10000 },
+      globalRope: { theta: 1000000 },
+    });
+    expect(read(gemma)).toEqual(config);
+  });
+});
