@@ -3,6 +3,7 @@
 import { chatPageFiles, type PageFile } from '@steelyard/web';
 import type { Hono } from 'hono';
 import type { AppEnv } from './app.ts';
+import { ApiError } from './http/api-error.ts';
 
 // No inline script or style, no other origin, no HTML from strings (trusted types).
 const POLICY = [
@@ -19,9 +20,15 @@ const POLICY = [
 
 export function mountChatPage(app: Hono<AppEnv>): void {
   let files: Promise<ReadonlyMap<string, PageFile>> | undefined;
-  app.get('/:file{[a-z-]+\\.[a-z]+|}', async (c, next) => {
-    files ??= chatPageFiles();
-    const file = (await files).get(c.req.path);
+  const load = () => {
+    files ??= chatPageFiles().catch((error: unknown) => {
+      files = undefined;
+      throw new ApiError(503, (error as Error).message, { code: 'chat_page_missing', cause: error });
+    });
+    return files;
+  };
+  app.on(['GET'], ['/', '/:file{[a-z-]+\\.(js|css|svg)}'], async (c, next) => {
+    const file = (await load()).get(c.req.path);
     if (!file) return next();
     return c.body(file.body, 200, {
       'content-type': file.type,

@@ -5,7 +5,7 @@
 
 import type { GenerateEvent, LanguageModel } from '@steelyard/engine';
 import type { Call } from './endpoint.ts';
-import { ApiError, toApiError } from './http/api-error.ts';
+import { ApiError, toApiError, withParam } from './http/api-error.ts';
 import { sseResponse } from './http/sse.ts';
 import { shuttingDown } from './lifecycle.ts';
 
@@ -28,6 +28,8 @@ export interface GenerationPlan {
   readonly model: string;
   /** Path of the endpoint, for the metrics. */
   readonly endpoint: string;
+  /** The parameter at fault when the prompt is too long. */
+  readonly promptParam: 'messages' | 'prompt';
   /** Starts the choices; each must stop when the signal aborts. */
   readonly start: (model: LanguageModel, signal: AbortSignal) => readonly AsyncIterable<GenerateEvent>[];
 }
@@ -53,7 +55,7 @@ export async function startGeneration(call: Call<unknown>, plan: GenerationPlan)
     return { model, events: withFirst(first, events), abort };
   } catch (error) {
     abort();
-    throw error;
+    throw withParam(error, 'context_length_exceeded', plan.promptParam);
   }
 }
 

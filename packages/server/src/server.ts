@@ -1,6 +1,8 @@
 /** The server as a whole: routes on a socket, and an end that lets answers finish. */
 
-import { createServer as createHttpServer } from 'node:http';
+import { once } from 'node:events';
+import { createServer as createHttpServer, type ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import { createApp } from './app.ts';
 import { listenOnFreePort } from './http/listen.ts';
@@ -9,6 +11,8 @@ import { DEFAULT_LIMITS, type ServerOptions, type SteelyardServer } from './opti
 
 const DEFAULT_HOST = '127.0.0.1';
 const DEFAULT_PORT = 8642;
+/** Milliseconds that clients get to receive the end of their answers when the server closes. */
+const FLUSH_MS = 1_000;
 
 /**
  * Makes the server; nothing is bound before `listen`.
@@ -23,7 +27,12 @@ export function createServer(options: ServerOptions): SteelyardServer {
   const app = createApp({ ...options, host, limits }, lifecycle);
   // The global Request and Response stay as they are: this may be one library among others in a process.
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
-  const http = createHttpServer((request, response) => void listener(request, response));
+  const open = new Set<ServerResponse>();
+  const http = createHttpServer((request, response) => {
+    open.add(response);
+    response.once('close', () => open.delete(response));
+    void listener(request, response);
+  });
 
   return {
     app,
@@ -39,6 +48,11 @@ export function createServer(options: ServerOptions): SteelyardServer {
       const closed = new Promise<void>((resolve) => http.close(() => resolve()));
       http.closeIdleConnections();
       await lifecycle.drain(limits.drainMs);
+      // An answer that is generated still has its last bytes on the way.
+      await Promise.race([
+        Promise.all([...open].map((response) => once(response, 'close'))),
+        sleep(FLUSH_MS, undefined, { ref: false }),
+      ]);
       http.closeAllConnections();
       if (http.listening) await closed;
     },

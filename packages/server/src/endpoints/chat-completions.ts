@@ -35,6 +35,7 @@ export const chatCompletions = defineEndpoint({
     const generation = await startGeneration(call, {
       model: body.model,
       endpoint: PATH,
+      promptParam: 'messages',
       start: (model, signal) => {
         checkSampling(body, model.info.vocabSize);
         return Array.from({ length: body.n ?? 1 }, (_, i) =>

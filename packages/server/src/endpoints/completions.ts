@@ -36,6 +36,7 @@ export const completions = defineEndpoint({
     const generation = await startGeneration(call, {
       model: body.model,
       endpoint: PATH,
+      promptParam: 'prompt',
       start: (model, signal) => start(model, body, prompts, signal),
     });
     const head = answerHead('cmpl', generation.model.info, call.services.version);
@@ -116,12 +117,15 @@ function completionOptions(body: CompletionRequest, choice: number, signal: Abor
 /** Turns one choice's events into pieces of its text, with the prompt before them when it is echoed. */
 class ChoiceWriter {
   readonly #alternatives: number | undefined;
+  readonly #firstToken: TokenLogprob | undefined;
   #echo: string | undefined;
   #offset = 0;
 
-  constructor(alternatives: number | undefined, echo: string | undefined) {
+  /** @param echo the prompt, and its first token, which the engine gives no log-probability */
+  constructor(alternatives: number | undefined, echo?: { text: string; firstToken: TokenLogprob }) {
     this.#alternatives = alternatives;
-    this.#echo = echo;
+    this.#firstToken = echo?.firstToken;
+    this.#echo = echo?.text;
   }
 
   /** @returns what to append; undefined when the event adds nothing */
@@ -132,7 +136,7 @@ class ChoiceWriter {
       text = this.#echo;
       this.#echo = undefined;
     }
-    if (event.type === 'promptLogprobs') tokens = event.tokens;
+    if (event.type === 'promptLogprobs') tokens = [this.#firstToken!, ...event.tokens];
     if (event.type === 'text') {
       text += event.text;
       tokens = event.logprobs ?? [];
@@ -153,9 +157,19 @@ function choiceWriters(
   prompts: readonly Prompt[],
 ): ChoiceWriter[] {
   return prompts.flatMap((prompt) => {
-    const echo = body.echo ? (typeof prompt === 'string' ? prompt : model.detokenize(prompt)) : undefined;
+    const echo = body.echo ? echoOf(model, prompt) : undefined;
     return Array.from({ length: body.n ?? 1 }, () => new ChoiceWriter(body.logprobs ?? undefined, echo));
   });
+}
+
+function echoOf(model: LanguageModel, prompt: Prompt): { text: string; firstToken: TokenLogprob } {
+  const ids = typeof prompt === 'string' ? model.tokenize(prompt) : prompt;
+  const text = model.detokenize(ids.slice(0, 1));
+  const bytes = new TextEncoder().encode(text);
+  return {
+    text: typeof prompt === 'string' ? prompt : model.detokenize(prompt),
+    firstToken: { id: ids[0] ?? 0, text, bytes, logprob: -Infinity, top: [] },
+  };
 }
 
 async function collect(

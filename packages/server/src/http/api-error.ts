@@ -61,12 +61,18 @@ export function unsupported(param: string, what: string, instead: string): ApiEr
   });
 }
 
+/** The same answer, naming a parameter where the thrower knew none. */
+export function withParam(error: unknown, code: string, param: string): unknown {
+  const known = toApiError(error);
+  if (known.code !== code || known.param !== null) return error;
+  return new ApiError(known.status, known.message, { ...known, code, param, cause: error });
+}
+
 /** Any thrown value as the answer it deserves. Unknown failures become 500 without their details. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof RequestError) {
-    const code = isContextLength(error) ? 'context_length_exceeded' : 'invalid_value';
-    return new ApiError(400, error.message, { param: error.param, code, cause: error });
+    return new ApiError(400, error.message, { param: error.param, code: 'invalid_value', cause: error });
   }
   if (error instanceof NotFoundError) {
     return new ApiError(404, error.message, { param: 'model', code: 'model_not_found', cause: error });
@@ -90,11 +96,7 @@ export function toApiError(error: unknown): ApiError {
 /** A prompt too long is the caller's to shorten (400); anything else that does not fit may fit later (429). */
 function fromCapacity(error: CapacityError): ApiError {
   if (isContextLength(error)) {
-    return new ApiError(400, error.message, {
-      param: 'messages',
-      code: 'context_length_exceeded',
-      cause: error,
-    });
+    return new ApiError(400, error.message, { code: 'context_length_exceeded', cause: error });
   }
   return new ApiError(429, error.message, {
     code: 'insufficient_capacity',
@@ -103,6 +105,7 @@ function fromCapacity(error: CapacityError): ApiError {
   });
 }
 
+/** The engine words a prompt that the context cannot hold like this, with both numbers; memory is worded otherwise. */
 function isContextLength(error: Error): boolean {
-  return /context/i.test(error.message);
+  return /prompt has \d+ tokens/.test(error.message);
 }

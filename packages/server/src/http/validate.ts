@@ -64,12 +64,12 @@ function toError(issue: Issue, body: unknown): ApiError {
     }
     case 'too_big':
       return bad(
-        `${sizeName(issue.origin)}_above_max`,
+        `${sizeName(value)}_above_max_${sizeUnit(value)}`,
         limitText(param, issue, value, 'at most', issue.maximum),
       );
     case 'too_small':
       return bad(
-        `${sizeName(issue.origin)}_below_min`,
+        `${sizeName(value)}_below_min_${sizeUnit(value)}`,
         limitText(param, issue, value, 'at least', issue.minimum),
       );
     case 'custom':
@@ -109,9 +109,13 @@ function limitText(
   return `Invalid '${param}': got ${size} ${unit}, expected ${bound} ${limit}.`;
 }
 
-function sizeName(origin: string): string {
-  if (origin === 'int') return 'integer';
-  return origin === 'number' ? 'decimal' : origin;
+function sizeName(value: unknown): string {
+  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'decimal';
+  return Array.isArray(value) ? 'array' : typeof value;
+}
+
+function sizeUnit(value: unknown): string {
+  return typeof value === 'number' ? 'value' : 'length';
 }
 
 function article(type: string): string {

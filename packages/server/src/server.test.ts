@@ -1,0 +1,153 @@
+import { connect } from 'node:net';
+import { createServer as createHttpServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { fakeModel, pause, type FakeOptions } from '../test/fake-model.ts';
+import { listenOnFreePort } from './http/listen.ts';
+import { providerOf } from './model-provider.ts';
+import type { ServerOptions, SteelyardServer } from './options.ts';
+import { createServer } from './server.ts';
+
+const running: SteelyardServer[] = [];
+const taken: Server[] = [];
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((server) => server.close()));
+  for (const server of taken.splice(0)) server.close();
+});
+
+async function start(fake: FakeOptions = {}, options: Partial<ServerOptions> = {}) {
+  const model = fakeModel(fake);
+  const server = createServer({
+    models: providerOf([model]),
+    port: 0,
+    chatPage: false,
+    limits: { drainMs: 50 },
+    ...options,
+  });
+  running.push(server);
+  const { url, port } = await server.listen();
+  const chat = (body: object, signal?: AbortSignal) =>
+    fetch(`${url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'fake', messages: [{ role: 'user', content: 'hi' }], ...body }),
+      ...(signal ? { signal } : {}),
+    });
+  return { server, model, url, port, chat };
+}
+
+describe('listening', () => {
+  it('answers on the address that it tells', async () => {
+    const { url } = await start();
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    expect((await fetch(`${url}/health`)).status).toBe(200);
+  });
+
+  it('takes the next free port, or says that all are taken', async () => {
+    const blocker = createHttpServer();
+    taken.push(blocker);
+    const port = await listenOnFreePort(blocker, { host: '127.0.0.1', port: 0 });
+    const other = createHttpServer();
+    taken.push(other);
+    expect(await listenOnFreePort(other, { host: '127.0.0.1', port, attempts: 50 })).toBeGreaterThan(port);
+    expect((other.address() as AddressInfo).port).toBeGreaterThan(port);
+    await expect(listenOnFreePort(createHttpServer(), { host: '127.0.0.1', port })).rejects.toThrow(
+      `could not bind port ${port} on 127.0.0.1 (EADDRINUSE)`,
+    );
+  });
+});
+
+describe('clients that leave', () => {
+  it.each([
+    ['streaming', true],
+    ['waiting for the whole answer', false],
+  ])('stop their generation while %s', async (_, stream) => {
+    const { model, chat } = await start({ pieces: Array<string>(1000).fill('x'), pace: pause(5) });
+    const leave = new AbortController();
+    const response = chat({ stream, n: 2 }, leave.signal).then((r) => r.text());
+    response.catch(() => {});
+    await vi.waitFor(() => expect(model.stats().completionTokensTotal).toBeGreaterThan(2));
+    expect(model.stats().running).toBe(2);
+    leave.abort();
+    await vi.waitFor(() => expect(model.stats().running).toBe(0));
+    expect(model.aborted()).toBe(2);
+    await expect(response).rejects.toThrow();
+  });
+});
+
+describe('clients that read slowly', () => {
+  /** Sends a request and reads nothing. */
+  function deafClient(port: number, body: object) {
+    const socket = connect(port, '127.0.0.1');
+    const json = JSON.stringify({ model: 'fake', messages: [{ role: 'user', content: 'hi' }], ...body });
+    socket.write(
+      `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${json.length}\r\n\r\n${json}`,
+    );
+    socket.pause();
+    socket.on('error', () => {});
+    return socket;
+  }
+
+  it('hold neither others nor memory: their generation waits for them', async () => {
+    const pieces = Array<string>(2000).fill('y'.repeat(64 * 1024));
+    const { model, port, chat } = await start({ pieces });
+    const deaf = deafClient(port, { stream: true });
+    await vi.waitFor(() => expect(model.stats().completionTokensTotal).toBeGreaterThan(0));
+    const other = await chat({ max_tokens: 3 });
+    expect(other.status).toBe(200);
+    const reached = model.stats().completionTokensTotal;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const later = model.stats().completionTokensTotal;
+    // What the sockets' own buffers hold, far from the 2,000 pieces of the answer.
+    expect(later).toBeLessThan(1000);
+    expect(later - reached).toBeLessThan(500);
+    deaf.destroy();
+    await vi.waitFor(() => expect(model.stats().running).toBe(0));
+  });
+
+  it('are cut off when they read nothing for too long', async () => {
+    const pieces = Array<string>(2000).fill('y'.repeat(64 * 1024));
+    const { model, port } = await start({ pieces }, { limits: { stallMs: 50, drainMs: 50 } });
+    const logged = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const deaf = deafClient(port, { stream: true });
+    await vi.waitFor(() => expect(model.stats().completionTokensTotal).toBeGreaterThan(0));
+    await vi.waitFor(() => expect(model.stats().running).toBe(0), { timeout: 5000 });
+    await vi.waitFor(() => expect(String(logged.mock.calls[0]?.[0])).toContain('read nothing for 50 ms'));
+    logged.mockRestore();
+    deaf.destroy();
+  });
+});
+
+describe('closing', () => {
+  it('lets answers in progress finish', async () => {
+    const { server, model, chat } = await start({ pace: pause(20) }, { limits: { drainMs: 5000 } });
+    const answer = chat({ stream: true }).then((response) => response.text());
+    await vi.waitFor(() => expect(model.stats().running).toBe(1));
+    await server.close();
+    expect(await answer).toContain('[DONE]');
+  });
+
+  it('aborts what takes longer, and tells the client', async () => {
+    const { server, model, chat } = await start({ pieces: Array<string>(1000).fill('x'), pace: pause(5) });
+    const streamed = chat({ stream: true }).then((response) => response.text());
+    const whole = chat({}).then(async (response) => ({
+      status: response.status,
+      text: await response.text(),
+    }));
+    await vi.waitFor(() => expect(model.stats().running).toBe(2));
+    await server.close();
+    expect(await streamed).toMatch(/"code":"server_shutting_down"\}\}\n\n$/);
+    expect(await whole).toMatchObject({
+      status: 503,
+      text: expect.stringContaining('shutting down') as string,
+    });
+    expect(model.stats().running).toBe(0);
+  });
+
+  it('can close before it listened, and twice', async () => {
+    const server = createServer({ models: providerOf([fakeModel()]), chatPage: false });
+    await server.close();
+    await server.close();
+  });
+});
