@@ -1,7 +1,7 @@
 /** A context whose streams are in memory, and a way to run a command line in it. */
 
 import { PassThrough } from 'node:stream';
-import { createContext, type Environment, type Input } from '../src/context.ts';
+import { createContext, type Environment } from '../src/context.ts';
 import { runCommandLine } from '../src/program.ts';
 import { createFakeServices, type FakeOptions, type FakeServices } from './fake-services.ts';
 
@@ -34,7 +34,7 @@ export function createTerminal(options: TestOptions = {}): Terminal {
   });
   if (options.stdin !== undefined) stdin.end(options.stdin);
   const context = createContext({
-    stdin: stdin as Input,
+    stdin: stdin,
     stdout: output((text) => (written.stdout += text), options.stdoutIsTTY === true),
     stderr: output((text) => (written.stderr += text), false),
     env: options.env ?? {},

@@ -1,0 +1,308 @@
+import { createStubModel } from '@steelyard/engine/testing';
+import { CapacityError } from '@steelyard/core';
+import { describe, expect, it } from 'vitest';
+import { createFakeServices, installedModel } from '../test/fake-services.ts';
+import { createTerminal, until } from '../test/test-context.ts';
+
+const NAMES = ['chat', 'run', 'serve', 'pull', 'list', 'show', 'rm', 'explain', 'bench', 'doctor'];
+
+describe('help and usage', () => {
+  it.each(NAMES)('%s --help has examples and exits 0', async (name) => {
+    const terminal = createTerminal();
+    expect(await terminal.run(name, '--help')).toBe(0);
+    expect(terminal.stdout()).toMatch(new RegExp(`Examples:\n  steelyard ${name}`));
+    expect(terminal.stderr()).toBe('');
+  });
+
+  it('lists every command without arguments', async () => {
+    const terminal = createTerminal();
+    expect(await terminal.run()).toBe(0);
+    for (const name of NAMES) expect(terminal.stdout()).toMatch(new RegExp(`^  ${name}\\b`, 'm'));
+  });
+
+  it.each([
+    [['chta'], /unknown command 'chta'.*chat/s],
+    [['list', '--wat'], /unknown option '--wat'/],
+    [['rm'], /missing required argument/],
+    [['run', 'hi there', '--temperature', 'hot'], /temperature is 'hot'; expected a number/],
+    [['run', 'tiny', '--max-tokens', '0'], /--max-tokens is '0'; expected a whole number from 1/],
+    [['serve', '--port', '70000'], /--port is '70000'/],
+    [['chat', '--memory', 'much'], /--memory is 'much'; expected a size/],
+    [['chat', '--backend', 'gpu'], /cpu, reference/],
+  ])('%j exits 2', async (argv, message) => {
+    const terminal = createTerminal({ stdin: '' });
+    expect(await terminal.run(...argv)).toBe(2);
+    expect(terminal.stderr()).toMatch(message);
+    expect(terminal.stderr().trimEnd().split('\n').length).toBeLessThanOrEqual(2);
+    expect(terminal.stdout()).toBe('');
+  });
+});
+
+describe('errors', () => {
+  const failing = (error: unknown) => createFakeServices({ createModel: () => raise(error) });
+  const raise = (error: unknown): never => {
+    throw error;
+  };
+
+  it('are one line that ends with a command, and exit 1', async () => {
+    const terminal = createTerminal({
+      stdin: 'x',
+      services: failing(new CapacityError('needs 9 GB,\nthere are 2')),
+    });
+    expect(await terminal.run('run', 'tiny')).toBe(1);
+    expect(terminal.stderr()).toBe('steelyard: needs 9 GB, there are 2; next: steelyard doctor\n');
+  });
+
+  it('show stacks and causes only with STEELYARD_DEBUG', async () => {
+    const error = new Error('outer', { cause: new Error('inner') });
+    const plain = createTerminal({ stdin: 'x', services: failing(error) });
+    expect(await plain.run('run')).toBe(1);
+    expect(plain.stderr()).toBe(
+      'steelyard: unexpected error: outer; for details run it again with STEELYARD_DEBUG=1\n',
+    );
+    const debug = createTerminal({ stdin: 'x', services: failing(error), env: { STEELYARD_DEBUG: '1' } });
+    await debug.run('run');
+    expect(debug.stderr()).toMatch(/at .*\ncaused by: Error: inner/s);
+  });
+
+  it('never let a model name move the cursor', async () => {
+    const terminal = createTerminal();
+    expect(await terminal.run('show', 'x\u001b[2Jy')).toBe(1);
+    expect(terminal.stderr()).not.toContain('\u001b');
+  });
+});
+
+describe('run', () => {
+  it('writes only the answer to stdout, prompt and stdin joined', async () => {
+    const terminal = createTerminal({ stdin: 'the text\n' });
+    expect(await terminal.run('run', 'tiny', 'Summarise:', 'now')).toBe(0);
+    expect(terminal.stdout()).toBe('Summarise: now\n\nthe text\n');
+    expect(terminal.services.opened).toEqual(['/models/tiny.gguf']);
+    expect(terminal.services.disposed).toEqual(['tiny']);
+  });
+
+  it('takes a sentence alone as the prompt for the default model, pulled when absent', async () => {
+    const terminal = createTerminal({ stdin: '', models: [] });
+    expect(await terminal.run('run', 'Name three rivers.')).toBe(0);
+    expect(terminal.stdout()).toBe('Name three rivers.\n');
+    expect(terminal.services.store.pulled).toEqual(['hf:someone/tiny']);
+    expect(terminal.stderr()).toContain('pulling the default model, tiny');
+  });
+
+  it('gives text, usage and timing as JSON', async () => {
+    const terminal = createTerminal({ stdin: '' });
+    expect(await terminal.run('run', '--json', '-m', 'tiny', 'hello', '--max-tokens', '3')).toBe(0);
+    expect(JSON.parse(terminal.stdout())).toMatchObject({
+      model: 'tiny',
+      text: 'hel',
+      finishReason: 'length',
+      usage: { completionTokens: 3 },
+    });
+  });
+
+  it('hands settings to the model', async () => {
+    const options: unknown[] = [];
+    const services = createFakeServices({
+      createModel: (name) => {
+        const model = createStubModel({ name });
+        return {
+          ...model,
+          chat: (messages, wanted) => (options.push(messages, wanted), model.chat(messages, wanted)),
+        };
+      },
+    });
+    const terminal = createTerminal({ stdin: '', services });
+    await terminal.run(
+      'run',
+      'a b',
+      '--system',
+      's',
+      '--top-k',
+      '4',
+      '--min-p',
+      '0.1',
+      '--seed',
+      '7',
+      '--stop',
+      'x',
+      '--stop',
+      'y',
+    );
+    expect(options).toMatchObject([
+      [
+        { role: 'system', content: 's' },
+        { role: 'user', content: 'a b' },
+      ],
+      { sampling: { topK: 4, minP: 0.1, seed: 7 }, stop: ['x', 'y'] },
+    ]);
+  });
+
+  it('continues a raw text without the template', async () => {
+    const services = createFakeServices({
+      createModel: (name) => createStubModel({ name, reply: () => 'from chat' }),
+    });
+    const terminal = createTerminal({ stdin: '', services });
+    expect(await terminal.run('run', 'tiny', '--raw', 'Once upon')).toBe(0);
+    expect(terminal.stdout()).toBe('Once upon\n');
+  });
+
+  it('refuses an empty prompt before it loads anything', async () => {
+    const terminal = createTerminal({ stdin: ' \n' });
+    expect(await terminal.run('run', 'tiny')).toBe(2);
+    expect(terminal.services.opened).toEqual([]);
+  });
+
+  it('stops on Ctrl-C with 130 and what there is', async () => {
+    const services = createFakeServices({ createModel: (name) => createStubModel({ name, delayMs: 2 }) });
+    const terminal = createTerminal({ stdin: 'word '.repeat(500), services });
+    const code = terminal.run('run', 'tiny');
+    await until(() => terminal.stdout().includes('word'));
+    terminal.interrupt();
+    expect(await code).toBe(130);
+    expect(services.disposed).toEqual(['tiny']);
+  });
+});
+
+describe('chat from a pipe', () => {
+  it('takes all of stdin as one message', async () => {
+    const terminal = createTerminal({ stdin: 'one\ntwo\n' });
+    expect(await terminal.run('chat')).toBe(0);
+    expect(terminal.stdout()).toBe('one\ntwo\n');
+    expect(terminal.stderr()).toContain('first token after');
+  });
+});
+
+describe('finding models', () => {
+  it('suggests names that are near', async () => {
+    const terminal = createTerminal({ stdin: 'x', models: [installedModel('smollm2-135m')] });
+    expect(await terminal.run('run', 'smollm2')).toBe(1);
+    expect(terminal.stderr()).toBe(
+      "steelyard: no model 'smollm2'; did you mean smollm2-135m? See: steelyard list\n",
+    );
+  });
+
+  it('says how to pull what looks like a repository', async () => {
+    const terminal = createTerminal({ stdin: 'x', models: [] });
+    expect(await terminal.run('run', 'owner/repo')).toBe(1);
+    expect(terminal.stderr()).toMatch(/steelyard pull hf:owner\/repo$/m);
+  });
+
+  it('opens a file by path, and pulls a source', async () => {
+    const terminal = createTerminal({ stdin: 'x' });
+    const file = new URL(import.meta.url).pathname;
+    await terminal.run('run', file);
+    expect(terminal.services.opened).toEqual([file]);
+    await createTerminal({ stdin: 'x', services: terminal.services }).run('run', 'hf:owner/other');
+    expect(terminal.services.opened[1]).toBe('/models/other.gguf');
+  });
+});
+
+describe('list, rm, pull', () => {
+  it('lists for people and machines', async () => {
+    const terminal = createTerminal();
+    expect(await terminal.run('list')).toBe(0);
+    expect(terminal.stdout()).toBe(
+      'name     size  pulled      source\ntiny  1.00 MB  2026-01-02  hf:someone/tiny\n',
+    );
+    const json = createTerminal();
+    await json.run('list', '--json');
+    expect(JSON.parse(json.stdout())).toMatchObject([{ name: 'tiny', bytes: 1_000_000 }]);
+  });
+
+  it('removes nothing when one name is wrong', async () => {
+    const terminal = createTerminal({ stdin: '', models: [installedModel('a'), installedModel('b')] });
+    expect(await terminal.run('rm', 'a', 'c')).toBe(1);
+    expect(await terminal.services.store.list()).toHaveLength(2);
+    expect(await terminal.run('rm', 'a', 'b')).toBe(0);
+    expect(terminal.stdout()).toBe('removed a, b; 2.00 MB freed\n');
+  });
+
+  it('asks on a terminal, and takes anything but yes as no', async () => {
+    for (const [typed, code, left] of [
+      ['\n', 1, 1],
+      ['y\n', 0, 0],
+    ] as const) {
+      const terminal = createTerminal();
+      const done = terminal.run('rm', 'tiny');
+      await until(() => terminal.stderr().includes('[y/N]'));
+      terminal.stdin.write(typed);
+      expect(await done).toBe(code);
+      expect(await terminal.services.store.list()).toHaveLength(left);
+    }
+  });
+
+  it('pulls with progress, or lines of JSON', async () => {
+    const terminal = createTerminal();
+    expect(await terminal.run('pull', 'hf:owner/new', '--name', 'mine')).toBe(0);
+    expect(terminal.stdout()).toBe('steelyard chat mine\n');
+    expect(terminal.stderr()).toContain('model.gguf: 500 kB of 1.00 MB (50%)');
+    const json = createTerminal();
+    await json.run('pull', '--json');
+    const lines = json
+      .stdout()
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type: string });
+    expect(lines.map((line) => line.type)).toEqual(['progress', 'model']);
+  });
+});
+
+describe('serve', () => {
+  it('says where, what and how to try, and drains on a signal', async () => {
+    const terminal = createTerminal({ models: [installedModel("it's")] });
+    const code = terminal.run('serve', "it's", '--port', '9000');
+    await until(() => terminal.stdout().includes('curl'));
+    expect(terminal.stdout()).toContain('Chat page  http://127.0.0.1:9000/');
+    expect(terminal.stdout()).toContain(`"model":"it'\\''s"`);
+    terminal.interrupt('SIGTERM');
+    expect(await code).toBe(0);
+    expect(terminal.services.disposed).toEqual(["it's"]);
+  });
+
+  it('warns when other machines can reach it, and refuses two models of one name', async () => {
+    const open = createTerminal();
+    const code = open.run('serve', '--host', '0.0.0.0');
+    await until(() => open.stdout().includes('curl'));
+    expect(open.stderr()).toContain('other machines can reach this server; give --api-key');
+    open.interrupt();
+    expect(await code).toBe(130);
+    const twice = createTerminal();
+    expect(await twice.run('serve', 'tiny', 'tiny')).toBe(2);
+    expect(twice.services.disposed).toEqual(['tiny', 'tiny']);
+  });
+});
+
+describe('bench and doctor', () => {
+  it('measures every run and reports the spread', async () => {
+    const services = createFakeServices({ createModel: (name) => createStubModel({ name, delayMs: 1 }) });
+    const terminal = createTerminal({ services });
+    expect(await terminal.run('bench', '--prompt', '8', '--generate', '4', '--repeat', '3', '--json')).toBe(
+      0,
+    );
+    const report = JSON.parse(terminal.stdout()) as {
+      prompt: { runs: number[]; tokensPerSecond: { median: number } };
+    };
+    expect(report.prompt.runs).toHaveLength(3);
+    expect(report.prompt.tokensPerSecond.median).toBe(8000);
+  });
+
+  it('gives advice for every line that is not ok', async () => {
+    const terminal = createTerminal({ models: [], env: { CXX: 'no-such-compiler' } });
+    await terminal.run('doctor', '--json');
+    const { checks } = JSON.parse(terminal.stdout()) as {
+      checks: { name: string; status: string; advice?: string }[];
+    };
+    expect(checks.map((check) => check.name)).toEqual([
+      'platform',
+      'node',
+      'processor',
+      'backend',
+      'compiler',
+      'memory',
+      'store',
+      'default model',
+    ]);
+    for (const { status, advice } of checks) expect(status === 'ok' || advice).toBeTruthy();
+    expect(checks.at(-1)).toMatchObject({ status: 'warn', advice: 'steelyard pull' });
+  });
+});

@@ -1,0 +1,109 @@
+/** The command as a process: signals, pipes that close early, exit codes. The engine is a stub. */
+
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'vite';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const folder = mkdtempSync(join(tmpdir(), 'steelyard-cli-'));
+const script = join(folder, 'dist', 'stub-main.mjs');
+
+beforeAll(async () => {
+  // Sources are TypeScript, which Node 20 does not run: one bundle stands for the build.
+  await build({
+    configFile: false,
+    logLevel: 'error',
+    ssr: { noExternal: true, resolve: { conditions: ['source'] } },
+    build: {
+      ssr: join(import.meta.dirname, 'stub-main.ts'),
+      outDir: join(folder, 'dist'),
+      minify: false,
+      rollupOptions: { output: { entryFileNames: 'stub-main.mjs' } },
+    },
+  });
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ version: '0.0.0', type: 'module' }));
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(args: readonly string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [script, ...args], {
+    env: { ...process.env, NO_COLOR: '1', ...env },
+  });
+  const written = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk: Buffer) => (written.stdout += chunk.toString('utf8')));
+  child.stderr.on('data', (chunk: Buffer) => (written.stderr += chunk.toString('utf8')));
+  const finished = new Promise<Finished>((resolve) =>
+    child.on('close', (code) => resolve({ code, ...written })),
+  );
+  return { child, finished };
+}
+
+function firstOutput(stream: NodeJS.ReadableStream | null): Promise<void> {
+  return new Promise((resolve) => stream?.once('data', () => resolve()));
+}
+
+function endInput(child: ChildProcess, text: string): void {
+  child.stdin?.end(text);
+}
+
+describe('steelyard as a process', () => {
+  it('answers a pipe on stdout alone', async () => {
+    const { child, finished } = start(['run', 'tiny']);
+    endInput(child, 'hello');
+    expect(await finished).toEqual({ code: 0, stdout: '1: hello\n', stderr: '' });
+  });
+
+  it('ends quietly when its reader does, as under head', async () => {
+    const { child, finished } = start(['run', 'tiny'], { STUB_REPEAT: '20000' });
+    endInput(child, 'hello');
+    await firstOutput(child.stdout);
+    child.stdout.destroy();
+    const { code, stderr } = await finished;
+    expect([code, stderr]).toEqual([0, '']);
+  });
+
+  it('stops on Ctrl-C with 130', async () => {
+    const { child, finished } = start(['run', 'tiny'], { STUB_DELAY_MS: '5' });
+    endInput(child, 'a long answer '.repeat(100));
+    await firstOutput(child.stdout);
+    child.kill('SIGINT');
+    const { code, stdout } = await finished;
+    expect(code).toBe(130);
+    expect(stdout).toMatch(/^1/);
+    expect(stdout.length).toBeLessThan(1000);
+  });
+
+  it('ends with 130 while nothing is running', async () => {
+    const { child, finished } = start(['run', 'tiny']);
+    // It is waiting for stdin, which stays open; the signal must come after the handlers are there.
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    child.kill('SIGINT');
+    expect((await finished).code).toBe(130);
+  });
+
+  it('serves until SIGTERM', async () => {
+    const { child, finished } = start(['serve', '--port', '0']);
+    await firstOutput(child.stdout);
+    child.kill('SIGTERM');
+    const { code, stdout } = await finished;
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/curl http:\/\/127\.0\.0\.1:\d+\/v1\/chat\/completions/);
+  });
+
+  it('exits 2 for wrong usage and 1 for a model that is not there', async () => {
+    const [usage, missing] = [start(['run', 'a', '--wat']), start(['show', 'nothing'])];
+    expect((await usage.finished).code).toBe(2);
+    const { code, stderr } = await missing.finished;
+    expect(code).toBe(1);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+  });
+});
