@@ -1,9 +1,13 @@
-/** What a request gets back while its tokens come: whole characters, stop strings watched, events in a queue. */
+/**
+ * From a request's tokens to its events: whole characters, stop strings watched, ids and log-probabilities with the
+ * text that they complete. Which tokens come, and when the answer ends, is decided elsewhere.
+ */
 
 import type { Tokenizer, TokenStream } from '@steelyard/text';
+import type { EventSink } from './event-stream.ts';
 import { rowLogprobs } from './sampler/logprobs.ts';
 import { StopStrings } from './stop-strings.ts';
-import type { FinishReason, GenerateEvent, GenerateOptions, Timing, TokenLogprob, Usage } from './types.ts';
+import type { FinishReason, GenerateOptions, Timing, TokenLogprob, Usage } from './types.ts';
 
 interface PendingToken {
   readonly id: number;
@@ -13,31 +17,35 @@ interface PendingToken {
   readonly logprob?: TokenLogprob;
 }
 
+export type AnswerOptions = Pick<GenerateOptions, 'logprobs' | 'stop'>;
+
+const decoder = new TextDecoder();
+
 export class Answer {
   readonly #tokenizer: Tokenizer;
-  readonly #options: GenerateOptions;
+  readonly #logprobs: number | undefined;
+  readonly #sink: EventSink;
   readonly #stream: TokenStream;
   readonly #stops: StopStrings;
   readonly #pending: PendingToken[] = [];
-  readonly #events: GenerateEvent[] = [];
   readonly #promptLogprobs: TokenLogprob[] = [];
-  #wake: (() => void) | undefined;
-  #failure: unknown;
-  #done = false;
   #decoded = 0;
   #shown = 0;
 
-  constructor(tokenizer: Tokenizer, options: GenerateOptions) {
+  constructor(tokenizer: Tokenizer, options: AnswerOptions, sink: EventSink) {
     this.#tokenizer = tokenizer;
-    this.#options = options;
+    this.#logprobs = options.logprobs;
+    this.#sink = sink;
     this.#stream = tokenizer.stream();
     this.#stops = new StopStrings(options.stop ?? []);
   }
 
-  /** Adds a token; returns the stop string that it completed, if one. */
+  /**
+   * Adds a token; returns the stop string that it completed, if one.
+   * @param logits [vocab] that the token was drawn from; read only when log-probabilities are wanted
+   */
   push(id: number, logits: Float32Array): string | undefined {
-    const logprob =
-      this.#options.logprobs === undefined ? undefined : this.logprobOf(id, logits, this.#options.logprobs);
+    const logprob = this.#logprobs === undefined ? undefined : this.#describe(id, logits, this.#logprobs);
     const piece = this.#stream.push(id);
     const start = this.#decoded;
     this.#decoded += piece.length;
@@ -47,82 +55,48 @@ export class Answer {
     return stop;
   }
 
-  /** Log-probabilities of a prompt token, given the logits of the token before it. */
+  /** A prompt token, with the logits [vocab] of the token before it. */
   pushPrompt(id: number, logits: Float32Array): void {
-    this.#promptLogprobs.push(this.logprobOf(id, logits, this.#options.logprobs ?? 0));
+    this.#promptLogprobs.push(this.#describe(id, logits, this.#logprobs ?? 0));
   }
 
-  /** Emits the prompt's log-probabilities before the first text. */
+  /** Emits the prompt's log-probabilities; comes before the first text. */
   promptDone(): void {
-    this.#emit({ type: 'promptLogprobs', tokens: this.#promptLogprobs });
+    this.#sink.emit({ type: 'promptLogprobs', tokens: this.#promptLogprobs });
   }
 
-  logprobOf(id: number, logits: Float32Array, count: number): TokenLogprob {
-    const { logprob, top } = rowLogprobs(logits, id, count);
-    return { ...this.#describe(id, logprob), top: top.map((t) => this.#describe(t.id, t.logprob)) };
-  }
-
+  /** Shows what was held back and ends the stream. An unfinished character at the end is left out. */
   finish(reason: FinishReason, stop: string | undefined, usage: Usage, timing: Timing): void {
-    if (this.#done) return;
-    if (stop === undefined) {
-      const rest = this.#stops.push(this.#stream.flush());
-      this.#show(rest.text + this.#stops.flush(), true);
-    }
-    this.#done = true;
-    this.#emit({ type: 'finish', reason, ...(stop !== undefined && { stop }), usage, timing });
+    if (stop === undefined) this.#show(this.#stops.flush(), true);
+    this.#sink.emit({ type: 'finish', reason, ...(stop !== undefined && { stop }), usage, timing });
   }
 
-  fail(error: unknown): void {
-    if (this.#done) return;
-    this.#done = true;
-    this.#failure = error;
-    this.#wake?.();
+  #describe(id: number, logits: Float32Array, count: number): TokenLogprob {
+    const { logprob, top } = rowLogprobs(logits, id, count);
+    const named = (token: number, value: number) => {
+      const bytes = this.#tokenizer.bytes(token);
+      return { id: token, text: decoder.decode(bytes), bytes, logprob: value };
+    };
+    return { ...named(id, logprob), top: top.map((other) => named(other.id, other.logprob)) };
   }
 
-  /** Events as they come; `abandon` runs when the reader stops early. */
-  async *events(abandon: () => void): AsyncGenerator<GenerateEvent> {
-    try {
-      for (;;) {
-        const event = this.#events.shift();
-        if (event) {
-          yield event;
-          if (event.type === 'finish') return;
-        } else if (this.#failure !== undefined) throw this.#failure;
-        else await new Promise<void>((resolve) => (this.#wake = resolve));
-      }
-    } finally {
-      abandon();
-    }
-  }
-
-  #describe(id: number, logprob: number) {
-    const bytes = this.#tokenizer.bytes(id);
-    return { id, text: new TextDecoder().decode(bytes), bytes, logprob };
-  }
-
-  /** Shows text and the tokens that it completes; at the end also those that only began in it. */
+  /** Shows text and the tokens that it completes; at the end also those of which it shows only a part. */
   #show(text: string, ends: boolean): void {
     this.#shown += text.length;
-    const tokens: PendingToken[] = [];
-    while (this.#pending.length > 0) {
-      const next = this.#pending[0] as PendingToken;
-      const complete = next.end <= this.#shown || (ends && next.start < this.#shown);
-      // Tokens of half a character have no text yet; they wait for the one that completes it.
-      if (!complete || (text === '' && !ends && next.end === next.start)) break;
-      tokens.push(this.#pending.shift() as PendingToken);
+    let count = 0;
+    for (const { start, end } of this.#pending) {
+      const complete = end <= this.#shown || (ends && start < this.#shown);
+      // Tokens without text of their own (parts of a character) wait for the one that completes it.
+      if (!complete || (text === '' && !ends && end === start)) break;
+      count++;
     }
+    const tokens = this.#pending.splice(0, count);
     if (text === '' && tokens.length === 0) return;
-    const logprobs = tokens.flatMap((t) => (t.logprob ? [t.logprob] : []));
-    this.#emit({
+    this.#sink.emit({
       type: 'text',
       text,
-      tokens: tokens.map((t) => t.id),
-      ...(this.#options.logprobs !== undefined && { logprobs }),
+      tokens: tokens.map(({ id }) => id),
+      ...(this.#logprobs !== undefined && { logprobs: tokens.flatMap(({ logprob }) => logprob ?? []) }),
     });
-  }
-
-  #emit(event: GenerateEvent): void {
-    this.#events.push(event);
-    this.#wake?.();
   }
 }

@@ -1,10 +1,18 @@
-/** Finds stop strings in text that comes in pieces, holding back only what may still become one. */
+/**
+ * Finds stop strings in text that comes in pieces, holding back only what may still become one. The string that is
+ * complete first ends the text, so that it does not matter where tokens end.
+ */
 
 export interface StopResult {
   /** Text that is safe to show. */
   readonly text: string;
   /** The stop string that was found, if one was. */
   readonly stop?: string;
+}
+
+interface Found {
+  readonly at: number;
+  readonly stop: string;
 }
 
 export class StopStrings {
@@ -16,6 +24,7 @@ export class StopStrings {
   }
 
   push(piece: string): StopResult {
+    if (this.#stops.length === 0) return { text: piece };
     this.#held += piece;
     const found = this.#first();
     if (found) {
@@ -23,9 +32,9 @@ export class StopStrings {
       this.#held = '';
       return { text, stop: found.stop };
     }
-    const keep = this.#heldBack();
-    const text = this.#held.slice(0, this.#held.length - keep);
-    this.#held = this.#held.slice(this.#held.length - keep);
+    const shown = this.#held.length - this.#undecided();
+    const text = this.#held.slice(0, shown);
+    this.#held = this.#held.slice(shown);
     return { text };
   }
 
@@ -36,19 +45,18 @@ export class StopStrings {
     return text;
   }
 
-  /** The earliest stop string, the longest of those that begin there. */
-  #first(): { at: number; stop: string } | undefined {
-    let best: { at: number; stop: string } | undefined;
+  /** The stop string that ends first, the longest of those that end there. */
+  #first(): Found | undefined {
+    let best: Found | undefined;
     for (const stop of this.#stops) {
       const at = this.#held.indexOf(stop);
-      if (at < 0) continue;
-      if (!best || at < best.at || (at === best.at && stop.length > best.stop.length)) best = { at, stop };
+      if (at >= 0 && (!best || isBefore({ at, stop }, best))) best = { at, stop };
     }
     return best;
   }
 
   /** Length of the longest end of the held text that begins a stop string. */
-  #heldBack(): number {
+  #undecided(): number {
     let longest = 0;
     for (const stop of this.#stops) {
       for (let n = Math.min(stop.length - 1, this.#held.length); n > longest; n--) {
@@ -57,4 +65,9 @@ export class StopStrings {
     }
     return longest;
   }
+}
+
+function isBefore(a: Found, b: Found): boolean {
+  const [endA, endB] = [a.at + a.stop.length, b.at + b.stop.length];
+  return endA < endB || (endA === endB && a.stop.length > b.stop.length);
 }

@@ -1,61 +1,152 @@
 /**
  * A language model without weights, for tests of what serves models: it answers a chat with the last message's
- * words, and continues a text with the words of it, honouring every option that the real engine does.
+ * words, and continues a text with its words once more, honouring every option that the engine does but sampling.
  */
 
-import { CapacityError } from '@steelyard/core';
-import type { ChatMessage, DecodeOptions, Tokenizer, TokenStream } from '@steelyard/text';
+import { CapacityError, RequestError } from '@steelyard/core';
+import type { ChatMessage } from '@steelyard/text';
 import { Answer } from './answer.ts';
+import { checkOptions } from './check-options.ts';
+import { EventStream, type EventSink } from './event-stream.ts';
+import { nextTurn } from './turn.ts';
 import type { EngineStats, FinishReason, GenerateEvent, GenerateOptions, LanguageModel } from './types.ts';
+import { EOS, WordTokenizer } from './word-tokenizer.ts';
 
 export interface StubOptions {
   readonly name?: string;
   /** Milliseconds per token. Default 0. */
   readonly delayMs?: number;
+  /** Tokens. Default 4096. */
   readonly contextLength?: number;
   /** The answer to a chat; default the last message's text. */
   readonly reply?: (messages: readonly ChatMessage[]) => string;
+  /** Default true. */
   readonly hasChatTemplate?: boolean;
 }
 
-const EOS = 0;
-const FIRST_BYTE = 1;
-const VOCAB = FIRST_BYTE + 256;
-
-/** One token per UTF-8 byte, so that half characters and stop strings across tokens do occur. */
-function byteTokenizer(): Tokenizer {
-  const stream = (): TokenStream => {
-    const decoder = new TextDecoder();
-    return {
-      push: (id) => (id < FIRST_BYTE ? '' : decoder.decode(Uint8Array.of(id - FIRST_BYTE), { stream: true })),
-      flush: () => decoder.decode(),
-    };
-  };
-  return {
-    vocabSize: VOCAB,
-    bosId: undefined,
-    eosIds: [EOS],
-    encode: (text) => Array.from(new TextEncoder().encode(text), (byte) => byte + FIRST_BYTE),
-    decode: (ids: readonly number[], _options?: DecodeOptions) =>
-      new TextDecoder().decode(
-        Uint8Array.from(
-          ids.filter((id) => id >= FIRST_BYTE),
-          (id) => id - FIRST_BYTE,
-        ),
-      ),
-    token: (id) => (id === EOS ? '<eos>' : `<0x${(id - FIRST_BYTE).toString(16).padStart(2, '0')}>`),
-    id: (token) => (token === '<eos>' ? EOS : undefined),
-    bytes: (id) => (id < FIRST_BYTE ? new Uint8Array() : Uint8Array.of(id - FIRST_BYTE)),
-    isSpecial: (id) => id === EOS,
-    stream,
-  };
+interface End {
+  readonly reason: FinishReason;
+  readonly stop?: string;
 }
 
-/** Logits that put nearly all weight on one token. */
-function peaked(id: number): Float32Array {
-  const row = new Float32Array(VOCAB);
-  row[id] = 20;
-  return row;
+/** A request while its words come out one by one. */
+interface StubRequest {
+  readonly prompt: readonly number[];
+  readonly reply: string;
+  readonly options: GenerateOptions;
+  readonly answer: Answer;
+  /** Set when the reader has left or the model was disposed. */
+  stopped: boolean;
+  tokens: number;
+}
+
+class StubModel {
+  readonly tokenizer = new WordTokenizer();
+  readonly #delayMs: number;
+  readonly #contextLength: number;
+  readonly #running = new Set<StubRequest>();
+  readonly #totals = { prompt: 0, completion: 0 };
+  #disposed = false;
+
+  constructor({ delayMs = 0, contextLength = 4096 }: StubOptions) {
+    this.#delayMs = delayMs;
+    this.#contextLength = contextLength;
+  }
+
+  start(
+    prompt: readonly number[],
+    reply: string,
+    options: GenerateOptions,
+  ): AsyncIterableIterator<GenerateEvent> {
+    return new EventStream((sink) => {
+      const request = this.#accept(prompt, reply, options, sink);
+      void this.#serve(request).catch((error: unknown) => sink.fail(error));
+      return () => {
+        request.stopped = true;
+        this.#running.delete(request);
+      };
+    });
+  }
+
+  stats(): EngineStats {
+    const { prompt, completion } = this.#totals;
+    return {
+      running: this.#running.size,
+      waiting: 0,
+      pagesTotal: 0,
+      pagesFree: 0,
+      pagesCached: 0,
+      promptTokensTotal: prompt,
+      cachedTokensTotal: 0,
+      completionTokensTotal: completion,
+      stepsTotal: completion,
+      preemptionsTotal: 0,
+      memory: { weights: 0, kv: 0, temporaries: 0 },
+    };
+  }
+
+  dispose(): Promise<void> {
+    this.#disposed = true;
+    for (const request of this.#running) request.stopped = true;
+    return Promise.resolve();
+  }
+
+  #accept(prompt: readonly number[], reply: string, options: GenerateOptions, sink: EventSink): StubRequest {
+    if (this.#disposed) throw new RequestError('the model was disposed; open it again');
+    checkOptions(options, this.tokenizer.vocabSize);
+    if (prompt.length >= this.#contextLength) {
+      throw new CapacityError(
+        `the prompt has ${prompt.length} tokens, the context holds ${this.#contextLength} with room for an answer; shorten it`,
+      );
+    }
+    const answer = new Answer(this.tokenizer, options, sink);
+    const request = { prompt, reply, options, answer, stopped: false, tokens: 0 };
+    this.#running.add(request);
+    this.#totals.prompt += prompt.length;
+    return request;
+  }
+
+  async #serve(request: StubRequest): Promise<void> {
+    const { prompt, answer, options } = request;
+    if (options.promptLogprobs) {
+      prompt.slice(1).forEach((id) => answer.pushPrompt(id, this.#peaked(id)));
+      answer.promptDone();
+    }
+    const { reason, stop } = await this.#produce(request);
+    this.#running.delete(request);
+    const usage = { promptTokens: prompt.length, cachedTokens: 0, completionTokens: request.tokens };
+    const decodeMs = this.#delayMs * Math.max(0, request.tokens - 1);
+    answer.finish(reason, stop, usage, { queuedMs: 0, prefillMs: this.#delayMs, decodeMs });
+  }
+
+  async #produce(request: StubRequest): Promise<End> {
+    const { options, answer } = request;
+    const max = Math.min(options.maxTokens ?? Infinity, this.#contextLength - request.prompt.length);
+    for (const id of [...this.tokenizer.encode(request.reply), EOS]) {
+      await this.#delay();
+      if (request.stopped || options.signal?.aborted) return { reason: 'abort' };
+      if (request.tokens >= max) return { reason: 'length' };
+      this.#totals.completion++;
+      request.tokens++;
+      if (id === EOS) return { reason: 'stop' };
+      const stop = answer.push(id, this.#peaked(id));
+      if (stop !== undefined) return { reason: 'stop', stop };
+      if (request.tokens >= max) return { reason: 'length' };
+    }
+    return { reason: 'stop' };
+  }
+
+  #delay(): Promise<void> {
+    if (this.#delayMs === 0) return nextTurn();
+    return new Promise((resolve) => setTimeout(resolve, this.#delayMs));
+  }
+
+  /** Logits that put nearly all weight on one token. */
+  #peaked(id: number): Float32Array {
+    const row = new Float32Array(this.tokenizer.vocabSize);
+    row[id] = 20;
+    return row;
+  }
 }
 
 function textOf({ content }: ChatMessage): string {
@@ -64,72 +155,9 @@ function textOf({ content }: ChatMessage): string {
 }
 
 export function createStubModel(options: StubOptions = {}): LanguageModel {
-  const { name = 'stub', delayMs = 0, contextLength = 4096, hasChatTemplate = true } = options;
-  const tokenizer = byteTokenizer();
-  const totals = { running: 0, prompt: 0, completion: 0, steps: 0 };
-
-  async function* generate(
-    prompt: readonly number[],
-    reply: string,
-    wanted: GenerateOptions,
-  ): AsyncGenerator<GenerateEvent> {
-    if (prompt.length >= contextLength) {
-      throw new CapacityError(
-        `the prompt has ${prompt.length} tokens, the context holds ${contextLength}; shorten it`,
-      );
-    }
-    const answer = new Answer(tokenizer, wanted);
-    const abandoned = { now: false };
-    totals.running++;
-    totals.prompt += prompt.length;
-    void (async () => {
-      const end = await produce(answer, prompt, reply, wanted, () => abandoned.now);
-      totals.running--;
-      const usage = { promptTokens: prompt.length, cachedTokens: 0, completionTokens: end.tokens };
-      answer.finish(end.reason, end.stop, usage, {
-        queuedMs: 0,
-        prefillMs: delayMs,
-        decodeMs: delayMs * end.tokens,
-      });
-    })();
-    yield* answer.events(() => {
-      abandoned.now = true;
-    });
-  }
-
-  async function produce(
-    answer: Answer,
-    prompt: readonly number[],
-    reply: string,
-    wanted: GenerateOptions,
-    abandoned: () => boolean,
-  ) {
-    if (wanted.promptLogprobs) {
-      prompt.slice(1).forEach((id) => answer.pushPrompt(id, peaked(id)));
-      answer.promptDone();
-    }
-    let tokens = 0;
-    const max = Math.min(wanted.maxTokens ?? Infinity, contextLength - prompt.length);
-    const end = (reason: FinishReason, stop?: string) => ({
-      reason,
-      tokens,
-      ...(stop !== undefined && { stop }),
-    });
-    for (const id of [...tokenizer.encode(reply), EOS]) {
-      await new Promise((resolve) => setTimeout(resolve, delayMs));
-      if (wanted.signal?.aborted || abandoned()) return end('abort');
-      if (tokens >= max) return end('length');
-      totals.steps++;
-      totals.completion++;
-      tokens++;
-      if (id === EOS) break;
-      const stop = answer.push(id, peaked(id));
-      if (stop !== undefined) return end('stop', stop);
-      if (tokens >= max) return end('length');
-    }
-    return end('stop');
-  }
-
+  const { name = 'stub', contextLength = 4096, hasChatTemplate = true, reply } = options;
+  const model = new StubModel(options);
+  const { tokenizer } = model;
   return {
     info: {
       name,
@@ -137,38 +165,23 @@ export function createStubModel(options: StubOptions = {}): LanguageModel {
       parameterCount: 0,
       quantisation: 'none',
       contextLength,
-      vocabSize: VOCAB,
+      vocabSize: tokenizer.vocabSize,
       backend: 'stub',
       hasChatTemplate,
     },
-    chat: (messages, wanted = {}) => {
-      const prompt = messages.map((m) => `${m.role}: ${textOf(m)}`).join('\n');
+    chat(messages, wanted = {}) {
+      const prompt = messages.map((message) => `${message.role}: ${textOf(message)}`).join('\n');
       const last = messages.at(-1);
-      return generate(
-        tokenizer.encode(prompt),
-        options.reply?.(messages) ?? (last ? textOf(last) : ''),
-        wanted,
-      );
+      const text = reply?.(messages) ?? (last ? textOf(last) : '');
+      return model.start(tokenizer.encode(prompt), text, wanted);
     },
-    complete: (prompt, wanted = {}) => {
+    complete(prompt, wanted = {}) {
       const ids = typeof prompt === 'string' ? tokenizer.encode(prompt) : prompt;
-      return generate(ids, tokenizer.decode(ids), wanted);
+      return model.start(ids, tokenizer.decode(ids), wanted);
     },
     tokenize: (text) => tokenizer.encode(text),
     detokenize: (ids) => tokenizer.decode(ids),
-    stats: (): EngineStats => ({
-      running: totals.running,
-      waiting: 0,
-      pagesTotal: 0,
-      pagesFree: 0,
-      pagesCached: 0,
-      promptTokensTotal: totals.prompt,
-      cachedTokensTotal: 0,
-      completionTokensTotal: totals.completion,
-      stepsTotal: totals.steps,
-      preemptionsTotal: 0,
-      memory: { weights: 0, kv: 0, temporaries: 0 },
-    }),
-    dispose: () => Promise.resolve(),
+    stats: () => model.stats(),
+    dispose: () => model.dispose(),
   };
 }
