@@ -1,1 +1,23 @@
-export {};
+export * from '@steelyard/core';
+export * from '@steelyard/text';
+export {
+  createLanguageModel,
+  type ChatOptions,
+  type EngineStats,
+  type FinishReason,
+  type GenerateEvent,
+  type GenerateOptions,
+  type LanguageModel,
+  type ModelInfo,
+  type SamplingOptions,
+  type Timing,
+  type TokenLogprob,
+  type Usage,
+} from '@steelyard/engine';
+export { openLanguageModel, type OpenOptions } from '@steelyard/engine/node';
+export { openModel } from '@steelyard/formats/node';
+export type { ModelFile } from '@steelyard/formats';
+export { architectures, loadModel, supportedArchitectures, type LoadedModel } from '@steelyard/models';
+export { createServer, providerOf, type ServerOptions, type SteelyardServer } from '@steelyard/server';
+/** Graphs, ops, passes and backends: their names are many, and short. */
+export * as graph from '@steelyard/graph';
