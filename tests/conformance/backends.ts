@@ -1,11 +1,20 @@
 /** The backends that run on this machine, and how near to a golden each must come. */
 
+import * as cpu from '@steelyard/backend-cpu';
 import { createReferenceBackend } from '@steelyard/backend-reference';
 import { optimise, type Backend } from '@steelyard/graph';
 import type { GoldenFile } from './goldens.ts';
 
-export function availableBackends(): Promise<Backend[]> {
-  return Promise.resolve([createReferenceBackend(), optimisingReference()]);
+/** Where no compiler was found, the native backend is absent and the suite runs without it. */
+export function availableBackends(): Backend[] {
+  const { createCpuBackend, cpuAvailability } = cpu as Partial<NativeModule>;
+  const native = createCpuBackend && cpuAvailability?.().available ? [createCpuBackend()] : [];
+  return [createReferenceBackend(), optimisingReference(), ...native];
+}
+
+interface NativeModule {
+  createCpuBackend(): Backend;
+  cpuAvailability(): { readonly available: boolean };
 }
 
 /** The reference on graphs as the passes leave them: a pass that changes a result shows without any kernel. */

@@ -8,7 +8,7 @@ import { measure, PAGE_SIZE, relativeError } from './measure.ts';
 import { openModel } from '@steelyard/formats/node';
 
 const goldens = listGoldens();
-const backends = await availableBackends();
+const backends = availableBackends();
 
 afterAll(() => {
   for (const backend of backends) backend.dispose();
