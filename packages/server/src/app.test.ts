@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { createStubModel } from '@steelyard/engine/testing';
+import { describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { fakeModel, pause } from '../test/fake-model.ts';
 import { post } from '../test/requests.ts';
@@ -29,7 +30,7 @@ describe('models, health, metrics', () => {
     expect(list.object).toBe('list');
     expect(list.data.map((model) => model.id)).toEqual(['hf:a/b', 'fake']);
     for (const path of ['/v1/models/hf:a/b', '/v1/models/hf%3Aa%2Fb']) {
-      const model = await (await app.request(path)).json();
+      const model: unknown = await (await app.request(path)).json();
       expect(model).toMatchObject({ id: 'hf:a/b', object: 'model', owned_by: 'steelyard' });
     }
     expect(await errorOf(app.request('/v1/models/none'))).toMatchObject({
@@ -116,6 +117,15 @@ describe('requests that are wrong before their fields', () => {
     expect(await errorOf(appWith().request('/'))).toMatchObject({ status: 404, code: 'unknown_url' });
   });
 
+  it('warns of no leak with many choices', async () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const model = createStubModel({ name: 'fake' });
+    const app = appWith({ models: providerOf([model]) });
+    expect((await post(app, chat, { ...hello, n: 40 })).status).toBe(200);
+    expect(warned).not.toHaveBeenCalled();
+    warned.mockRestore();
+  });
+
   it('429 above the limit of requests in progress', async () => {
     const models = providerOf([fakeModel({ pace: pause(1e9) })]);
     const app = appWith({ models, limits: { concurrentRequests: 1 } });
@@ -192,6 +202,27 @@ describe('who may call', () => {
     const right = { headers: { authorization: 'Bearer sesame' } };
     expect((await app.request('/v1/models', right)).status).toBe(200);
     expect((await app.request('/health')).status).toBe(200);
+  });
+});
+
+describe('chat page', () => {
+  it('comes with a policy that lets it load nothing from elsewhere, or says what to build', async () => {
+    const response = await appWith({ chatPage: true }).request('/');
+    if (response.status === 503) {
+      expect(await errorOf(response)).toMatchObject({
+        code: 'chat_page_missing',
+        message: expect.stringContaining('npm run build') as string,
+      });
+      return;
+    }
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(response.headers.get('content-security-policy')).toContain(
+      "default-src 'none'; script-src 'self'",
+    );
+    const script = await appWith({ chatPage: true }).request('/main.js');
+    expect(script.headers.get('content-type')).toBe('text/javascript; charset=utf-8');
+    expect((await appWith({ chatPage: true }).request('/other.js')).status).toBe(404);
   });
 });
 

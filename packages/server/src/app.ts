@@ -91,7 +91,7 @@ async function serve(endpoint: Endpoint, c: Context<AppEnv>, services: Services)
       : undefined;
     const response = await endpoint.handle({
       body,
-      params: c.req.param() as Record<string, string>,
+      params: c.req.param(),
       requestId: c.get('requestId'),
       signal: c.req.raw.signal,
       services,

@@ -3,6 +3,7 @@
  * What the events look like on the wire is the endpoints' business.
  */
 
+import { setMaxListeners } from 'node:events';
 import type { GenerateEvent, LanguageModel } from '@steelyard/engine';
 import type { Call } from './endpoint.ts';
 import { ApiError, toApiError, withParam } from './http/api-error.ts';
@@ -41,8 +42,8 @@ export interface GenerationPlan {
 export async function startGeneration(call: Call<unknown>, plan: GenerationPlan): Promise<Generation> {
   const { lifecycle, models } = call.services;
   const leave = lifecycle.enter();
-  const own = new AbortController();
-  const signal = AbortSignal.any([call.signal, lifecycle.signal, own.signal]);
+  const own = linkedSignal([call.signal, lifecycle.signal]);
+  const { signal } = own;
   const abort = () => {
     own.abort();
     leave();
@@ -57,6 +58,23 @@ export async function startGeneration(call: Call<unknown>, plan: GenerationPlan)
     abort();
     throw withParam(error, 'context_length_exceeded', plan.promptParam);
   }
+}
+
+/**
+ * A signal that follows others until it is aborted. `AbortSignal.any` would do, but in Node 20 a source that outlives
+ * its followers, as the server's does, keeps something of each.
+ */
+function linkedSignal(sources: readonly AbortSignal[]): { signal: AbortSignal; abort: () => void } {
+  const controller = new AbortController();
+  // Each choice listens, and there may be a hundred.
+  setMaxListeners(0, controller.signal);
+  const abort = () => {
+    for (const source of sources) source.removeEventListener('abort', abort);
+    controller.abort();
+  };
+  for (const source of sources) source.addEventListener('abort', abort);
+  if (sources.some((source) => source.aborted)) abort();
+  return { signal: controller.signal, abort };
 }
 
 /** Streams what `chunks` makes of the events; the generation stops when the client stops reading. */

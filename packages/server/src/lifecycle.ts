@@ -1,5 +1,6 @@
 /** Counts generation requests in progress: refuses above a limit, and lets them finish when the server closes. */
 
+import { setMaxListeners } from 'node:events';
 import { ApiError } from './http/api-error.ts';
 
 const RETRY_AFTER_SECONDS = '1';
@@ -15,6 +16,8 @@ export class Lifecycle {
 
   constructor(limit: number) {
     this.#limit = limit;
+    // Every request in progress listens.
+    setMaxListeners(0, this.#shutdown.signal);
   }
 
   /** Aborts when the server stops waiting for answers. */

@@ -85,7 +85,7 @@ export function fakeModel(fake: FakeOptions = {}): FakeModel {
     aborted: () => counts.aborted,
     chat(messages, options = {}) {
       asked.push({ prompt: messages, options });
-      const text = messages.map((message) => String(message.content)).join(' ');
+      const text = messages.map((message) => message.content as string).join(' ');
       return generate(text.split(' ').length, options);
     },
     complete(prompt, options = {}) {

@@ -45,8 +45,7 @@ export const harmlessFields = {
   service_tier: z.string().nullish(),
 };
 
-const samplingSchema = z.object(samplingFields);
-export type SamplingFields = z.infer<typeof samplingSchema>;
+export type SamplingFields = z.infer<z.ZodObject<typeof samplingFields>>;
 
 /**
  * @param choice added to the seed, so that the choices of one request differ and each can be made again alone

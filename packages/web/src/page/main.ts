@@ -44,7 +44,7 @@ function showFacts(): void {
   const model = models.find((one) => one.id === modelSelect.value);
   const facts = model?.steelyard;
   byId('facts').textContent = facts
-    ? `${model.id}: ${count(facts.parameter_count)} parameters, ${facts.quantisation}, up to ` +
+    ? `${count(facts.parameter_count)} parameters, ${facts.quantisation}, up to ` +
       `${facts.context_length.toLocaleString('en')} tokens, on ${facts.backend}`
     : '';
   if (facts && !facts.has_chat_template) {
@@ -181,6 +181,10 @@ async function retry(): Promise<void> {
   if (models.length > 0) await send(prompt.value);
 }
 
+if (!CSS.supports('field-sizing', 'content')) {
+  // The style sheet's own way of growing with the text is not known to this browser.
+  prompt.addEventListener('input', () => (prompt.rows = Math.min(8, prompt.value.split('\n').length)));
+}
 byId('form').addEventListener('submit', (event) => {
   event.preventDefault();
   void send(prompt.value);
