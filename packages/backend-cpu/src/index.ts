@@ -1,1 +1,7 @@
-export {};
+export {
+  cpuAvailability,
+  createCpuBackend,
+  type CpuAvailability,
+  type CpuLevel,
+  type CpuOptions,
+} from './cpu-backend.ts';

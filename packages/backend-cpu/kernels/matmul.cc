@@ -1,0 +1,305 @@
+// y = x w^T + bias for weights in any format, several weights side by side.
+//
+// Floors. Decode (one row of x): bytes of w over memory bandwidth; every byte is read once, by one thread.
+// Prefill: 2 M N K operations over the rate of the dot-product unit; a tile of weight rows is unpacked once and
+// used for every row of x.
+//
+// A row of y depends on its own row of x and on w only: one and many rows of x take the same operations in the same
+// order, so output is bit-identical whatever the batch and the number of threads.
+#include "decode.h"
+
+namespace steelyard::SY_LEVEL {
+namespace {
+
+// Weight rows unpacked together.
+constexpr int kRowTile = 4;
+
+// Rows of x quantised to int8 in runs of 32, with a float scale a run and, for the offsets of w, the scaled sums of
+// its halves.
+struct QuantisedRows {
+  int8_t* q;     // [M, K]
+  float* scale;  // [M, K / 32]
+  float* sums;   // [M, K / 16]
+};
+
+size_t quantised_bytes(int64_t m, int64_t k) {
+  return align_up(m * k) + align_up(m * k / 32 * 4) + align_up(m * k / 16 * 4);
+}
+
+QuantisedRows place(char* memory, int64_t m, int64_t k) {
+  QuantisedRows rows;
+  rows.q = (int8_t*)memory;
+  rows.scale = (float*)(memory + align_up(m * k));
+  rows.sums = (float*)(memory + align_up(m * k) + align_up(m * k / 32 * 4));
+  return rows;
+}
+
+// Round to nearest even, so that scalar and vector levels agree.
+void quantise_row(const float* x, int64_t k, int8_t* q, float* scale, float* sums) {
+  const float magic = 12582912.0f;
+  for (int64_t run = 0; run < k / 32; run++) {
+    const float* from = x + run * 32;
+    float top = 0;
+    for (int i = 0; i < 32; i++) {
+      float a = __builtin_fabsf(from[i]);
+      top = a > top ? a : top;
+    }
+    float d = top / 127.0f, inverse = top > 0 ? 127.0f / top : 0;
+    int halves[2] = {0, 0};
+    for (int i = 0; i < 32; i++) {
+      int v = (int)((from[i] * inverse + magic) - magic);
+      q[run * 32 + i] = (int8_t)v;
+      halves[i / 16] += v;
+    }
+    scale[run] = d;
+    sums[2 * run] = d * halves[0];
+    sums[2 * run + 1] = d * halves[1];
+  }
+}
+
+// Sums of products of 32 unsigned and 32 signed bytes, as eight lanes: four of the first 16 bytes, four of the rest.
+#if defined(__AVX2__)
+typedef __m256i Bytes32;
+typedef __m256 Acc;
+inline Bytes32 load_bytes(const void* p) { return _mm256_loadu_si256((const __m256i*)p); }
+inline Acc zero_acc() { return _mm256_setzero_ps(); }
+inline __m256i byte_dot(Bytes32 u, Bytes32 s) {
+#if defined(__AVX512VNNI__) && defined(__AVX512VL__)
+  return _mm256_dpbusd_epi32(_mm256_setzero_si256(), u, s);
+#else
+  // maddubs would saturate for large u; widening is exact.
+  __m256i u0 = _mm256_cvtepu8_epi16(_mm256_castsi256_si128(u)), u1 = _mm256_cvtepu8_epi16(_mm256_extracti128_si256(u, 1));
+  __m256i s0 = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(s)), s1 = _mm256_cvtepi8_epi16(_mm256_extracti128_si256(s, 1));
+  __m256i p0 = _mm256_madd_epi16(u0, s0), p1 = _mm256_madd_epi16(u1, s1);
+  __m128i first = _mm_add_epi32(_mm256_castsi256_si128(p0), _mm256_extracti128_si256(p0, 1));
+  __m128i second = _mm_add_epi32(_mm256_castsi256_si128(p1), _mm256_extracti128_si256(p1, 1));
+  return _mm256_set_m128i(second, first);
+#endif
+}
+inline Acc accumulate(Acc acc, Bytes32 u, Bytes32 s, Acc weight_scale, float x_scale) {
+  return _mm256_fmadd_ps(_mm256_cvtepi32_ps(byte_dot(u, s)), _mm256_mul_ps(weight_scale, _mm256_set1_ps(x_scale)), acc);
+}
+inline Acc two_scales(const float* s) { return _mm256_set_m128(_mm_set1_ps(s[1]), _mm_set1_ps(s[0])); }
+inline float total(Acc acc) {
+  __m128 s = _mm_add_ps(_mm256_castps256_ps128(acc), _mm256_extractf128_ps(acc, 1));
+  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
+}
+#else
+struct Bytes32 {
+  const uint8_t* p;
+};
+struct Acc {
+  float half[2];
+};
+inline Bytes32 load_bytes(const void* p) { return {(const uint8_t*)p}; }
+inline Acc zero_acc() { return {{0, 0}}; }
+inline Acc accumulate(Acc acc, Bytes32 u, Bytes32 s, Acc weight_scale, float x_scale) {
+  for (int h = 0; h < 2; h++) {
+    int dot = 0;
+    for (int i = 0; i < 16; i++) dot += (int)u.p[16 * h + i] * (int8_t)s.p[16 * h + i];
+    acc.half[h] += (float)dot * (weight_scale.half[h] * x_scale);
+  }
+  return acc;
+}
+inline Acc two_scales(const float* s) { return {{s[0], s[1]}}; }
+inline float total(Acc acc) { return acc.half[0] + acc.half[1]; }
+#endif
+
+// Up to kRowTile weight rows unpacked: bytes, and per run of 16 a scale and an offset.
+struct Panel {
+  uint8_t* u;      // [kRowTile, K]
+  float* scale;    // [kRowTile, K / 16]
+  float* offset;   // [kRowTile, K / 16]
+};
+
+size_t panel_bytes(int64_t k) { return align_up(kRowTile * k) + 2 * align_up(kRowTile * k / 16 * 4); }
+
+Panel place_panel(char* memory, int64_t k) {
+  Panel panel;
+  panel.u = (uint8_t*)memory;
+  panel.scale = (float*)(memory + align_up(kRowTile * k));
+  panel.offset = (float*)(memory + align_up(kRowTile * k) + align_up(kRowTile * k / 16 * 4));
+  return panel;
+}
+
+template <class Format>
+void unpack_row(const uint8_t* row, int64_t k, uint8_t* u, float* scale, float* offset) {
+  Unpacked r;
+  for (int64_t run = 0; run < k / 32; run++) {
+    Format::unpack(row, run, r);
+    std::memcpy(u + run * 32, r.u, 32);
+    std::memcpy(scale + run * 2, r.scale, 8);
+    std::memcpy(offset + run * 2, r.offset, 8);
+  }
+}
+
+// One row of x: unpack in registers, use, forget.
+template <class Format>
+float dot_block_row(const uint8_t* row, const QuantisedRows& x, int64_t k, float* offsets) {
+  Unpacked r;
+  Acc acc = zero_acc();
+  for (int64_t run = 0; run < k / 32; run++) {
+    Format::unpack(row, run, r);
+    offsets[2 * run] = r.offset[0];
+    offsets[2 * run + 1] = r.offset[1];
+    acc = accumulate(acc, load_bytes(r.u), load_bytes(x.q + run * 32), two_scales(r.scale), x.scale[run]);
+  }
+  return total(acc) + dot(offsets, x.sums, k / 16);
+}
+
+// kRowTile weight rows by MT rows of x, from first_x on.
+template <int MT>
+void tile(const Panel& panel, int n_rows, const QuantisedRows& x, int64_t first_x, int64_t k, const Tensor& y, int64_t column) {
+  const int64_t runs = k / 32;
+  for (int n = 0; n < n_rows; n++) {
+    const uint8_t* u = panel.u + n * k;
+    const float* scale = panel.scale + n * (k / 16);
+    Acc acc[MT];
+    for (int m = 0; m < MT; m++) acc[m] = zero_acc();
+    for (int64_t run = 0; run < runs; run++) {
+      Bytes32 bytes = load_bytes(u + run * 32);
+      Acc scales = two_scales(scale + 2 * run);
+      for (int m = 0; m < MT; m++) {
+        int64_t row = first_x + m;
+        acc[m] = accumulate(acc[m], bytes, load_bytes(x.q + row * k + run * 32), scales, x.scale[row * runs + run]);
+      }
+    }
+    for (int m = 0; m < MT; m++) {
+      int64_t row = first_x + m;
+      y.f32(row)[column + n] = total(acc[m]) + dot(panel.offset + n * (k / 16), x.sums + row * (k / 16), k / 16);
+    }
+  }
+}
+
+template <class Format>
+void multiply_blocks(const Tensor& w, Range rows, const QuantisedRows& x, int64_t m, int64_t k, const Tensor& y, int64_t column, char* own) {
+  if (m == 1) {
+    float* offsets = (float*)own;
+    for (int64_t n = rows.begin; n < rows.end; n++) y.f32()[column + n] = dot_block_row<Format>(w.block_row(n), x, k, offsets);
+    return;
+  }
+  Panel panel = place_panel(own, k);
+  for (int64_t n = rows.begin; n < rows.end; n += kRowTile) {
+    int count = (int)(rows.end - n < kRowTile ? rows.end - n : kRowTile);
+    for (int i = 0; i < count; i++)
+      unpack_row<Format>(w.block_row(n + i), k, panel.u + i * k, panel.scale + i * (k / 16), panel.offset + i * (k / 16));
+    int64_t first = 0;
+    for (; first + 4 <= m; first += 4) tile<4>(panel, count, x, first, k, y, column + n);
+    for (; first < m; first++) tile<1>(panel, count, x, first, k, y, column + n);
+  }
+}
+
+// Four rows of x against one weight row: each sums in the order of `dot`.
+void dot4(const float* w, const float* const x[4], int64_t n, float out[4]) {
+  vf s[4][4] = {};
+  int64_t k = 0;
+  for (; k + 4 * kLanes <= n; k += 4 * kLanes)
+    for (int j = 0; j < 4; j++) {
+      vf v = load(w + k + j * kLanes);
+      for (int m = 0; m < 4; m++) s[m][j] = fma(load(x[m] + k + j * kLanes), v, s[m][j]);
+    }
+  for (; k + kLanes <= n; k += kLanes) {
+    vf v = load(w + k);
+    for (int m = 0; m < 4; m++) s[m][0] = fma(load(x[m] + k), v, s[m][0]);
+  }
+  for (int m = 0; m < 4; m++) out[m] = sum((s[m][0] + s[m][1]) + (s[m][2] + s[m][3]));
+  for (; k < n; k++)
+    for (int m = 0; m < 4; m++) out[m] = __builtin_fmaf(x[m][k], w[k], out[m]);
+}
+
+void multiply_floats(const Tensor& w, Range rows, const Tensor& x, const Tensor& y, int64_t column, float* buffer) {
+  const int64_t k = x.last(), m = x.rows();
+  for (int64_t n = rows.begin; n < rows.end; n++) {
+    const float* row = (const float*)w.block_row(n);
+    if (w.dtype != DType::f32 || (uintptr_t)row % 4 != 0) {
+      decode_row(w.dtype, w.block_row(n), buffer, k);
+      row = buffer;
+    }
+    int64_t i = 0;
+    for (; i + 4 <= m; i += 4) {
+      const float* xs[4] = {x.f32(i), x.f32(i + 1), x.f32(i + 2), x.f32(i + 3)};
+      float out[4];
+      dot4(row, xs, k, out);
+      for (int j = 0; j < 4; j++) y.f32(i + j)[column + n] = out[j];
+    }
+    for (; i < m; i++) y.f32(i)[column + n] = dot(x.f32(i), row, k);
+  }
+}
+
+// w is [K, N]: y's columns are sums of its rows. Columns are taken in strips that stay in the cache.
+void multiply_plain(const Call& call, const Tensor& x, const Tensor& w, const Tensor& y) {
+  const int64_t m = x.rows(), k = x.last(), n = w.last();
+  const int64_t block = dtype_info(w.dtype).block_size, strip = 256;
+  float* row = (float*)call.own;
+  Range columns = split(n, call.thread, call.threads, strip);
+  for (int64_t c = columns.begin; c < columns.end; c += strip) {
+    int64_t width = columns.end - c < strip ? columns.end - c : strip;
+    for (int64_t i = 0; i < m; i++) std::memset(y.f32(i) + c, 0, width * 4);
+    for (int64_t j = 0; j < k; j++) {
+      decode_row(w.dtype, w.block_row(j) + c / block * dtype_info(w.dtype).block_bytes, row, width);
+      for (int64_t i = 0; i < m; i++) {
+        float factor = x.f32(i)[j], *to = y.f32(i) + c;
+        for (int64_t l = 0; l < width; l++) to[l] = __builtin_fmaf(factor, row[l], to[l]);
+      }
+    }
+  }
+}
+
+bool is_block(DType dtype) {
+  return with_block_format(dtype, [](auto) {});
+}
+
+void add_bias(const Call& call, const Tensor& bias, const Tensor& y) {
+  Range columns = split(y.last(), call.thread, call.threads, 64);
+  for (int64_t i = 0; i < y.rows(); i++)
+    for (int64_t c = columns.begin; c < columns.end; c++) y.f32(i)[c] += bias.f32()[c];
+}
+
+}  // namespace
+
+void op_matmul(const Call& call) {
+  const Tensor &x = *call.in[Matmul::x], &y = *call.out[0];
+  const Tensor* bias = call.in[Matmul::bias];
+  const int64_t m = x.rows(), k = x.last();
+  bool transposed = Matmul::read(call.attrs).transposed;
+  bool quantise = false;
+  for (int i = Matmul::w; i < call.in_count; i++)
+    quantise |= transposed && call.int8_activations && is_block(call.in[i]->dtype);
+
+  QuantisedRows rows = {};
+  if (quantise) {
+    // A single row is quantised by every thread for itself: cheaper than a barrier.
+    bool alone = m == 1;
+    rows = place(alone ? call.own + panel_bytes(k) : call.shared, m, k);
+    Range mine = alone ? Range{0, 1} : split(m, call.thread, call.threads);
+    for (int64_t i = mine.begin; i < mine.end; i++)
+      quantise_row(x.f32(i), k, rows.q + i * k, rows.scale + i * (k / 32), rows.sums + i * (k / 16));
+    if (!alone) call.barrier();
+  }
+
+  int64_t column = 0;
+  for (int i = Matmul::w; i < call.in_count; i++) {
+    const Tensor& w = *call.in[i];
+    if (!transposed) {
+      multiply_plain(call, x, w, y);
+      column += w.last();
+      continue;
+    }
+    Range mine = split(w.rows(), call.thread, call.threads, kRowTile);
+    bool done = call.int8_activations && with_block_format(w.dtype, [&](auto format) {
+      multiply_blocks<decltype(format)>(w, mine, rows, m, k, y, column, call.own);
+    });
+    if (!done) multiply_floats(w, mine, x, y, column, (float*)call.own);
+    column += w.rows();
+  }
+  if (bias) {
+    call.barrier();
+    add_bias(call, *bias, y);
+  }
+}
+
+size_t scratch_matmul_shared(int64_t m, int64_t k) { return quantised_bytes(m, k); }
+size_t scratch_matmul_own(int64_t k) { return panel_bytes(k) + quantised_bytes(1, k) + align_up(k * 4) + 4096; }
+
+}  // namespace steelyard::SY_LEVEL

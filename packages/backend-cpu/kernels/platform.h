@@ -1,0 +1,22 @@
+// What the operating system gives: pages of memory, read-only maps of files, and what the processor can do.
+#pragma once
+#include <cstddef>
+#include <string>
+
+namespace steelyard {
+
+// Zero-filled, paged in when touched; null when there is no room.
+char* allocate_pages(size_t bytes);
+void free_pages(char* data, size_t bytes);
+
+// A whole file, read-only. Null with `problem` set when it cannot be mapped.
+const char* map_file(const char* path, size_t* bytes, std::string* problem);
+void unmap_file(const char* data, size_t bytes);
+
+struct CpuFeatures {
+  bool avx2 = false;        // with FMA and F16C
+  bool avx512 = false;      // F, BW, VL, DQ and VNNI
+};
+CpuFeatures cpu_features();
+
+}  // namespace steelyard

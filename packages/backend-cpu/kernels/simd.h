@@ -1,0 +1,157 @@
+// The SIMD layer: vectors of the level that this translation unit is compiled for. Everything above it is plain
+// C++ over these. Multiply-adds are explicit (the build sets -ffp-contract=off), so that a row's result does not
+// depend on how the compiler unrolled.
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+#if defined(__AVX512F__) || defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#if defined(__AVX512F__)
+#define SY_LANES 16
+#define SY_LEVEL avx512
+#elif defined(__AVX2__)
+#define SY_LANES 8
+#define SY_LEVEL avx2
+#else
+#define SY_LANES 4
+#define SY_LEVEL scalar
+#endif
+
+namespace steelyard::SY_LEVEL {
+
+constexpr int kLanes = SY_LANES;
+typedef float vf __attribute__((vector_size(SY_LANES * 4)));
+typedef int32_t vi __attribute__((vector_size(SY_LANES * 4)));
+
+inline vf load(const float* p) {
+  vf v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+inline void store(float* p, vf v) { __builtin_memcpy(p, &v, sizeof v); }
+inline vf splat(float x) { return x - vf{}; }
+
+inline vf fma(vf a, vf b, vf c) {
+#if defined(__AVX512F__)
+  return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__AVX2__)
+  return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+  return a * b + c;
+#endif
+}
+
+inline vf max(vf a, vf b) { return a > b ? a : b; }
+inline vf min(vf a, vf b) { return a < b ? a : b; }
+
+inline float sum(vf v) {
+  float s[SY_LANES];
+  store(s, v);
+  for (int width = SY_LANES / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; i++) s[i] += s[i + width];
+  return s[0];
+}
+
+inline float max_of(vf v) {
+  float s[SY_LANES];
+  store(s, v);
+  float top = s[0];
+  for (int i = 1; i < SY_LANES; i++) top = s[i] > top ? s[i] : top;
+  return top;
+}
+
+// e^x for x in [-87, 88], relative error under 2e-7: range reduction by ln 2 in two parts, then a polynomial.
+inline vf exp(vf x) {
+  x = min(max(x, splat(-87.0f)), splat(88.0f));
+  const vf magic = splat(12582912.0f);  // 1.5 * 2^23 rounds to integer
+  vf n = fma(x, splat(1.44269504f), magic) - magic;
+  vf r = fma(n, splat(-0.693145752f), x);
+  r = fma(n, splat(-1.42860677e-6f), r);
+  vf p = splat(1.9875691500e-4f);
+  p = fma(p, r, splat(1.3981999507e-3f));
+  p = fma(p, r, splat(8.3334519073e-3f));
+  p = fma(p, r, splat(4.1665795894e-2f));
+  p = fma(p, r, splat(1.6666665459e-1f));
+  p = fma(p, r, splat(5.0000001201e-1f));
+  p = fma(p, r * r, r + splat(1.0f));
+  vi exponent = (__builtin_convertvector(n, vi) + 127) << 23;
+  vf scale;
+  __builtin_memcpy(&scale, &exponent, sizeof scale);
+  return p * scale;
+}
+
+inline float half_to_float(uint16_t h) {
+#if defined(__F16C__)
+  return _cvtsh_ss(h);
+#else
+  uint32_t sign = (uint32_t)(h & 0x8000) << 16, magnitude = h & 0x7fff, bits;
+  if (magnitude >= 0x7c00) bits = sign | 0x7f800000 | (magnitude & 0x3ff) << 13;
+  else if (magnitude >= 0x400) bits = sign | ((magnitude << 13) + 0x38000000);
+  else {
+    float f = (float)magnitude * 5.9604644775390625e-8f;
+    std::memcpy(&bits, &f, 4);
+    bits |= sign;
+  }
+  float f;
+  std::memcpy(&f, &bits, 4);
+  return f;
+#endif
+}
+
+inline uint16_t float_to_half(float f) {
+#if defined(__F16C__)
+  return _cvtss_sh(f, _MM_FROUND_TO_NEAREST_INT);
+#else
+  uint32_t x;
+  std::memcpy(&x, &f, 4);
+  uint32_t sign = x >> 16 & 0x8000, magnitude = x & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  if (magnitude >= 0x477ff000) return sign | 0x7c00;
+  if (magnitude < 0x38800000) {
+    float scaled;
+    std::memcpy(&scaled, &magnitude, 4);
+    scaled += 0.5f;  // aligns the subnormal half's last bit with the float's, rounding to even
+    uint32_t bits;
+    std::memcpy(&bits, &scaled, 4);
+    return sign | (bits - 0x3f000000);
+  }
+  return sign | (magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13;
+#endif
+}
+
+inline float load_half(const uint8_t* p) {
+  uint16_t h;
+  std::memcpy(&h, p, 2);
+  return half_to_float(h);
+}
+
+inline void halves_to_floats(const uint16_t* from, float* to, int64_t n) {
+  int64_t i = 0;
+#if defined(__AVX512F__)
+  for (; i + 16 <= n; i += 16) _mm512_storeu_ps(to + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)(from + i))));
+#elif defined(__F16C__)
+  for (; i + 8 <= n; i += 8) _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)(from + i))));
+#endif
+  for (; i < n; i++) to[i] = half_to_float(from[i]);
+}
+
+// Sum over k of a[k] * b[k], always in the same order for a given n.
+inline float dot(const float* a, const float* b, int64_t n) {
+  vf s0 = {}, s1 = {}, s2 = {}, s3 = {};
+  int64_t k = 0;
+  for (; k + 4 * kLanes <= n; k += 4 * kLanes) {
+    s0 = fma(load(a + k), load(b + k), s0);
+    s1 = fma(load(a + k + kLanes), load(b + k + kLanes), s1);
+    s2 = fma(load(a + k + 2 * kLanes), load(b + k + 2 * kLanes), s2);
+    s3 = fma(load(a + k + 3 * kLanes), load(b + k + 3 * kLanes), s3);
+  }
+  for (; k + kLanes <= n; k += kLanes) s0 = fma(load(a + k), load(b + k), s0);
+  float total = sum((s0 + s1) + (s2 + s3));
+  for (; k < n; k++) total = __builtin_fmaf(a[k], b[k], total);
+  return total;
+}
+
+}  // namespace steelyard::SY_LEVEL
