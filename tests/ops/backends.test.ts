@@ -1,0 +1,76 @@
+/**
+ * Every op of the table on every backend and instruction-set level, against the table's reference implementation,
+ * on random shapes, formats and strides. New ops, formats and levels are found by listing.
+ */
+
+import { cpuAvailability, createCpuBackend, type CpuLevel } from '@steelyard/backend-cpu';
+import { createReferenceBackend } from '@steelyard/backend-reference';
+import { dtypeInfo, ops, Random, type Backend } from '@steelyard/graph';
+import { describe, expect, it } from 'vitest';
+import { drawCase, referenceResults, runCase, type OpCase } from './op-case.ts';
+
+const CASES = 40;
+
+/** Bound on |got - reference| over the largest |reference| of the case. */
+const FLOAT_BOUND = 2e-5;
+/** Rounding activations to int8 moves a row by up to 1/254 of its runs' peaks; sums average most of it away. */
+const INT8_BOUND = 2e-2;
+
+const levels: CpuLevel[] = (['avx512', 'avx2', 'scalar'] as const).filter((level) => {
+  if (!cpuAvailability().available) return false;
+  try {
+    createCpuBackend({ level });
+    return true;
+  } catch {
+    return false;
+  }
+});
+
+const backends: { name: string; create: () => Backend }[] = [
+  { name: 'reference', create: createReferenceBackend },
+  ...levels.flatMap((level) =>
+    [1, 2].flatMap((threads) =>
+      (['f32', 'int8'] as const).map((activations) => ({
+        name: `cpu ${level}, ${threads} threads, ${activations}`,
+        create: () => createCpuBackend({ level, threads, activations }),
+      })),
+    ),
+  ),
+];
+
+function worstError(got: readonly Float32Array[], wanted: readonly Float32Array[]): number {
+  let worst = 0;
+  wanted.forEach((reference, i) => {
+    const peak = reference.reduce((top, v) => Math.max(top, Math.abs(v)), 1e-6);
+    expect((got[i] as Float32Array).length).toBe(reference.length);
+    reference.forEach((v, k) => {
+      const error = Math.abs(((got[i] as Float32Array)[k] as number) - v) / peak;
+      worst = Math.max(worst, Number.isNaN(error) ? Infinity : error);
+    });
+  });
+  return worst;
+}
+
+function usesInt8(opCase: OpCase, name: string): boolean {
+  const quantised = opCase.data.some((t) => t && dtypeInfo(t.dtype).blockSize > 1);
+  return opCase.op === 'matmul' && name.endsWith('int8') && quantised;
+}
+
+describe.each(backends)('$name', ({ name, create }) => {
+  it.each(Object.keys(ops))('%s agrees with the reference', async (op) => {
+    const backend = create();
+    for (let seed = 1; seed <= CASES; seed++) {
+      const opCase = drawCase(op, new Random(seed * 7919));
+      const wanted = referenceResults(opCase);
+      const strided = seed % 3 === 0;
+      const got = await runCase(backend, opCase, { strided });
+      const bound = usesInt8(opCase, name) ? INT8_BOUND : FLOAT_BOUND;
+      const shapes = opCase.data.map((t) => (t ? `[${t.shape.join(', ')}] ${t.dtype}` : 'none')).join(', ');
+      expect(
+        worstError(got, wanted),
+        `${op}(${shapes}) seed ${seed}${strided ? ' strided' : ''}`,
+      ).toBeLessThan(bound);
+    }
+    backend.dispose();
+  });
+});

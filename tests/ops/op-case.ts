@@ -1,0 +1,186 @@
+/** One random case of an op: its operands as tensors, its reference result, and a run of it on a backend. */
+
+import {
+  bindShape,
+  byteLength,
+  createBuilder,
+  dtypeInfo,
+  elementCount,
+  f32ToF16,
+  opDefinition,
+  ReferenceTensor,
+  type Backend,
+  type DType,
+  type Random,
+  type Sample,
+  type SampleTensor,
+  type TensorData,
+  type Value,
+} from '@steelyard/graph';
+
+export interface OpCase {
+  readonly op: string;
+  readonly sample: Sample;
+  /** Contents by operand; null where absent. */
+  readonly data: readonly (TensorData | null)[];
+}
+
+/** Bytes of a tensor: given values, else random, finite and of modest size. */
+export function tensorData(tensor: SampleTensor, random: Random): TensorData {
+  const { shape, dtype, values } = tensor;
+  const count = elementCount(shape);
+  const bytes = values ? encodePlain(dtype, values) : randomBytes(dtype, count, random);
+  return { dtype, shape, byteLength: bytes.byteLength, bytes: () => bytes };
+}
+
+function encodePlain(dtype: DType, values: Float32Array | Int32Array): Uint8Array {
+  if (dtype === 'f16') return new Uint8Array(Uint16Array.from(values, f32ToF16).buffer);
+  return new Uint8Array(values.slice().buffer);
+}
+
+/** Floats are drawn normal; other formats get random bytes whose decoded blocks are finite and not huge. */
+function randomBytes(dtype: DType, count: number, random: Random): Uint8Array {
+  if (dtype === 'f32' || dtype === 'f16') return encodePlain(dtype, random.normals(count));
+  const info = dtypeInfo(dtype);
+  const bytes = new Uint8Array(byteLength(dtype, count));
+  const decoded = new Float32Array(info.blockSize);
+  for (let at = 0; at < bytes.length; at += info.blockBytes) {
+    do {
+      for (let i = 0; i < info.blockBytes; i++) bytes[at + i] = random.int(0, 255);
+      info.decode(bytes, at, decoded, 0, 1);
+    } while (!decoded.every((v) => Math.abs(v) < 50));
+  }
+  return bytes;
+}
+
+export function drawCase(op: string, random: Random): OpCase {
+  const sample = opDefinition(op).sample(random);
+  return { op, sample, data: sample.inputs.map((t) => t && tensorData(t, random)) };
+}
+
+function asReference(data: TensorData | null): ReferenceTensor | null {
+  if (!data) return null;
+  if (data.dtype !== 'i32') return ReferenceTensor.encoded(data);
+  const bytes = data.bytes().slice();
+  return ReferenceTensor.of(data.shape, 'i32', new Int32Array(bytes.buffer));
+}
+
+/** What the op table says the results are. */
+export function referenceResults({ op, sample, data }: OpCase): Float32Array[] {
+  const definition = opDefinition(op);
+  const inputs = data.map(asReference);
+  const types = definition.infer(sample.inputs, sample.attrs);
+  const outputs = types.map((type, i) => {
+    const alias = definition.view ? undefined : definition.aliases?.[i];
+    if (alias === undefined) return ReferenceTensor.zeros(bindShape(type.shape, {}), type.dtype);
+    const source = inputs[alias] as ReferenceTensor;
+    return ReferenceTensor.of(source.shape, source.dtype, source.f32.slice());
+  });
+  definition.reference(inputs, outputs, sample.attrs);
+  return outputs.map((output) => output.f32);
+}
+
+/** Operands that a model keeps as weights or states rather than computes. */
+function storageOf(op: string, operand: string, type: DType): 'weight' | 'state' | 'input' {
+  if (op === 'kvwrite' && operand === 'cache') return 'state';
+  if (op === 'attention' && (operand === 'keys' || operand === 'values')) return 'state';
+  if (type !== 'f32' && type !== 'i32') return 'weight';
+  return operand.startsWith('w') || operand === 'table' ? 'weight' : 'input';
+}
+
+export interface RunOptions {
+  /** Feeds float operands of two or more dims as slices of wider tensors, so that their rows lie apart. */
+  readonly strided?: boolean;
+}
+
+/** The op's results on a backend, as a graph of its own. */
+export async function runCase(
+  backend: Backend,
+  opCase: OpCase,
+  options: RunOptions = {},
+): Promise<Float32Array[]> {
+  const { op, sample, data } = opCase;
+  const definition = opDefinition(op);
+  const g = createBuilder(op);
+  const weights = new Map<string, ReturnType<Backend['loadWeight']>>();
+  const states = new Map<string, ReturnType<Backend['loadWeight']>>();
+  const inputs: Record<string, Float32Array | Int32Array> = {};
+  for (const [i, tensor] of data.entries()) {
+    if (!tensor) continue;
+    const name = operandName(definition.operands, i);
+    const storage = storageOf(op, name, tensor.dtype);
+    if (storage === 'weight') weights.set(`${i}`, backend.loadWeight(tensor));
+    if (storage === 'state') {
+      const state = backend.allocateState(tensor.dtype, tensor.shape);
+      await state.write(stateBytes(backend, tensor));
+      states.set(`${i}`, state);
+    }
+  }
+  const operands = data.map((tensor, i): Value | null => {
+    if (!tensor) return null;
+    const storage = storageOf(op, operandName(definition.operands, i), tensor.dtype);
+    if (storage !== 'input') return g[storage](`${i}`, [...tensor.shape], tensor.dtype);
+    const bytes = tensor.bytes().slice();
+    const values = tensor.dtype === 'i32' ? new Int32Array(bytes.buffer) : new Float32Array(bytes.buffer);
+    if (!options.strided || tensor.dtype !== 'f32' || tensor.shape.length < 2) {
+      inputs[`${i}`] = values;
+      return g.input(`${i}`, [...tensor.shape], tensor.dtype);
+    }
+    const wide = widen(tensor.shape, values as Float32Array);
+    inputs[`${i}`] = wide.values;
+    return g.slice(g.input(`${i}`, wide.shape, 'f32'), { start: 1, length: tensor.shape[1] as number });
+  });
+  const results = g.applyAll(op, operands, sample.attrs);
+  results.forEach((result, i) => {
+    // A state is not an output; it is read back below. A view must be computed by something to be one.
+    if (definition.aliases?.[i] === undefined) g.output(`${i}`, result);
+    else if (definition.view) g.output(`${i}`, g.scale(result, { by: 1 }));
+  });
+  const executable = await backend.compile(g.finish(), { weights, states, limits: {} });
+  const out = await executable.run({ dims: {}, inputs });
+  const found = await Promise.all(
+    results.map(async (_, i) => {
+      const alias = definition.aliases?.[i];
+      if (alias === undefined || definition.view) return out[`${i}`] as Float32Array;
+      return stateValues(
+        backend,
+        (data[alias] as TensorData).dtype,
+        await (states.get(`${alias}`) as { read(): Promise<Uint8Array> }).read(),
+      );
+    }),
+  );
+  executable.dispose();
+  for (const tensor of [...weights.values(), ...states.values()]) tensor.dispose();
+  return found;
+}
+
+function operandName(declared: readonly string[], i: number): string {
+  return declared[Math.min(i, declared.length - 1)] as string;
+}
+
+/** The reference backend keeps states as float32 whatever their dtype. */
+function stateBytes(backend: Backend, tensor: TensorData): Uint8Array {
+  if (backend.name !== 'reference' || tensor.dtype === 'f32') return tensor.bytes();
+  return new Uint8Array(ReferenceTensor.encoded(tensor).f32.slice().buffer);
+}
+
+function stateValues(backend: Backend, dtype: DType, bytes: Uint8Array): Float32Array {
+  const stored: DType = backend.name === 'reference' ? 'f32' : dtype;
+  const count = bytes.length / dtypeInfo(stored).blockBytes;
+  const data: TensorData = { dtype: stored, shape: [count], byteLength: bytes.length, bytes: () => bytes };
+  return ReferenceTensor.encoded(data).f32;
+}
+
+/** The tensor with one more column before axis 1 and two behind, filled with NaN. */
+function widen(shape: readonly number[], values: Float32Array): { shape: number[]; values: Float32Array } {
+  const [rows, columns, ...rest] = shape as [number, number, ...number[]];
+  const inner = rest.reduce((n, d) => n * d, 1);
+  const wide = new Float32Array(rows * (columns + 3) * inner).fill(NaN);
+  for (let row = 0; row < rows; row++) {
+    wide.set(
+      values.subarray(row * columns * inner, (row + 1) * columns * inner),
+      (row * (columns + 3) + 1) * inner,
+    );
+  }
+  return { shape: [rows, columns + 3, ...rest], values: wide };
+}
