@@ -30,8 +30,9 @@ export function createServices(): Services {
         throw error;
       }
     },
-    cpuReport() {
-      return Promise.resolve({ available: false, description: 'not built' });
+    async cpuReport() {
+      const { cpuAvailability } = await import('@steelyard/backend-cpu');
+      return cpuAvailability();
     },
     hubUrl: (env) => env['HF_ENDPOINT'] ?? DEFAULT_HUB,
     async createServer({ models, ...options }) {

@@ -71,8 +71,11 @@ export interface Inspection {
 
 export interface CpuReport {
   readonly available: boolean;
-  /** Instruction sets and the kernel level in use, or why there is none. */
-  readonly description: string;
+  /** Why it is not available. */
+  readonly reason?: string;
+  /** Which set of kernels runs: `avx2`, ... */
+  readonly level?: string;
+  readonly threads: number;
 }
 
 /** The caller keeps the models and disposes them after the server. */

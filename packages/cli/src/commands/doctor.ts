@@ -52,7 +52,7 @@ async function runChecks(network: boolean, context: CommandContext): Promise<Che
     checkPlatform(),
     checkNode(),
     checkThreads(),
-    checkBackend(report, compiler),
+    checkBackend(report, compiler, context.env),
     checkCompiler(compiler, report),
     checkMemory(),
     await checkStore(store),

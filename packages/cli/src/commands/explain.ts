@@ -77,14 +77,14 @@ function chooseStages(stages: readonly Stage[], pass: string | undefined): reado
 
 function printStages(stages: readonly Stage[], full: boolean, context: CommandContext): void {
   const { style } = context;
-  for (const { name, doc, graph } of stages) {
+  stages.forEach(({ name, doc, graph }, i) => {
     context.print(
       `${style.bold(name === 'before' ? 'before passes' : `after ${name}`)} ${style.dim(`(${doc})`)}`,
     );
     context.print(style.dim(nodeSummary(graph)));
-    context.print(graphText(graph, full, style));
+    context.print(graphText(graph, stages[i - 1]?.graph, full, style));
     context.print();
-  }
+  });
 }
 
 interface StepReport {

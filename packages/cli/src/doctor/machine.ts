@@ -1,6 +1,7 @@
 /** Checks of the machine: system, Node, processor, compiler, memory. */
 
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, release, totalmem, type } from 'node:os';
 import type { Environment } from '../context.ts';
 import type { CpuReport } from '../services.ts';
@@ -27,16 +28,34 @@ export function checkNode(version: string = process.versions.node): Check {
       );
 }
 
-export function checkBackend(report: CpuReport, compiler: string | undefined): Check {
-  return report.available
-    ? ok('backend', `cpu (native): ${report.description}`)
-    : warn(
-        'backend',
-        `reference, in plain TypeScript, correct but slow; the native one is not there: ${report.description}`,
-        compiler === undefined
-          ? 'install a C++20 compiler (clang or gcc), then: npm run build'
-          : 'build it: npm run build',
-      );
+/** Instruction sets that kernels may use, as /proc/cpuinfo spells them. */
+const FEATURES =
+  /^(avx|avx2|fma|f16c|avx_vnni|avx512f|avx512bw|avx512_vnni|avx512_bf16|amx_\w+|asimd\w*|sve2?|i8mm|bf16)$/;
+
+/** Vector instructions of this processor; undefined where the system does not list them. */
+export function processorFeatures(): string[] | undefined {
+  try {
+    const line = /^(?:flags|Features)\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1];
+    return line?.split(/\s+/).filter((name) => FEATURES.test(name));
+  } catch {
+    return undefined;
+  }
+}
+
+export function checkBackend(report: CpuReport, compiler: string | undefined, env: Environment): Check {
+  if (report.available) {
+    const why = env['STEELYARD_CPU'] ? 'as STEELYARD_CPU asks' : 'the best that it has for this processor';
+    return ok(
+      'backend',
+      `native, ${report.level ?? ''} kernels (${why}), ${plural(report.threads, 'thread')}`,
+    );
+  }
+  const reason = (report.reason ?? 'no reason given').replace(/; (install|run).*$/, '');
+  return warn(
+    'backend',
+    `reference, in plain TypeScript: right, but slow; native: ${reason}`,
+    compiler === undefined ? 'install a C++20 compiler (clang or gcc), then: npm run build' : 'npm run build',
+  );
 }
 
 /** The compiler matters only where the native backend is built from a clone. */

@@ -7,9 +7,10 @@ import { renderTable } from '../terminal/table.ts';
 import { collapseRepeats } from './collapse.ts';
 import type { Cost, StepCosts } from './costs.ts';
 
-/** The graph's text; repeated layers once unless `full`. */
-export function graphText(graph: Graph, full: boolean, style: Style): string {
-  const lines = dumpGraph(graph).split('\n');
+/** The graph's text; repeated layers once unless `full`, sources left out where `before` has the same. */
+export function graphText(graph: Graph, before: Graph | undefined, full: boolean, style: Style): string {
+  const all = dumpGraph(graph).split('\n');
+  const lines = before && sameSources(graph, before) ? all.slice(graph.sources.length) : all;
   if (full) return lines.join('\n');
   return collapseRepeats(lines)
     .flatMap(({ lines: shown, times }) =>
@@ -21,6 +22,10 @@ export function graphText(graph: Graph, full: boolean, style: Style): string {
           ],
     )
     .join('\n');
+}
+
+function sameSources(a: Graph, b: Graph): boolean {
+  return a.sources.length === b.sources.length && a.sources.every((value, i) => value === b.sources[i]);
 }
 
 /** `289 nodes: 60 add, 121 matmul, ...` */
