@@ -33,6 +33,8 @@ describe('models, health, metrics', () => {
       const model: unknown = await (await app.request(path)).json();
       expect(model).toMatchObject({ id: 'hf:a/b', object: 'model', owned_by: 'steelyard' });
     }
+    const long = await errorOf(post(app, '/v1/completions', { model: 'x'.repeat(1e5), prompt: 'a' }));
+    expect(JSON.stringify(long).length).toBeLessThan(1500);
     expect(await errorOf(app.request('/v1/models/none'))).toMatchObject({
       status: 404,
       code: 'model_not_found',

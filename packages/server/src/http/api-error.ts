@@ -13,6 +13,8 @@ import {
 } from '@steelyard/core';
 import type { ErrorObject } from '../schemas/error.ts';
 
+const MAX_MESSAGE = 1_000;
+
 export interface ApiErrorDetail {
   readonly param?: string | undefined;
   readonly code?: string | undefined;
@@ -31,7 +33,7 @@ export class ApiError extends Error {
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(status: number, message: string, detail: ApiErrorDetail = {}) {
-    super(message, { cause: detail.cause });
+    super(clipped(message), { cause: detail.cause });
     this.name = 'ApiError';
     this.status = status;
     this.type = detail.type ?? defaultType(status);
@@ -44,6 +46,11 @@ export class ApiError extends Error {
   toObject(): ErrorObject {
     return { message: this.message, type: this.type, param: this.param, code: this.code };
   }
+}
+
+/** Messages quote what the caller sent, which may be megabytes. */
+function clipped(message: string): string {
+  return message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message;
 }
 
 function defaultType(status: number): string {

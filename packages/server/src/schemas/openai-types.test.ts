@@ -1,0 +1,23 @@
+/** Our answers fit OpenAI's own published types. Checked by the compiler; running it only proves that it is there. */
+
+import type OpenAI from 'openai';
+import { expectTypeOf, it } from 'vitest';
+import type { ChatRequest } from './chat-request.ts';
+import type { ChatChunk, ChatResponse } from './chat-response.ts';
+import type { CompletionRequest } from './completion-request.ts';
+import type { CompletionResponse } from './completion-response.ts';
+import type { ErrorObject } from './error.ts';
+import type { UsageBody } from './usage.ts';
+
+it('gives what the SDK expects', () => {
+  expectTypeOf<ChatResponse>().toExtend<OpenAI.ChatCompletion>();
+  expectTypeOf<ChatChunk>().toExtend<OpenAI.ChatCompletionChunk>();
+  expectTypeOf<UsageBody>().toExtend<OpenAI.CompletionUsage>();
+  expectTypeOf<ErrorObject>().toExtend<OpenAI.ErrorObject>();
+  expectTypeOf<CompletionResponse['choices'][number]['text']>().toExtend<OpenAI.CompletionChoice['text']>();
+});
+
+it('knows every field that the SDK sends', () => {
+  expectTypeOf<keyof OpenAI.ChatCompletionCreateParams>().toExtend<keyof ChatRequest>();
+  expectTypeOf<keyof OpenAI.CompletionCreateParams>().toExtend<keyof CompletionRequest>();
+});
