@@ -148,12 +148,23 @@ class CpuExecutable implements Executable {
   readonly #native: NativeExecutable;
   readonly #tape: Tape;
   readonly #outputs: readonly { name: string; value: Value; offset: number }[];
+  /** Everything that the native side points into: held here, or the collector would free it. */
+  readonly #bound: readonly CpuTensor[];
+  #disposed = false;
+  readonly #constants: readonly CpuTensor[];
   #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(addon: Addon, native: NativeExecutable, tape: Tape, graph: Graph, plan: MemoryPlan) {
+  constructor(
+    addon: Addon,
+    native: NativeExecutable,
+    parts: { tape: Tape; graph: Graph; plan: MemoryPlan; bound: CpuTensor[]; constants: CpuTensor[] },
+  ) {
+    const { tape, graph, plan } = parts;
     this.#addon = addon;
     this.#native = native;
     this.#tape = tape;
+    this.#bound = parts.bound;
+    this.#constants = parts.constants;
     this.temporaryBytes = addon.temporaryBytes(native);
     this.#outputs = Object.entries(graph.outputs).map(([name, value]) => {
       const place = plan.placements.get(value);
@@ -171,10 +182,16 @@ class CpuExecutable implements Executable {
   }
 
   dispose(): void {
-    // The handle frees it when it is collected; a run in flight holds its own reference.
+    // After the runs in flight. The native side goes when its handle is collected.
+    this.#disposed = true;
+    void this.#queue.then(() => {
+      for (const tensor of this.#constants) tensor.dispose();
+    });
   }
 
+
   async #run({ dims, inputs }: RunRequest): Promise<RunResult> {
+    if (this.#disposed) throw new ShapeError('the executable was disposed');
     const bound = Int32Array.from(this.#tape.symbols, (name) => dims[name] ?? 0);
     const data = this.#tape.inputs.map((source) => checkInput(source, inputs[source.name], dims));
     try {
@@ -283,12 +300,16 @@ function compile(
   const optimised = optimise(graph);
   const plan = planMemory(optimised, limits);
   const tape = writeTape(optimised, plan);
+  const bound: CpuTensor[] = [];
+  const constants: CpuTensor[] = [];
   const bind = (value: Value, from: ReadonlyMap<string, DeviceTensor>): (NativeMemory | number)[] => {
     const tensor = value.data ? copied(value.data) : from.get(value.name);
     if (!(tensor instanceof CpuTensor)) {
       throw new ShapeError(`${value.storage} ${value.name} is not loaded on the cpu backend; load it first`);
     }
     checkType(value, tensor);
+    bound.push(tensor);
+    if (value.data) constants.push(tensor);
     return [tensor.memory, tensor.offset, tensor.byteLength];
   };
   const native = addon.compile(
@@ -300,7 +321,7 @@ function compile(
     how.int8,
     how.level,
   );
-  return new CpuExecutable(addon, native, tape, optimised, plan);
+  return new CpuExecutable(addon, native, { tape, graph: optimised, plan, bound, constants });
 }
 
 function checkType(value: Value, tensor: CpuTensor): void {
