@@ -34,7 +34,6 @@ async function loadModels(): Promise<void> {
     if (models.length === 0)
       throw new ChatError('The server has no model. Start it with one: steelyard serve MODEL.');
     showFacts();
-    showProblem(undefined);
   } catch (error) {
     showProblem(error);
   }
@@ -47,6 +46,7 @@ function showFacts(): void {
     ? `${count(facts.parameter_count)} parameters, ${facts.quantisation}, up to ` +
       `${facts.context_length.toLocaleString('en')} tokens, on ${facts.backend}`
     : '';
+  showProblem(undefined);
   if (facts && !facts.has_chat_template) {
     showProblem(
       new ChatError('This model has no chat template, so it cannot chat. Choose an instruction-tuned one.'),
