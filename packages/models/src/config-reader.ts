@@ -116,6 +116,16 @@ export class ConfigReader {
     return value;
   }
 
+  /** A list of whole numbers; undefined when the key is absent. */
+  integers(key: Key): readonly number[] | undefined {
+    const found = this.#take(key);
+    if (!found) return undefined;
+    const { value, name } = found;
+    const good = Array.isArray(value) && value.every((item) => Number.isInteger(item));
+    if (!good) this.#refuse(name, value, 'a list of whole numbers');
+    return value as readonly number[];
+  }
+
   /** One of a few words. @throws UnsupportedError when the file has another */
   choice<const O extends string>(key: Key, options: readonly O[], fallback: O): O {
     const value = this.text(key, fallback);
@@ -123,6 +133,11 @@ export class ConfigReader {
     throw new UnsupportedError(
       `${this.fileName}: ${this.#label(key)} is ${JSON.stringify(value)}; ${this.declared} here supports ${options.join(', ')}`,
     );
+  }
+
+  /** True when the key is there with null as its value, which is not the same as absent where absent means a default. */
+  isNull(key: Key): boolean {
+    return this.#names(key).some((name) => this.#values.get(name) === null);
   }
 
   /** A size computed from others. @throws FormatError when it is not a whole number from 1 */

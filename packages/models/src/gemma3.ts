@@ -10,7 +10,7 @@ import { selfAttention } from './blocks/attention.ts';
 import { readBias, readDecoder, type DecoderConfig } from './blocks/decoder-config.ts';
 import { decoderNames, decoderTable } from './blocks/decoder-names.ts';
 import { describeWindows, readLayerWindows, readWindow, type LayerWindows } from './blocks/layer-windows.ts';
-import { embedTokens, logits, type Bias } from './blocks/linear.ts';
+import { embedTokens, logits, softCapped, type Bias } from './blocks/linear.ts';
 import { activationNames, gatedMlp, type Activation } from './blocks/mlp.ts';
 import { rmsNorm } from './blocks/norms.ts';
 import {
@@ -137,5 +137,5 @@ function forward(step: Step, config: Gemma3Config): Value {
   }
   const wanted = norm(g.gather(x, step.rows), 'output_norm'); // [V, hidden]
   const y = logits(step, wanted, config.vocabSize, config.tied);
-  return softcap > 0 ? g.scale(g.tanh(g.scale(y, { by: 1 / softcap })), { by: softcap }) : y;
+  return softCapped(step, y, softcap);
 }

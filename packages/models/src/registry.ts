@@ -3,13 +3,27 @@
 import { UnsupportedError } from '@steelyard/core';
 import type { ModelFile } from '@steelyard/formats';
 import type { Architecture } from './architecture.ts';
+import { cohere2 } from './cohere2.ts';
+import { gemma2 } from './gemma2.ts';
 import { gemma3 } from './gemma3.ts';
 import { gpt2 } from './gpt2.ts';
+import { granite } from './granite.ts';
 import { llama } from './llama.ts';
 import { qwen2 } from './qwen2.ts';
 import { qwen3 } from './qwen3.ts';
+import { smollm3 } from './smollm3.ts';
 
-const registry: readonly Architecture[] = [gemma3, gpt2, llama, qwen2, qwen3];
+const registry: readonly Architecture[] = [
+  cohere2,
+  gemma2,
+  gemma3,
+  gpt2,
+  granite,
+  llama,
+  qwen2,
+  qwen3,
+  smollm3,
+];
 
 /** What `show` and the docs say of an architecture. */
 export interface ArchitectureSummary {

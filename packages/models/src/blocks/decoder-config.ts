@@ -15,6 +15,8 @@ export interface DecoderDefaults {
   readonly architecture: string;
   /** `tie_word_embeddings` when `config.json` does not say. */
   readonly tied: boolean;
+  /** Which norm the epsilon is of; default RMS. */
+  readonly norm?: 'rms' | 'layer';
   /** `head_dim` when `config.json` does not say; default hidden_size / heads. */
   readonly headDim?: number;
 }
@@ -45,7 +47,7 @@ export function readDecoder(reader: ConfigReader, defaults: DecoderDefaults): De
     vocabSize: readVocabSize(reader),
     contextLength: reader.integer(
       { hf: 'max_position_embeddings', gguf: 'context_length' },
-      { min: 1, max: limits.positions, fallback: 2048 },
+      { min: 1, max: limits.positions },
     ),
     hiddenSize,
     layers: reader.integer({ hf: 'num_hidden_layers', gguf: 'block_count' }, { min: 1, max: limits.layers }),
@@ -54,8 +56,10 @@ export function readDecoder(reader: ConfigReader, defaults: DecoderDefaults): De
     headDim,
     feedForward: reader.integer({ hf: 'intermediate_size', gguf: 'feed_forward_length' }, width),
     eps: reader.number(
-      { hf: 'rms_norm_eps', gguf: 'attention.layer_norm_rms_epsilon' },
-      { min: 0, max: 1, fallback: 1e-6 },
+      defaults.norm === 'layer'
+        ? { hf: 'layer_norm_eps', gguf: 'attention.layer_norm_epsilon' }
+        : { hf: 'rms_norm_eps', gguf: 'attention.layer_norm_rms_epsilon' },
+      { min: 0, max: 1 },
     ),
     tied: readTied(reader, defaults.tied),
   };

@@ -41,16 +41,21 @@ export function readWindow(reader: ConfigReader): number {
 }
 
 /**
- * Qwen's way: `use_sliding_window`, then the layers from `max_window_layers` on. GGUF files carry no window.
+ * Qwen's way: `use_sliding_window`, then the layers from `max_window_layers` on, or those that `isLocal` names.
+ * GGUF files carry no window.
  */
-export function readQwenWindows(reader: ConfigReader, layers: number): LayerWindows {
+export function readQwenWindows(
+  reader: ConfigReader,
+  layers: number,
+  isLocal?: (layer: number) => boolean,
+): LayerWindows {
   const window = reader.flag({ hf: 'use_sliding_window' }, false) ? readWindow(reader) : 0;
   reader.ignore({ hf: 'sliding_window' });
   const first = reader.integer(
     { hf: 'max_window_layers' },
     { min: 0, max: limits.positions, fallback: layers },
   );
-  return readLayerWindows(reader, layers, window, (layer) => layer >= first);
+  return readLayerWindows(reader, layers, window, isLocal ?? ((layer) => layer >= first));
 }
 
 /** `4096 tokens in 5 of 6 layers`; for `show`. */

@@ -35,3 +35,9 @@ export function logits(step: Step, x: Value, vocab: number, tied: boolean): Valu
     transposed: true,
   });
 }
+
+/** cap * tanh(x / cap); x itself for a cap of 0. */
+export function softCapped(step: Step, x: Value, cap: number): Value {
+  const { g } = step;
+  return cap > 0 ? g.scale(g.tanh(g.scale(x, { by: 1 / cap })), { by: cap }) : x;
+}

@@ -19,8 +19,10 @@ export interface RopeDefaults {
   readonly contextLength: number;
   /** When the file does not say; default 10000. */
   readonly theta?: number;
-  /** Whether GGUF files of this architecture hold neighbouring pairs; Hugging Face's hold halves. */
+  /** Whether GGUF files of this architecture pair neighbours. */
   readonly interleavedInGguf: boolean;
+  /** Whether `config.json` folders do; few do. */
+  readonly interleavedInHuggingFace?: boolean;
 }
 
 /**
@@ -48,8 +50,8 @@ function readHuggingFace(reader: ConfigReader, defaults: RopeDefaults): RopeConf
 
 /** Rope settings of one object of `config.json`. */
 export function readRopeSection(section: ConfigReader | undefined, defaults: RopeDefaults): RopeConfig {
-  const { headDim, contextLength, theta = 10000 } = defaults;
-  const rope = { dims: headDim, interleaved: false } as const;
+  const { headDim, contextLength, theta = 10000, interleavedInHuggingFace = false } = defaults;
+  const rope = { dims: headDim, interleaved: interleavedInHuggingFace };
   if (!section) return { ...rope, theta, scaling: { type: 'none' } };
   const own = section.number({ hf: 'rope_theta' }, { ...thetaRule, fallback: theta });
   const scaling = readScaling(section, contextLength);

@@ -26,9 +26,9 @@ def llama(**changes):
     return decoder("LlamaConfig", **changes)
 
 
-def gemma3(**changes):
+def gemma(kind, **changes):
     return decoder(
-        "Gemma3TextConfig",
+        kind,
         norm_mean=0.0,
         num_attention_heads=2,
         num_key_value_heads=1,
@@ -117,8 +117,9 @@ VARIANTS = {
         ),
     },
     "gemma3": {
-        "local-global": gemma3(num_hidden_layers=6),
-        "linear-softcap": gemma3(
+        "local-global": gemma("Gemma3TextConfig", num_hidden_layers=6),
+        "linear-softcap": gemma(
+            "Gemma3TextConfig",
             num_hidden_layers=3,
             layer_types=["sliding_attention", "full_attention", "sliding_attention"],
             rope_parameters={
@@ -128,6 +129,55 @@ VARIANTS = {
             final_logit_softcapping=3.0,
             gguf=[],
             note="GGUF files have every sixth layer global",
+        ),
+    },
+    "gemma2": {
+        "capped": gemma("Gemma2Config", attn_logit_softcapping=5.0, final_logit_softcapping=3.0),
+        "uncapped": gemma(
+            "Gemma2Config",
+            attn_logit_softcapping=None,
+            final_logit_softcapping=None,
+            gguf=[],
+            note="the converter wants caps",
+        ),
+    },
+    "granite": {
+        "scaled": decoder(
+            "GraniteConfig",
+            embedding_multiplier=3.0,
+            residual_multiplier=0.5,
+            attention_multiplier=0.25,
+            logits_scaling=2.0,
+        ),
+    },
+    "smollm3": {
+        "interval": decoder("SmolLM3Config", pad_token_id=0, tie_word_embeddings=True, num_hidden_layers=4),
+        "listed-window": decoder(
+            "SmolLM3Config",
+            pad_token_id=0,
+            no_rope_layers=[0, 1],
+            use_sliding_window=True,
+            sliding_window=8,
+            gguf=[],
+            note="GGUF files have every fourth layer without positions and no window",
+        ),
+    },
+    "cohere2": {
+        "window": decoder(
+            "Cohere2Config",
+            tie_word_embeddings=True,
+            num_hidden_layers=4,
+            sliding_window=8,
+            logit_scale=0.25,
+            rotary_pct=1.0,
+        ),
+        "biases": decoder(
+            "Cohere2Config",
+            attention_bias=True,
+            layer_types=["full_attention", "sliding_attention"],
+            sliding_window=8,
+            gguf=[],
+            note="GGUF files of this architecture have no biases",
         ),
     },
 }
