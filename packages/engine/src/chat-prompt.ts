@@ -1,23 +1,82 @@
-/** From messages to the token ids of a prompt. */
+/**
+ * From messages to the token ids of a prompt. The template writes the special tokens, bos among them, so the
+ * tokenizer adds none. What people write is text and nothing else: where a message spells a special token, it is
+ * rendered as a placeholder that templates cannot tell from a word, and put back as ordinary text. Only then is the
+ * prompt encoded in sections around the template's own special tokens; all other prompts are encoded in one go.
+ */
 
 import { requireChatTemplate, type ChatMessage, type ChatTemplate, type Tokenizer } from '@steelyard/text';
 import type { ChatOptions } from './types.ts';
 
-/**
- * The template writes the special tokens, so the tokenizer adds none.
- * @throws RequestError when there is no template or it refuses the messages
- */
-export function chatPrompt(
-  tokenizer: Tokenizer,
-  template: ChatTemplate | undefined,
-  model: string,
-  messages: readonly ChatMessage[],
-  options: ChatOptions,
-): number[] {
-  const text = requireChatTemplate(template, model).render(messages, {
-    addGenerationPrompt: true,
-    ...(options.tools && { tools: options.tools }),
-    ...(options.templateVariables && { variables: options.templateVariables }),
-  });
-  return tokenizer.encode(text, { addSpecial: false, parseSpecial: true });
+/** Private-use characters around a number: no template writes them. */
+const PLACEHOLDER = /\ue0f0(\d+)\ue0f1/g;
+
+export class ChatPrompt {
+  readonly #tokenizer: Tokenizer;
+  readonly #template: ChatTemplate | undefined;
+  readonly #model: string;
+  #special: RegExp | undefined;
+
+  /** @param model name, for messages */
+  constructor(tokenizer: Tokenizer, template: ChatTemplate | undefined, model: string) {
+    this.#tokenizer = tokenizer;
+    this.#template = template;
+    this.#model = model;
+  }
+
+  /** @throws RequestError when there is no template or it refuses the messages */
+  encode(messages: readonly ChatMessage[], options: ChatOptions = {}): number[] {
+    const template = requireChatTemplate(this.#template, this.#model);
+    const hidden: string[] = [];
+    const safe = mapStrings(messages, (text) => this.#hide(text, hidden)) as readonly ChatMessage[];
+    const text = template.render(safe, {
+      addGenerationPrompt: true,
+      ...(options.tools && { tools: options.tools }),
+      ...(options.templateVariables && { variables: options.templateVariables }),
+    });
+    if (hidden.length === 0) return this.#tokenizer.encode(text, { addSpecial: false, parseSpecial: true });
+    return this.#encodeSections(text, hidden);
+  }
+
+  /** Text with its special tokens replaced by placeholders, which are numbered by their place in `hidden`. */
+  #hide(text: string, hidden: string[]): string {
+    return text.replace(this.#specialTokens(), (token) => `\ue0f0${hidden.push(token) - 1}\ue0f1`);
+  }
+
+  #encodeSections(text: string, hidden: readonly string[]): number[] {
+    const restore = (whole: string, index: string): string => hidden[Number(index)] ?? whole;
+    // The pattern has one group, so every second piece is a special token.
+    return text.split(this.#specialTokens()).flatMap((piece, i) => {
+      const id = i % 2 === 1 ? this.#tokenizer.id(piece) : undefined;
+      if (id !== undefined) return [id];
+      const plain = piece.replace(PLACEHOLDER, restore);
+      return this.#tokenizer.encode(plain, { addSpecial: false, parseSpecial: false });
+    });
+  }
+
+  /** Any special token, the longest first; made once, since vocabularies are large. */
+  #specialTokens(): RegExp {
+    if (this.#special) return this.#special;
+    const tokens: string[] = [];
+    for (let id = 0; id < this.#tokenizer.vocabSize; id++) {
+      const token = this.#tokenizer.isSpecial(id) ? this.#tokenizer.token(id) : undefined;
+      if (token) tokens.push(token);
+    }
+    const longestFirst = tokens.sort((a, b) => b.length - a.length).map(escape);
+    // Matches nothing when there are none.
+    this.#special = new RegExp(longestFirst.length > 0 ? `(${longestFirst.join('|')})` : '([])', 'g');
+    return this.#special;
+  }
+}
+
+function escape(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+}
+
+/** A copy of a JSON value with every string (not keys) replaced. */
+function mapStrings(value: unknown, replace: (text: string) => string): unknown {
+  if (typeof value === 'string') return replace(value);
+  if (Array.isArray(value)) return value.map((item) => mapStrings(item, replace));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapStrings(item, replace)]));
 }

@@ -1,202 +1,175 @@
 /**
  * One model on one backend: requests become sequences, a loop runs steps while there is work, each step's logits
- * become tokens, tokens become events. One step runs at a time; JavaScript between steps is small.
+ * become tokens, tokens become events. One step runs at a time, and JavaScript between steps is small.
  */
 
 import { CapacityError, RequestError } from '@steelyard/core';
-import type { Backend, DeviceTensor, DType, Executable } from '@steelyard/graph';
+import type { Backend, DType } from '@steelyard/graph';
 import type { LoadedModel } from '@steelyard/models';
 import type { Tokenizer } from '@steelyard/text';
-import { Answer } from './answer.ts';
+import { checkOptions } from './check-options.ts';
+import { EventStream, type EventSink } from './event-stream.ts';
+import { loadStep, type LoadedStep } from './loaded-step.ts';
 import { planMemory, type MemoryPlan } from './memory-plan.ts';
 import { PagePool } from './page-pool.ts';
-import { Sampler } from './sampler/sampler.ts';
-import { Scheduler } from './scheduler.ts';
+import { Request } from './request.ts';
+import { SamplerScratch } from './sampler/scratch.ts';
+import { Scheduler, type StepPart } from './scheduler.ts';
 import { Sequence } from './sequence.ts';
-import { stepInputs, type PartRows } from './step-inputs.ts';
-import type { EngineStats, FinishReason, GenerateEvent, GenerateOptions } from './types.ts';
+import { stepInputs } from './step-inputs.ts';
+import { Turns } from './turn.ts';
+import type { EngineStats, GenerateEvent, GenerateOptions } from './types.ts';
 
 export interface EngineOptions {
-  /** Bytes for weights, cache and temporaries; absent: a cache of one context, at most 16k tokens. */
+  /** Bytes for weights, cache and temporaries; absent: a cache of ordinary size within `availableBytes`. */
   readonly memoryBytes?: number;
+  /** Bytes that the machine can spare. Default: not known. */
+  readonly availableBytes?: number;
+  /** Longest sequence, tokens; default and limit the model's own. */
   readonly contextLength?: number;
-  /** Tokens per page; must be that of the loaded model. */
+  /** Tokens per page, as the model was loaded with. */
   readonly pageSize: number;
+  /** Storage format of the cache, as the model was loaded with. */
   readonly kvDType: DType;
   /** Tokens per step. Default 512. */
   readonly maxBatchTokens?: number;
-  /** Sequences that run at once. Default 64. */
+  /** Sequences that run at once. Default 32. */
   readonly maxSequences?: number;
 }
 
-interface Request {
-  readonly sequence: Sequence;
-  readonly answer: Answer;
-  readonly sampler: Sampler;
-  readonly options: GenerateOptions;
-  readonly maxTokens: number;
-  readonly queuedAt: number;
-  startedAt?: number;
-  firstTokenAt?: number;
-  finished: boolean;
+interface EngineParts {
+  readonly plan: MemoryPlan;
+  readonly model: LoadedModel;
+  readonly step: LoadedStep;
+  readonly tokenizer: Tokenizer;
+  readonly pageSize: number;
 }
 
-/** Rows after which the sampler lets the event loop turn. */
-const ROWS_PER_TURN = 8;
+const DEFAULT_BATCH_TOKENS = 512;
+const DEFAULT_SEQUENCES = 32;
 
 export class Engine {
   readonly plan: MemoryPlan;
-  readonly #tokenizer: Tokenizer;
-  readonly #executable: Executable;
-  readonly #tensors: readonly DeviceTensor[];
+  readonly #parts: EngineParts;
   readonly #pool: PagePool;
   readonly #scheduler: Scheduler;
+  readonly #scratch: SamplerScratch;
   readonly #requests = new Map<Sequence, Request>();
-  readonly #pageSize: number;
-  readonly #vocabSize: number;
   readonly #totals = { prompt: 0, cached: 0, completion: 0, steps: 0 };
-  readonly #weightBytes: number;
+  readonly #turns = new Turns();
   #loop: Promise<void> | undefined;
-  #nextId = 0;
-  #disposed = false;
+  #disposed: Promise<void> | undefined;
 
-  private constructor(parts: {
-    plan: MemoryPlan;
-    tokenizer: Tokenizer;
-    executable: Executable;
-    tensors: readonly DeviceTensor[];
-    scheduler: (pool: PagePool) => Scheduler;
-    model: LoadedModel;
-    pageSize: number;
-  }) {
+  private constructor(parts: EngineParts) {
+    const { pages, limits } = parts.plan;
     this.plan = parts.plan;
-    this.#tokenizer = parts.tokenizer;
-    this.#executable = parts.executable;
-    this.#tensors = parts.tensors;
-    this.#pool = new PagePool(parts.plan.pages);
-    this.#scheduler = parts.scheduler(this.#pool);
-    this.#pageSize = parts.pageSize;
-    this.#vocabSize = parts.model.config.vocabSize;
-    this.#weightBytes = parts.model.weightBytes;
+    this.#parts = parts;
+    this.#pool = new PagePool(pages);
+    this.#scheduler = new Scheduler(this.#pool, {
+      maxBatchTokens: limits.T,
+      maxSequences: limits.S,
+      maxRows: limits.V,
+    });
+    this.#scratch = new SamplerScratch(parts.model.config.vocabSize);
   }
 
-  /** Loads weights, allocates the cache, compiles. @throws CapacityError with numbers when it does not fit */
+  /**
+   * Plans memory, loads weights, allocates the cache, compiles. The caller keeps the backend and the model's file and
+   * disposes them after the engine.
+   * @throws CapacityError with numbers when it does not fit
+   */
   static async create(
     model: LoadedModel,
     tokenizer: Tokenizer,
     backend: Backend,
     options: EngineOptions,
   ): Promise<Engine> {
-    const { maxBatchTokens = 512, maxSequences = 64, pageSize, kvDType } = options;
+    const maxBatchTokens =
+      options.maxBatchTokens ?? Math.max(DEFAULT_BATCH_TOKENS, options.maxSequences ?? 0);
+    const maxSequences = options.maxSequences ?? Math.min(DEFAULT_SEQUENCES, maxBatchTokens);
     const plan = planMemory(model, { ...options, maxBatchTokens, maxSequences });
-    const tensors: DeviceTensor[] = [];
-    try {
-      const keep = (tensor: DeviceTensor): DeviceTensor => {
-        tensors.push(tensor);
-        return tensor;
-      };
-      const weights = new Map(
-        [...model.weights].map(([name, data]) => [name, keep(backend.loadWeight(data))]),
-      );
-      const states = new Map(
-        model.kv.states.map(({ name, heads, dim }) => [
-          name,
-          keep(backend.allocateState(kvDType, [plan.pages, heads, pageSize, dim])),
-        ]),
-      );
-      const limits = {
-        T: maxBatchTokens,
-        S: maxSequences,
-        P: Math.ceil(plan.contextLength / pageSize),
-        V: maxSequences,
-        N: plan.pages,
-      };
-      const executable = await backend.compile(model.graph, { weights, states, limits });
-      const scheduler = (pool: PagePool): Scheduler =>
-        new Scheduler(pool, { maxBatchTokens, maxSequences, maxRows: maxSequences });
-      return new Engine({ plan, tokenizer, executable, tensors, scheduler, model, pageSize });
-    } catch (error) {
-      for (const tensor of tensors) tensor.dispose();
-      throw error;
-    }
+    const step = await loadStep(model, backend, plan, options);
+    return new Engine({ plan, model, step, tokenizer, pageSize: options.pageSize });
   }
 
   /**
-   * Streams the continuation of a prompt of token ids.
-   * @throws RequestError, CapacityError on the first `next()`, when the prompt is empty or does not fit
+   * Streams the continuation of a prompt, given as token ids or as what makes them. Work begins at the first `next()`,
+   * which rejects with RequestError or CapacityError when the prompt or the options are refused. A reader that leaves
+   * (`return()`, or `break` in `for await`) ends the request.
    */
-  async *generate(prompt: readonly number[], options: GenerateOptions = {}): AsyncGenerator<GenerateEvent> {
-    const request = this.#accept(prompt, options);
-    const abort = (): void => this.#finish(request, 'abort');
-    options.signal?.addEventListener('abort', abort, { once: true });
-    if (options.signal?.aborted) abort();
-    try {
-      yield* request.answer.events(abort);
-    } finally {
-      options.signal?.removeEventListener('abort', abort);
-    }
+  generate(
+    prompt: readonly number[] | (() => readonly number[]),
+    options: GenerateOptions = {},
+  ): AsyncIterableIterator<GenerateEvent> {
+    return new EventStream((sink) => {
+      const ids = typeof prompt === 'function' ? prompt() : prompt;
+      const request = this.#accept(ids, options, sink);
+      return () => request.finish({ reason: 'abort' });
+    });
   }
 
   stats(): EngineStats {
+    const { prompt, cached, completion, steps } = this.#totals;
     return {
       running: this.#scheduler.runningCount,
       waiting: this.#scheduler.waitingCount,
       pagesTotal: this.#pool.total,
       pagesFree: this.#pool.freeCount,
       pagesCached: this.#pool.idleCount,
-      promptTokensTotal: this.#totals.prompt,
-      cachedTokensTotal: this.#totals.cached,
-      completionTokensTotal: this.#totals.completion,
-      stepsTotal: this.#totals.steps,
+      promptTokensTotal: prompt,
+      cachedTokensTotal: cached,
+      completionTokensTotal: completion,
+      stepsTotal: steps,
       preemptionsTotal: this.#scheduler.preemptions,
       memory: {
-        weights: this.#weightBytes,
+        weights: this.#parts.model.weightBytes,
         kv: this.plan.kvBytes,
-        temporaries: this.#executable.temporaryBytes,
+        temporaries: this.#parts.step.executable.temporaryBytes,
       },
     };
   }
 
-  async dispose(): Promise<void> {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    for (const request of [...this.#requests.values()]) this.#finish(request, 'abort');
-    await this.#loop;
-    this.#executable.dispose();
-    for (const tensor of this.#tensors) tensor.dispose();
+  /** Aborts what runs and waits, and frees weights and cache once the step in progress is over. */
+  dispose(): Promise<void> {
+    this.#disposed ??= (async () => {
+      for (const request of [...this.#requests.values()]) request.finish({ reason: 'abort' });
+      await this.#loop;
+      this.#parts.step.dispose();
+    })();
+    return this.#disposed;
   }
 
-  #accept(prompt: readonly number[], options: GenerateOptions): Request {
+  #accept(prompt: readonly number[], options: GenerateOptions, sink: EventSink): Request {
     if (this.#disposed) throw new RequestError('the model was disposed; open it again');
-    if (prompt.length === 0) throw new RequestError('the prompt has no tokens; write something', 'prompt');
-    const bad = prompt.find((id) => !Number.isInteger(id) || id < 0 || id >= this.#vocabSize);
-    if (bad !== undefined) {
-      throw new RequestError(`token id ${bad} is not in the vocabulary of ${this.#vocabSize}`, 'prompt');
-    }
-    const { contextLength } = this.plan;
-    const room = contextLength - prompt.length;
-    if (room < 1) {
-      throw new CapacityError(
-        `the prompt has ${prompt.length} tokens, the context holds ${contextLength} with room for an answer; shorten it`,
-      );
-    }
+    checkOptions(options, this.#parts.model.config.vocabSize);
+    const room = this.#roomAfter(prompt);
+    const { pageSize, tokenizer } = this.#parts;
+    const sequence = new Sequence(prompt, this.#pool, {
+      pageSize,
+      scorePrompt: options.promptLogprobs ?? false,
+    });
+    const abort = (): void => request.finish({ reason: 'abort' });
+    const onEnd = (): void => {
+      options.signal?.removeEventListener('abort', abort);
+      this.#requests.delete(sequence);
+      this.#scheduler.remove(sequence);
+      this.#totals.cached += sequence.cachedTokens;
+    };
     const maxTokens = Math.min(options.maxTokens ?? room, room);
-    const sequence = new Sequence(
-      this.#nextId++,
-      prompt,
-      this.#pool,
-      this.#pageSize,
-      options.promptLogprobs ?? false,
-    );
-    const request: Request = {
+    const request = new Request({
       sequence,
-      answer: new Answer(this.#tokenizer, options),
-      sampler: new Sampler(options.sampling ?? {}, prompt),
+      tokenizer,
       options,
       maxTokens,
-      queuedAt: performance.now(),
-      finished: false,
-    };
+      scratch: this.#scratch,
+      sink,
+      onEnd,
+    });
+    options.signal?.addEventListener('abort', abort, { once: true });
+    if (options.signal?.aborted) {
+      abort();
+      return request;
+    }
     this.#totals.prompt += prompt.length;
     this.#requests.set(sequence, request);
     this.#scheduler.add(sequence);
@@ -204,99 +177,99 @@ export class Engine {
     return request;
   }
 
-  /** Steps while there is work. A failed step fails the requests that were in it and no others. */
-  async #run(): Promise<void> {
-    // Requests that arrive together start together.
-    await Promise.resolve();
-    while (this.#requests.size > 0) await this.#step();
-    // Cleared in the same turn as the check above, so no request can arrive in between and be left waiting.
-    this.#loop = undefined;
-  }
-
-  async #step(): Promise<void> {
-    const parts = this.#scheduler.compose();
-    const now = performance.now();
-    for (const { sequence } of parts) (this.#requests.get(sequence) as Request).startedAt ??= now;
-    const { request, rows } = stepInputs(parts, this.plan.pages);
-    try {
-      const { logits } = await this.#executable.run(request);
-      this.#totals.steps++;
-      await this.#digest(rows, logits as Float32Array);
-    } catch (error) {
-      for (const { sequence } of parts) this.#fail(sequence, error);
+  /** Tokens that the context leaves for an answer. */
+  #roomAfter(prompt: readonly number[]): number {
+    const { vocabSize } = this.#parts.model.config;
+    if (prompt.length === 0) throw new RequestError('the prompt has no tokens; write something', 'prompt');
+    const bad = prompt.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
+    if (bad !== undefined) {
+      throw new RequestError(
+        `the prompt has token id ${bad}, expected ids from 0 to ${vocabSize - 1}`,
+        'prompt',
+      );
     }
-  }
-
-  async #digest(rows: readonly PartRows[], logits: Float32Array): Promise<void> {
-    let sampled = 0;
-    for (const { part, firstRow, rowCount } of rows) {
-      const request = this.#requests.get(part.sequence);
-      if (!request) continue; // aborted during the step
-      part.sequence.advance(part.count);
-      const row = (i: number): Float32Array =>
-        logits.subarray((firstRow + i) * this.#vocabSize, (firstRow + i + 1) * this.#vocabSize);
-      if (part.rows === 'all') this.#digestPrompt(request, part.start, rowCount, row);
-      if (rowCount > 0 && part.sequence.pending === 0) this.#sample(request, row(rowCount - 1));
-      sampled += rowCount;
-      if (sampled >= ROWS_PER_TURN) {
-        sampled = 0;
-        await new Promise((resolve) => setTimeout(resolve, 0));
-      }
-    }
-  }
-
-  #digestPrompt(request: Request, start: number, count: number, row: (i: number) => Float32Array): void {
-    const { tokens, promptLength } = request.sequence;
-    for (let i = 0; i < count; i++) {
-      const next = start + i + 1;
-      if (next < promptLength) request.answer.pushPrompt(tokens[next] as number, row(i));
-    }
-    if (start + count >= promptLength) request.answer.promptDone();
-  }
-
-  #sample(request: Request, logits: Float32Array): void {
-    const { sequence, options } = request;
-    if (request.maxTokens < 1) return this.#finish(request, 'length');
-    const id = request.sampler.next(logits);
-    sequence.tokens.push(id);
-    request.firstTokenAt ??= performance.now();
-    this.#totals.completion++;
-    if (!options.ignoreEos && this.#tokenizer.eosIds.includes(id)) return this.#finish(request, 'stop');
-    const stop = request.answer.push(id, logits);
-    if (stop !== undefined) return this.#finish(request, 'stop', stop);
-    if (sequence.tokens.length - sequence.promptLength >= request.maxTokens) this.#finish(request, 'length');
-  }
-
-  #finish(request: Request, reason: FinishReason, stop?: string): void {
-    if (request.finished) return;
-    request.finished = true;
-    const { sequence, queuedAt, startedAt, firstTokenAt } = request;
-    const now = performance.now();
-    this.#totals.cached += sequence.cachedTokens;
-    this.#requests.delete(sequence);
-    this.#scheduler.remove(sequence);
-    request.answer.finish(
-      reason,
-      stop,
-      {
-        promptTokens: sequence.promptLength,
-        cachedTokens: sequence.cachedTokens,
-        completionTokens: sequence.tokens.length - sequence.promptLength,
-      },
-      {
-        queuedMs: (startedAt ?? now) - queuedAt,
-        prefillMs: startedAt === undefined ? 0 : (firstTokenAt ?? now) - startedAt,
-        decodeMs: firstTokenAt === undefined ? 0 : now - firstTokenAt,
-      },
+    const { contextLength } = this.plan;
+    if (prompt.length < contextLength) return contextLength - prompt.length;
+    const own = this.#parts.model.config.contextLength;
+    const why = own > contextLength ? ` (memory leaves so many of the model's ${own})` : '';
+    throw new CapacityError(
+      `the prompt has ${prompt.length} tokens, but prompt and answer share a context of ${contextLength}${why}; shorten the prompt`,
     );
   }
 
-  #fail(sequence: Sequence, error: unknown): void {
-    const request = this.#requests.get(sequence);
-    if (!request) return;
-    request.finished = true;
-    this.#requests.delete(sequence);
-    this.#scheduler.remove(sequence);
-    request.answer.fail(error);
+  /** Steps while there is work. */
+  async #run(): Promise<void> {
+    // Requests that arrive together start together.
+    await Promise.resolve();
+    while (this.#requests.size > 0) {
+      try {
+        await this.#step();
+        await this.#turns.pause();
+      } catch (error) {
+        // Only a fault of the engine itself comes here. Nobody may be left waiting for ever.
+        for (const request of [...this.#requests.values()]) request.fail(error);
+      }
+    }
+    // In the same turn as the check above, so that no request can come in between and find no loop.
+    this.#loop = undefined;
+  }
+
+  /** One step. When it fails, so do the requests that were in it and no others. */
+  async #step(): Promise<void> {
+    const parts = this.#scheduler.compose();
+    if (parts.length === 0) throw new Error('no waiting request can be scheduled');
+    for (const { sequence } of parts) this.#requests.get(sequence)?.started();
+    let logits;
+    try {
+      const run = this.#parts.step.executable.run(stepInputs(parts, this.plan.pages));
+      logits = (await run)['logits'] as Float32Array;
+    } catch (error) {
+      this.#pool.revoke();
+      for (const { sequence } of parts) this.#requests.get(sequence)?.fail(error);
+      return;
+    }
+    this.#pool.confirm();
+    this.#totals.steps++;
+    await this.#digest(parts, logits);
+  }
+
+  /** Hands each part its rows of the logits [V, vocab]. */
+  async #digest(parts: readonly StepPart[], logits: Float32Array): Promise<void> {
+    const { vocabSize } = this.#parts.model.config;
+    let at = 0;
+    for (const part of parts) {
+      const rows = Array.from({ length: part.rows }, (_, i) =>
+        logits.subarray((at + i) * vocabSize, (at + i + 1) * vocabSize),
+      );
+      at += part.rows;
+      // Absent when it was aborted during the step.
+      const request = this.#requests.get(part.sequence);
+      if (!request) continue;
+      try {
+        part.sequence.computed = part.start + part.count;
+        await this.#digestPart(request, rows);
+      } catch (error) {
+        request.fail(error);
+      }
+      await this.#turns.pause();
+    }
+  }
+
+  /** @param rows [vocab] each, of the last tokens computed */
+  async #digestPart(request: Request, rows: readonly Float32Array[]): Promise<void> {
+    const { sequence } = request;
+    const first = sequence.computed - rows.length;
+    for (const [i, row] of rows.entries()) {
+      if (sequence.scored >= sequence.promptLength) break;
+      request.score(first + i, row);
+      await this.#turns.pause();
+      if (!this.#requests.has(sequence)) return;
+    }
+    const last = rows.at(-1);
+    if (!last || sequence.pending > 0) return;
+    const before = request.completionTokens;
+    const end = request.sample(last);
+    this.#totals.completion += request.completionTokens - before;
+    if (end) request.finish(end);
   }
 }

@@ -1,71 +1,117 @@
 /** How much fits: pages, context and batch from a budget in bytes. What does not fit is refused with numbers. */
 
-import { CapacityError } from '@steelyard/core';
-import { byteLength, type DType } from '@steelyard/graph';
+import { CapacityError, RequestError } from '@steelyard/core';
+import { byteLength, planMemory as planTemporaries, type DType } from '@steelyard/graph';
 import type { LoadedModel } from '@steelyard/models';
 
 export interface MemoryBudget {
-  /** Bytes for weights, KV cache and temporaries together; absent: as much as `defaultTokens` need. */
+  /** Bytes for weights, KV cache and temporaries together; the cache takes what the others leave. */
   readonly memoryBytes?: number;
-  /** Longest sequence wanted, tokens; default the model's own. */
+  /** Bytes that the machine can spare; a cache of ordinary size is made smaller where it would need more. */
+  readonly availableBytes?: number;
+  /** Longest sequence wanted, tokens; default the model's own, which it cannot exceed. */
   readonly contextLength?: number;
+  /** Tokens per page. */
   readonly pageSize: number;
   readonly kvDType: DType;
+  /** Tokens per step. */
   readonly maxBatchTokens: number;
+  /** Sequences that run at once. */
   readonly maxSequences: number;
 }
 
+/** Largest values of a step's symbols. */
+export interface StepLimits {
+  readonly T: number;
+  readonly S: number;
+  readonly P: number;
+  readonly V: number;
+  readonly N: number;
+}
+
 export interface MemoryPlan {
+  /** Pages in the cache. */
   readonly pages: number;
   /** Longest sequence that fits, tokens. */
   readonly contextLength: number;
   readonly kvBytesPerToken: number;
   readonly kvBytes: number;
+  readonly limits: StepLimits;
 }
 
-/** Tokens of cache where no budget is given: one full context, but no more than this many. */
-const DEFAULT_CACHE_TOKENS = 16_384;
+/** Tokens of cache where no budget is given: a context, or what some short conversations need, but no more. */
+const ORDINARY_CACHE_TOKENS = 16_384;
+/** A model that cannot hold this many tokens (or its own context, where that is less) is not worth loading. */
+const LEAST_CONTEXT = 256;
+/** Rows of logits per step, at least, so that a prompt's log-probabilities come many at a time. */
+const LEAST_ROWS = 16;
 
-const MIB = 1024 * 1024;
-
-/** An upper bound of logits, hidden states and scratch of one step. */
-function temporaryBytes(model: LoadedModel, budget: MemoryBudget): number {
-  const { vocabSize, hiddenSize } = model.config;
-  const logits = budget.maxSequences * vocabSize * 4;
-  return logits + budget.maxBatchTokens * hiddenSize * 4 * 16;
-}
-
-/** @throws CapacityError when not even one page fits beside weights and temporaries */
+/** @throws CapacityError when the least does not fit; RequestError for numbers that make no sense */
 export function planMemory(model: LoadedModel, budget: MemoryBudget): MemoryPlan {
-  const kvBytesPerToken = model.kv.states.reduce(
-    (sum, s) => sum + byteLength(budget.kvDType, s.heads * s.dim),
-    0,
-  );
-  const wanted = Math.min(budget.contextLength ?? model.config.contextLength, model.config.contextLength);
-  const pageBytes = kvBytesPerToken * budget.pageSize;
-  const fixed = model.weightBytes + temporaryBytes(model, budget);
-  const wantedPages = Math.ceil(wanted / budget.pageSize);
-  let pages = Math.min(
-    Math.max(wantedPages, Math.ceil(DEFAULT_CACHE_TOKENS / budget.pageSize)),
-    Math.max(wantedPages, budget.maxSequences * wantedPages),
-  );
-  if (budget.contextLength === undefined)
-    pages = Math.min(pages, Math.ceil(DEFAULT_CACHE_TOKENS / budget.pageSize));
-  if (budget.memoryBytes !== undefined) {
-    const fitting = Math.floor((budget.memoryBytes - fixed) / Math.max(1, pageBytes));
-    if (fitting < 1 || (budget.contextLength !== undefined && fitting < wantedPages)) {
-      throw new CapacityError(
-        `${Math.ceil(budget.memoryBytes / MIB)} MiB do not hold this model: weights ${Math.ceil(model.weightBytes / MIB)} MiB, ` +
-          `temporaries ${Math.ceil((fixed - model.weightBytes) / MIB)} MiB, KV cache ${Math.ceil((wantedPages * pageBytes) / MIB)} MiB ` +
-          `for ${wanted} tokens (${kvBytesPerToken} bytes each); give more memory or a smaller contextLength`,
-      );
-    }
-    pages = Math.min(pages, fitting);
+  const { pageSize, kvDType } = budget;
+  checkBudget(budget);
+  const states = model.kv.states.map(({ heads, dim }) => byteLength(kvDType, heads * dim));
+  const kvBytesPerToken = states.reduce((sum, bytes) => sum + bytes, 0);
+  const wanted = Math.min(budget.contextLength ?? Infinity, model.config.contextLength);
+  const wantedPages = Math.ceil(wanted / pageSize);
+  const least = budget.contextLength === undefined ? Math.min(wanted, LEAST_CONTEXT) : wanted;
+  const temporaries = temporaryBytes(model, budget, wantedPages);
+  const limit = budget.memoryBytes ?? budget.availableBytes ?? Infinity;
+  const left = limit - model.weightBytes - temporaries;
+  const fitting = Math.floor(left / Math.max(1, kvBytesPerToken * pageSize));
+  if (fitting < Math.ceil(least / pageSize)) {
+    throw new CapacityError(
+      `${mib(limit)} ${budget.memoryBytes === undefined ? 'that this machine can spare' : 'of memory'} do not hold ` +
+        `${model.config.architecture}: weights ${mib(model.weightBytes)}, temporaries ${mib(temporaries)}, ` +
+        `KV cache ${mib(least * kvBytesPerToken)} for ${least} tokens (${kvBytesPerToken} bytes each); ` +
+        `give more memory, ${budget.contextLength === undefined ? 'fewer sequences' : 'a shorter context'} or a smaller model`,
+    );
   }
+  const pages = Math.min(fitting, pagesWanted(budget, wantedPages));
+  const contextLength = Math.min(wanted, pages * pageSize);
   return {
     pages,
-    contextLength: Math.min(wanted, pages * budget.pageSize),
+    contextLength,
     kvBytesPerToken,
-    kvBytes: pages * pageBytes,
+    kvBytes: pages * pageSize * kvBytesPerToken,
+    limits: limitsOf(budget, Math.ceil(contextLength / pageSize), pages),
   };
+}
+
+/** Pages that are of use: no more than every sequence at its longest. */
+function pagesWanted(budget: MemoryBudget, contextPages: number): number {
+  const useful = contextPages * budget.maxSequences;
+  if (budget.memoryBytes !== undefined) return useful;
+  const ordinary = Math.min(useful, Math.ceil(ORDINARY_CACHE_TOKENS / budget.pageSize));
+  return budget.contextLength === undefined ? ordinary : Math.max(ordinary, contextPages);
+}
+
+function limitsOf(budget: MemoryBudget, contextPages: number, pages: number): StepLimits {
+  const { maxBatchTokens, maxSequences } = budget;
+  const rows = Math.max(maxSequences, Math.min(LEAST_ROWS, maxBatchTokens));
+  return { T: maxBatchTokens, S: maxSequences, P: contextPages, V: rows, N: pages };
+}
+
+/** Bytes of one step's intermediate values at the limits. Backends that fuse ops need about as much. */
+function temporaryBytes(model: LoadedModel, budget: MemoryBudget, contextPages: number): number {
+  const limits = limitsOf(budget, contextPages, contextPages);
+  return planTemporaries(model.graph, { ...limits }).arenaBytes;
+}
+
+function checkBudget(budget: MemoryBudget): void {
+  for (const name of ['contextLength', 'pageSize', 'maxBatchTokens', 'maxSequences'] as const) {
+    const value = budget[name];
+    if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) continue;
+    throw new RequestError(`${name} is ${value}, expected a whole number of at least 1`, name);
+  }
+  if (budget.maxSequences > budget.maxBatchTokens) {
+    throw new RequestError(
+      `maxSequences is ${budget.maxSequences}, more than the ${budget.maxBatchTokens} tokens of a step (maxBatchTokens); lower it`,
+      'maxSequences',
+    );
+  }
+}
+
+function mib(bytes: number): string {
+  return `${(bytes / 1048576).toFixed(1)} MiB`;
 }

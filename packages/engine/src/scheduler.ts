@@ -1,7 +1,7 @@
 /**
- * Composes each step from what runs and waits: decode rows first, then chunks of prompts, oldest first, up to a
- * budget of tokens. When pages run out the youngest sequence gives its own back and is computed again later.
- * The oldest is never made to wait, so everything ends.
+ * Composes each step from what runs and waits: sequences that decode first, then chunks of prompts, oldest first, up
+ * to a budget of tokens. When pages run out the youngest gives its own back and is computed again later.
+ * Sequences run in order of arrival and the oldest is never made to wait, so everything ends.
  *
  * @see Agrawal et al. 2024, arXiv:2403.02310 (chunked prefill beside decode)
  */
@@ -14,7 +14,7 @@ export interface SchedulerLimits {
   readonly maxBatchTokens: number;
   /** Sequences that run at once. */
   readonly maxSequences: number;
-  /** Rows of logits per step. */
+  /** Rows of logits per step, at least `maxSequences`. */
   readonly maxRows: number;
 }
 
@@ -24,17 +24,24 @@ export interface StepPart {
   /** First position computed. */
   readonly start: number;
   readonly count: number;
-  /** Logits wanted: of all its tokens, of the last, or of none (a chunk that does not end the prompt). */
-  readonly rows: 'all' | 'last' | 'none';
+  /** Logits are wanted of this many of its last tokens. */
+  readonly rows: number;
+}
+
+/** What is left of a step's budget. */
+interface Room {
+  tokens: number;
+  rows: number;
 }
 
 export class Scheduler {
   readonly #pool: PagePool;
   readonly #limits: SchedulerLimits;
+  /** Oldest first; those that gave their pages back stand before those that never ran. */
   readonly #waiting: Sequence[] = [];
   /** Oldest first. */
   readonly #running: Sequence[] = [];
-  preemptions = 0;
+  #preemptions = 0;
 
   constructor(pool: PagePool, limits: SchedulerLimits) {
     this.#pool = pool;
@@ -47,6 +54,11 @@ export class Scheduler {
 
   get runningCount(): number {
     return this.#running.length;
+  }
+
+  /** Times that a running sequence gave its pages back. */
+  get preemptions(): number {
+    return this.#preemptions;
   }
 
   add(sequence: Sequence): void {
@@ -66,9 +78,11 @@ export class Scheduler {
   compose(): StepPart[] {
     const parts: StepPart[] = [];
     const room = { tokens: this.#limits.maxBatchTokens, rows: this.#limits.maxRows };
-    for (const sequence of this.#running.filter((s) => s.pending === 1))
-      this.#schedule(sequence, room, parts);
-    for (const sequence of this.#running.filter((s) => s.pending > 1)) this.#schedule(sequence, room, parts);
+    const decoding = this.#running.filter(({ pending }) => pending === 1);
+    const prefilling = this.#running.filter(({ pending }) => pending > 1);
+    for (const sequence of [...decoding, ...prefilling]) this.#schedule(sequence, room, parts);
+    // Nobody gives pages back any more, so what the parts fill may be found by those admitted now.
+    for (const { sequence, count } of parts) sequence.publish(count);
     this.#admit(room, parts);
     return parts;
   }
@@ -78,45 +92,51 @@ export class Scheduler {
       const sequence = this.#waiting[0];
       if (!sequence) return;
       sequence.adoptPrefix();
-      // The whole prompt and one token more must fit, else it would soon give its pages back.
-      if (sequence.pagesFor(sequence.pending + 1) > this.#pool.availableCount && this.#running.length > 0) {
+      // All its tokens and one more must fit, else it would soon give its pages back. Alone it always fits.
+      const needed = sequence.pagesFor(sequence.pending + (this.#running.length > 0 ? 1 : 0));
+      if (needed > this.#pool.availableCount) {
         sequence.release();
         return;
       }
       this.#waiting.shift();
       this.#running.push(sequence);
+      sequence.admit();
       this.#schedule(sequence, room, parts);
+      sequence.publish(parts.at(-1)?.count ?? 0);
     }
   }
 
   #schedule(sequence: Sequence, room: Room, parts: StepPart[]): void {
     if (!this.#running.includes(sequence)) return; // gave its pages back a moment ago
-    let count = Math.min(sequence.pending, room.tokens);
-    if (sequence.allRows && sequence.computed < sequence.promptLength) count = Math.min(count, room.rows);
-    if (count < 1 || room.rows < 1) return;
+    const count = countFor(sequence, room);
+    if (count < 1) return;
     while (!sequence.reserve(count)) {
       const youngest = this.#running.at(-1) as Sequence;
       this.#preempt(youngest, room, parts);
       if (youngest === sequence) return;
     }
-    const wantsAll = sequence.allRows && sequence.computed < sequence.promptLength;
-    const rows = wantsAll ? 'all' : count === sequence.pending ? 'last' : 'none';
+    const rows = sequence.rowsOf(count);
     parts.push({ sequence, start: sequence.computed, count, rows });
     room.tokens -= count;
-    room.rows -= rows === 'all' ? count : rows === 'last' ? 1 : 0;
+    room.rows -= rows;
   }
 
   #preempt(sequence: Sequence, room: Room, parts: StepPart[]): void {
     const at = parts.findIndex((part) => part.sequence === sequence);
-    if (at >= 0) room.tokens += (parts.splice(at, 1)[0] as StepPart).count;
+    for (const { count, rows } of at < 0 ? [] : parts.splice(at, 1)) {
+      room.tokens += count;
+      room.rows += rows;
+    }
     this.#running.splice(this.#running.indexOf(sequence), 1);
     sequence.release();
     this.#waiting.unshift(sequence);
-    this.preemptions++;
+    this.#preemptions++;
   }
 }
 
-interface Room {
-  tokens: number;
-  rows: number;
+/** Tokens of a sequence that the room allows: as many as pend, fewer where tokens or rows of logits run short. */
+function countFor(sequence: Sequence, room: Room): number {
+  const count = Math.min(sequence.pending, room.tokens);
+  const excess = sequence.rowsOf(count) - room.rows;
+  return excess > 0 ? count - excess : count;
 }

@@ -1,38 +1,49 @@
-/** A request inside the engine: its tokens, how many of them are in the cache, and the pages that hold them. */
+/** A request's tokens, how many of them are in the cache, and the pages that hold them. */
 
-import type { PagePool } from './page-pool.ts';
-import { ROOT_KEY } from './page-pool.ts';
+import { ROOT_KEY, type PagePool } from './page-pool.ts';
+
+export interface SequenceOptions {
+  /** Tokens per page. */
+  readonly pageSize: number;
+  /** Logits of every prompt token are wanted, so nothing of the prompt may come from the prefix cache. */
+  readonly scorePrompt?: boolean;
+}
 
 export class Sequence {
-  readonly id: number;
   /** Prompt and answer so far. */
   readonly tokens: number[];
   readonly promptLength: number;
-  /** Logits of every prompt token are wanted, so nothing may come from the prefix cache. */
-  readonly allRows: boolean;
+  readonly pages: number[] = [];
   /** Tokens whose keys and values are in the cache. */
   computed = 0;
-  /** Prompt tokens that the prefix cache gave at first admission. */
+  /** Prompt tokens whose logits were wanted and have come, or need not come. */
+  scored: number;
+  /** Tokens that the prefix cache gave at first admission. */
   cachedTokens = 0;
-  admittedBefore = false;
-  readonly pages: number[] = [];
+  #admitted = false;
   readonly #pool: PagePool;
   readonly #pageSize: number;
   #published = 0;
   #key = ROOT_KEY;
 
-  constructor(id: number, prompt: readonly number[], pool: PagePool, pageSize: number, allRows: boolean) {
-    this.id = id;
+  constructor(prompt: readonly number[], pool: PagePool, options: SequenceOptions) {
     this.tokens = [...prompt];
     this.promptLength = prompt.length;
-    this.allRows = allRows;
+    this.scored = options.scorePrompt ? 0 : prompt.length;
     this.#pool = pool;
-    this.#pageSize = pageSize;
+    this.#pageSize = options.pageSize;
   }
 
-  /** Tokens that the next step must still compute; 1 while decoding. */
+  /** Tokens that steps must still compute; 1 while decoding. */
   get pending(): number {
     return this.tokens.length - this.computed;
+  }
+
+  /** How many of the last of the next `count` tokens need logits. */
+  rowsOf(count: number): number {
+    const end = this.computed + count;
+    if (this.scored < this.promptLength) return Math.max(0, end - Math.max(this.computed, this.scored));
+    return end === this.tokens.length ? 1 : 0;
   }
 
   /** Pages still to allocate before `count` more tokens can be computed. */
@@ -42,9 +53,8 @@ export class Sequence {
 
   /** Takes what the prefix cache has; at least one token is left to compute, since its logits are needed. */
   adoptPrefix(): void {
-    if (this.allRows) return;
-    const limit = Math.floor((this.tokens.length - 1) / this.#pageSize);
-    while (this.pages.length < limit) {
+    const limit = Math.floor((Math.max(1, this.tokens.length) - 1) / this.#pageSize);
+    while (this.scored >= this.promptLength && this.pages.length < limit) {
       const found = this.#pool.find(this.#key, this.#pageTokens(this.pages.length));
       if (!found) break;
       this.pages.push(found.page);
@@ -52,11 +62,15 @@ export class Sequence {
     }
     this.#published = this.pages.length;
     this.computed = this.pages.length * this.#pageSize;
-    if (!this.admittedBefore) this.cachedTokens = this.computed;
-    this.admittedBefore = true;
   }
 
-  /** Adds pages for `count` more tokens; false, and nothing held, when there are too few. */
+  /** Called when it starts to run: what the cache gave is counted once, not again after a preemption. */
+  admit(): void {
+    if (!this.#admitted) this.cachedTokens = this.computed;
+    this.#admitted = true;
+  }
+
+  /** Adds pages for `count` more tokens; false, and nothing added, when there are too few. */
   reserve(count: number): boolean {
     const needed = this.pagesFor(count);
     if (needed > this.#pool.availableCount) return false;
@@ -64,10 +78,9 @@ export class Sequence {
     return true;
   }
 
-  /** After a step: `count` more tokens are in the cache, and pages that became full can be found by others. */
-  advance(count: number): void {
-    this.computed += count;
-    while ((this.#published + 1) * this.#pageSize <= this.computed) {
+  /** Lets others find the pages that are full once `count` more tokens are computed. */
+  publish(count: number): void {
+    while ((this.#published + 1) * this.#pageSize <= this.computed + count) {
       const page = this.pages[this.#published] as number;
       this.#key = this.#pool.publish(page, this.#key, this.#pageTokens(this.#published));
       this.#published++;

@@ -16,14 +16,10 @@ export function nextTurn(): Promise<void> {
 export class Turns {
   #since = performance.now();
 
-  /** Call between pieces of work, and after waiting for something else, with `restart`. */
+  /** Call between pieces of work. */
   async pause(): Promise<void> {
     if (performance.now() - this.#since < WORK_MS) return;
     await nextTurn();
-    this.restart();
-  }
-
-  restart(): void {
     this.#since = performance.now();
   }
 }

@@ -1,78 +1,71 @@
 /**
- * The tokens that may be drawn: temperature, then top-k, top-p and min-p, each over what the one before left.
- * top-p: Holtzman et al. 2019, arXiv:1904.09751. min-p: Nguyen et al. 2024, arXiv:2407.01082.
+ * Which tokens may be drawn. Each cut keeps a run of the likeliest, so a cut is told by its last token:
+ * top-k keeps k tokens; top-p the fewest whose share of what top-k left reaches p (Holtzman et al. 2019,
+ * arXiv:1904.09751); min-p those at least p times as likely as the likeliest (Nguyen et al. 2024, arXiv:2407.01082).
  */
 
 import type { SamplingOptions } from '../types.ts';
-import { largest } from './select.ts';
+import { endOfMass, largest, precedes } from './select.ts';
 
-export interface Candidates {
-  /** Absent: every token, in order of id. */
-  readonly ids?: readonly number[];
-  /** Unnormalised probabilities, the likeliest being 1. */
-  readonly weights: Float64Array;
-}
+/** Up to this many tokens a heap finds top-k faster than selection does. */
+const HEAP_LIMIT = 1024;
+/** Nearly always holds all that top-p keeps, in few tokens. */
+const LIKELY = 1e-3;
 
-/** Candidates in order: likeliest first where a cut applies, else by id. Temperature must be above 0. */
-export function candidates(logits: Float32Array, options: SamplingOptions): Candidates {
-  const temperature = options.temperature ?? 1;
-  const { topK = 0, topP = 1, minP = 0 } = options;
-  let top = -Infinity;
-  for (let i = 0; i < logits.length; i++) if ((logits[i] as number) > top) top = logits[i] as number;
-  const weigh = (id: number): number => Math.exp(((logits[id] as number) - top) / temperature);
-  if (topK > 0 && topK < logits.length) {
-    const ids = largest(logits, topK);
-    return cutTail(ids, Float64Array.from(ids, weigh), topP, minP);
-  }
-  const weights = new Float64Array(logits.length);
-  let total = 0;
-  for (let i = 0; i < weights.length; i++) {
-    const weight = weigh(i);
-    weights[i] = weight;
-    total += weight;
-  }
-  if (topP >= 1 && minP <= 0) return { weights };
-  const ids = likeliest(weights, total, topP, minP);
-  return cutTail(
-    ids,
-    Float64Array.from(ids, (id) => weights[id] as number),
-    topP,
-    minP,
-    total,
-  );
-}
-
-/** Ids sorted by weight that surely contain what top-p and min-p keep; only as many as needed are sorted. */
-function likeliest(weights: Float64Array, total: number, topP: number, minP: number): number[] {
-  for (let floor = Math.max(minP, 1e-2); ; floor = Math.max(minP, floor / 100)) {
-    const last = floor <= minP || floor < 1e-14;
-    const ids: number[] = [];
-    let mass = 0;
-    for (let i = 0; i < weights.length; i++) {
-      const weight = weights[i] as number;
-      if (weight >= (last ? minP : floor)) {
-        ids.push(i);
-        mass += weight;
-      }
-    }
-    if (last || mass >= topP * total) {
-      return ids.sort((a, b) => (weights[b] as number) - (weights[a] as number) || a - b);
-    }
-  }
-}
-
-/** Keeps the shortest prefix whose share reaches top-p, then what is at least min-p of the likeliest. */
-function cutTail(
-  ids: number[],
+/**
+ * The last token kept, in order of `precedes`; undefined when all are.
+ * @param weights [vocab] probabilities relative to the likeliest token's
+ * @param scratch [vocab], overwritten
+ */
+export function lastKept(
+  logits: Float32Array,
   weights: Float64Array,
-  topP: number,
-  minP: number,
-  total?: number,
-): Candidates {
-  const mass = total ?? weights.reduce((a, b) => a + b, 0);
-  let kept = 0;
-  for (let sum = 0; kept < weights.length && (kept === 0 || sum < topP * mass); kept++)
-    sum += weights[kept] as number;
-  while (kept > 1 && (weights[kept - 1] as number) < minP * (weights[0] as number)) kept--;
-  return { ids: ids.slice(0, kept), weights: weights.subarray(0, kept) };
+  scratch: Uint32Array,
+  { topK = 0, topP = 1, minP = 0 }: SamplingOptions,
+): number | undefined {
+  const byRank = topK > 0 && topK < logits.length ? lastOfTopK(logits, scratch, topK) : undefined;
+  if (topP >= 1 && minP <= 0) return byRank;
+  // Never 0, so that at least the likeliest is kept.
+  const target = Math.max(topP * massThrough(logits, weights, byRank), Number.MIN_VALUE);
+  let likely = collect(logits, weights, scratch, Math.max(LIKELY, minP), byRank);
+  if (likely.mass < target && minP < LIKELY) likely = collect(logits, weights, scratch, minP, byRank);
+  return endOfMass(scratch, likely.count, logits, topP < 1 ? target : Infinity, weights);
+}
+
+function lastOfTopK(logits: Float32Array, scratch: Uint32Array, k: number): number {
+  if (k <= HEAP_LIMIT) return largest(logits, k).at(-1) as number;
+  for (let i = 0; i < logits.length; i++) scratch[i] = i;
+  return endOfMass(scratch, logits.length, logits, k);
+}
+
+/** Whether a token is among those up to `last` in the order. */
+export function isKept(logits: Float32Array, id: number, last: number | undefined): boolean {
+  return last === undefined || id === last || precedes(logits, id, last);
+}
+
+/** Sum of the weights of what is kept, in order of id. */
+export function massThrough(logits: Float32Array, weights: Float64Array, last: number | undefined): number {
+  let mass = 0;
+  for (let id = 0; id < weights.length; id++) {
+    if (isKept(logits, id, last)) mass += weights[id] as number;
+  }
+  return mass;
+}
+
+/** Puts the ids of the tokens up to `last` whose weight is at least `floor` into `scratch`. */
+function collect(
+  logits: Float32Array,
+  weights: Float64Array,
+  scratch: Uint32Array,
+  floor: number,
+  last: number | undefined,
+): { count: number; mass: number } {
+  let [count, mass] = [0, 0];
+  for (let id = 0; id < weights.length; id++) {
+    const weight = weights[id] as number;
+    if (weight < floor || !isKept(logits, id, last)) continue;
+    scratch[count++] = id;
+    mass += weight;
+  }
+  return { count, mass };
 }

@@ -4,9 +4,11 @@ import { largest } from './select.ts';
 
 export interface RowLogprobs {
   readonly logprob: number;
+  /** Likeliest first. */
   readonly top: readonly { readonly id: number; readonly logprob: number }[];
 }
 
+/** log softmax of token `id`, and of the `count` likeliest tokens. */
 export function rowLogprobs(logits: Float32Array, id: number, count: number): RowLogprobs {
   let max = -Infinity;
   for (let i = 0; i < logits.length; i++) if ((logits[i] as number) > max) max = logits[i] as number;

@@ -1,50 +1,70 @@
-/** Picks the next token of one request from a row of logits. */
+/**
+ * Picks the next token of one request from a row of logits: penalties, temperature, cuts, and a draw that walks what
+ * is kept in order of id. Everything but the seed is a function of the row, so batching changes nothing.
+ */
 
 import type { SamplingOptions } from '../types.ts';
 import { uniformAt } from './counter-random.ts';
-import { candidates } from './cuts.ts';
-import { applyPenalties, changesLogits } from './penalties.ts';
+import { isKept, lastKept, massThrough } from './cuts.ts';
+import { Penalties } from './penalties.ts';
+import type { SamplerScratch } from './scratch.ts';
 import { argmax } from './select.ts';
 
 export class Sampler {
   readonly #options: SamplingOptions;
   readonly #seed: number;
-  readonly #prompt: ReadonlySet<number>;
-  readonly #answered = new Map<number, number>();
-  readonly #changes: boolean;
+  readonly #penalties: Penalties;
+  readonly #scratch: SamplerScratch;
+  /** Tokens drawn: the place in the answer, and in the stream of random numbers. */
   #drawn = 0;
 
   /** @param prompt ids of the prompt, which the repetition penalty counts */
-  constructor(options: SamplingOptions, prompt: readonly number[]) {
+  constructor(options: SamplingOptions, prompt: readonly number[], scratch: SamplerScratch) {
     this.#options = options;
-    this.#seed = options.seed ?? Math.floor(Math.random() * 2 ** 48);
-    this.#changes = changesLogits(options);
-    this.#prompt = this.#changes ? new Set(prompt) : new Set();
+    this.#seed = options.seed ?? Math.floor(Math.random() * 2 ** 52);
+    this.#penalties = new Penalties(options, prompt);
+    this.#scratch = scratch;
   }
 
-  /** @param logits [vocab] float32, not changed */
+  /**
+   * @param logits [vocab] float32, not changed
+   * @throws Error when they are not numbers that can be compared
+   */
   next(logits: Float32Array): number {
-    let row = logits;
-    if (this.#changes) {
-      row = logits.slice();
-      applyPenalties(row, this.#options, { answered: this.#answered, prompt: this.#prompt });
+    const row = this.#penalties.active ? this.#penalised(logits) : logits;
+    const best = argmax(row);
+    if (!Number.isFinite(row[best])) {
+      throw new Error(`the model gave no usable logits (the largest of ${row.length} is ${row[best]})`);
     }
-    const id = (this.#options.temperature ?? 1) === 0 ? argmax(row) : this.#draw(row);
-    this.#answered.set(id, (this.#answered.get(id) ?? 0) + 1);
+    const id = (this.#options.temperature ?? 1) === 0 ? best : this.#draw(row, row[best] as number);
+    this.#penalties.count(id);
+    this.#drawn++;
     return id;
   }
 
-  #draw(row: Float32Array): number {
-    const { ids, weights } = candidates(row, this.#options);
-    const total = weights.reduce((a, b) => a + b, 0);
-    let left = uniformAt(this.#seed, this.#drawn++) * total;
-    for (let i = 0; i < weights.length; i++) {
-      left -= weights[i] as number;
-      if (left < 0) return ids ? (ids[i] as number) : i;
+  #penalised(logits: Float32Array): Float32Array {
+    this.#scratch.logits.set(logits);
+    this.#penalties.apply(this.#scratch.logits);
+    return this.#scratch.logits;
+  }
+
+  #draw(row: Float32Array, top: number): number {
+    const { weights, ids } = this.#scratch;
+    const temperature = this.#options.temperature ?? 1;
+    for (let id = 0; id < row.length; id++) weights[id] = Math.exp(((row[id] as number) - top) / temperature);
+    const last = lastKept(row, weights, ids, this.#options);
+    const total = massThrough(row, weights, last);
+    if (Number.isNaN(total)) throw new Error('the model gave logits that are not numbers');
+    let left = uniformAt(this.#seed, this.#drawn) * total;
+    let chosen = 0;
+    for (let id = 0; id < row.length; id++) {
+      const weight = weights[id] as number;
+      if (weight === 0 || !isKept(row, id, last)) continue;
+      // Rounding can leave a crumb after the last weight; the last token with any takes it.
+      chosen = id;
+      left -= weight;
+      if (left < 0) break;
     }
-    // Rounding can leave a crumb; the last token with weight takes it.
-    let last = weights.length - 1;
-    while (last > 0 && !((weights[last] as number) > 0)) last--;
-    return ids ? (ids[last] as number) : last;
+    return chosen;
   }
 }

@@ -1,0 +1,45 @@
+/** A model's step graph on a backend: weights loaded, cache allocated, compiled. */
+
+import type { Backend, DeviceTensor, DType, Executable } from '@steelyard/graph';
+import type { LoadedModel } from '@steelyard/models';
+import type { MemoryPlan } from './memory-plan.ts';
+
+export interface LoadedStep {
+  readonly executable: Executable;
+  /** Frees the executable, the cache and the weights. */
+  dispose(): void;
+}
+
+/** @throws CapacityError when the backend cannot hold it; then nothing stays allocated */
+export async function loadStep(
+  model: LoadedModel,
+  backend: Backend,
+  plan: MemoryPlan,
+  cache: { readonly pageSize: number; readonly kvDType: DType },
+): Promise<LoadedStep> {
+  const tensors: DeviceTensor[] = [];
+  const keep = (tensor: DeviceTensor): DeviceTensor => {
+    tensors.push(tensor);
+    return tensor;
+  };
+  const disposeTensors = (): void => {
+    for (const tensor of tensors.splice(0)) tensor.dispose();
+  };
+  try {
+    const weights = new Map<string, DeviceTensor>();
+    for (const [name, data] of model.weights) weights.set(name, keep(backend.loadWeight(data)));
+    const states = new Map<string, DeviceTensor>();
+    for (const { name, heads, dim } of model.kv.states) {
+      states.set(name, keep(backend.allocateState(cache.kvDType, [plan.pages, heads, cache.pageSize, dim])));
+    }
+    const executable = await backend.compile(model.graph, { weights, states, limits: { ...plan.limits } });
+    const dispose = (): void => {
+      executable.dispose();
+      disposeTensors();
+    };
+    return { executable, dispose };
+  } catch (error) {
+    disposeTensors();
+    throw error;
+  }
+}

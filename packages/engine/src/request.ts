@@ -1,0 +1,110 @@
+/** A request inside the engine: its sequence, its sampler, its answer, and what is reported of it at the end. */
+
+import type { Tokenizer } from '@steelyard/text';
+import { Answer } from './answer.ts';
+import type { EventSink } from './event-stream.ts';
+import { Sampler } from './sampler/sampler.ts';
+import type { SamplerScratch } from './sampler/scratch.ts';
+import type { Sequence } from './sequence.ts';
+import type { FinishReason, GenerateOptions, Timing, Usage } from './types.ts';
+
+/** Why an answer ends. */
+export interface End {
+  readonly reason: FinishReason;
+  readonly stop?: string;
+}
+
+export interface RequestParts {
+  readonly sequence: Sequence;
+  readonly tokenizer: Tokenizer;
+  readonly options: GenerateOptions;
+  /** Tokens to answer with at most. */
+  readonly maxTokens: number;
+  readonly scratch: SamplerScratch;
+  readonly sink: EventSink;
+  /** Runs once, when the request ends in any way. */
+  readonly onEnd: () => void;
+}
+
+export class Request {
+  readonly sequence: Sequence;
+  readonly #parts: RequestParts;
+  readonly #answer: Answer;
+  readonly #sampler: Sampler;
+  readonly #endIds: ReadonlySet<number>;
+  readonly #queuedAt = performance.now();
+  #startedAt: number | undefined;
+  #firstTokenAt: number | undefined;
+  #ended = false;
+
+  constructor(parts: RequestParts) {
+    const { sequence, tokenizer, options, scratch, sink } = parts;
+    this.#parts = parts;
+    this.sequence = sequence;
+    this.#answer = new Answer(tokenizer, options, sink);
+    this.#sampler = new Sampler(options.sampling ?? {}, sequence.tokens, scratch);
+    this.#endIds = new Set(options.ignoreEos ? [] : tokenizer.eosIds);
+  }
+
+  get completionTokens(): number {
+    return this.sequence.tokens.length - this.sequence.promptLength;
+  }
+
+  /** Its first step begins. */
+  started(): void {
+    this.#startedAt ??= performance.now();
+  }
+
+  /** Logits [vocab] of the prompt token at `position` came, and are wanted. */
+  score(position: number, logits: Float32Array): void {
+    const { tokens, promptLength } = this.sequence;
+    if (position + 1 < promptLength) this.#answer.pushPrompt(tokens[position + 1] as number, logits);
+    this.sequence.scored = position + 1;
+    if (this.sequence.scored === promptLength) this.#answer.promptDone();
+  }
+
+  /** Takes the next token from the logits [vocab] of the last; returns why the answer ends, if it does. */
+  sample(logits: Float32Array): End | undefined {
+    const { maxTokens } = this.#parts;
+    if (maxTokens === 0) return { reason: 'length' };
+    const id = this.#sampler.next(logits);
+    this.sequence.tokens.push(id);
+    this.#firstTokenAt ??= performance.now();
+    if (this.#endIds.has(id)) return { reason: 'stop' };
+    const stop = this.#answer.push(id, logits);
+    if (stop !== undefined) return { reason: 'stop', stop };
+    return this.completionTokens >= maxTokens ? { reason: 'length' } : undefined;
+  }
+
+  finish({ reason, stop }: End): void {
+    if (!this.#end()) return;
+    this.#answer.finish(reason, stop, this.#usage(), this.#timing());
+  }
+
+  fail(error: unknown): void {
+    if (this.#end()) this.#parts.sink.fail(error);
+  }
+
+  /** False when it has ended before. */
+  #end(): boolean {
+    if (this.#ended) return false;
+    this.#ended = true;
+    this.#parts.onEnd();
+    return true;
+  }
+
+  #usage(): Usage {
+    const { promptLength, cachedTokens } = this.sequence;
+    return { promptTokens: promptLength, cachedTokens, completionTokens: this.completionTokens };
+  }
+
+  #timing(): Timing {
+    const now = performance.now();
+    const [started, first] = [this.#startedAt, this.#firstTokenAt];
+    return {
+      queuedMs: (started ?? now) - this.#queuedAt,
+      prefillMs: started === undefined ? 0 : (first ?? now) - started,
+      decodeMs: first === undefined ? 0 : now - first,
+    };
+  }
+}
