@@ -6,15 +6,17 @@ import { basename, join, resolve } from 'node:path';
 import { NotFoundError } from '@steelyard/core';
 import type { LanguageModel } from '@steelyard/engine';
 import type { CommandContext } from './context.ts';
-import type { InstalledModel, ModelOptions, ModelStore, PullOptions } from './services.ts';
+import type { PullProgress, StoredModel } from '@steelyard/hub';
+import type { ModelOptions, ModelStore, PullOptions } from './services.ts';
 import { formatBytes, formatDuration } from './terminal/format.ts';
 import { ProgressBar } from './terminal/progress-bar.ts';
+import { sanitiseLine } from './terminal/sanitise.ts';
 
 export interface FoundModel {
   readonly name: string;
   readonly path: string;
   /** Absent when the file is not of the store. */
-  readonly installed: InstalledModel | undefined;
+  readonly installed: StoredModel | undefined;
 }
 
 /**
@@ -64,8 +66,8 @@ export async function openModel(
 /** Runs a pull with a progress bar on stderr; Ctrl-C stops it, and what came stays for the next try. */
 export async function pullWithProgress(
   context: CommandContext,
-  pull: (options: PullOptions) => Promise<InstalledModel>,
-): Promise<InstalledModel> {
+  pull: (options: PullOptions) => Promise<StoredModel>,
+): Promise<StoredModel> {
   const bar = new ProgressBar(context.stderr, context.errorStyle);
   const stop = new AbortController();
   const release = context.onInterrupt(() => stop.abort());
@@ -74,9 +76,9 @@ export async function pullWithProgress(
   try {
     const model = await pull({
       signal: stop.signal,
-      onProgress: ({ label, bytes, totalBytes }) => {
-        seen = Math.max(seen, bytes);
-        bar.update(label, bytes, totalBytes);
+      onProgress: (progress) => {
+        seen = Math.max(seen, progress.receivedBytes);
+        bar.update(progressLabel(progress), progress.receivedBytes, progress.totalBytes);
       },
       onNotice: (text) => {
         bar.clear();
@@ -93,7 +95,13 @@ export async function pullWithProgress(
   }
 }
 
-async function findDefault(store: ModelStore, context: CommandContext): Promise<InstalledModel> {
+function progressLabel({ phase, file, fileIndex, fileCount }: PullProgress): string {
+  if (phase === 'resolve') return 'asking the source';
+  const name = sanitiseLine(file.slice(file.lastIndexOf('/') + 1)) || phase;
+  return fileCount > 1 ? `${Math.min(fileIndex + 1, fileCount)}/${fileCount} ${name}` : name;
+}
+
+async function findDefault(store: ModelStore, context: CommandContext): Promise<StoredModel> {
   const { defaultModel } = store;
   const installed = await store.find(defaultModel.name);
   if (installed) return installed;
@@ -101,7 +109,7 @@ async function findDefault(store: ModelStore, context: CommandContext): Promise<
   return pullWithProgress(context, (options) => defaultModel.pull(options));
 }
 
-function found(installed: InstalledModel): FoundModel {
+function found(installed: StoredModel): FoundModel {
   return { name: installed.name, path: installed.path, installed };
 }
 

@@ -91,10 +91,9 @@ describe('run', () => {
 
   it('gives text, usage and timing as JSON', async () => {
     const terminal = createTerminal({ stdin: '' });
-    expect(await terminal.run('run', '--json', '-m', 'tiny', 'hello', '--max-tokens', '3')).toBe(0);
+    expect(await terminal.run('run', '--json', '-m', 'tiny', 'a b c d e f g', '--max-tokens', '3')).toBe(0);
     expect(JSON.parse(terminal.stdout())).toMatchObject({
       model: 'tiny',
-      text: 'hel',
       finishReason: 'length',
       usage: { completionTokens: 3 },
     });
@@ -209,6 +208,14 @@ describe('list, rm, pull', () => {
     expect(JSON.parse(json.stdout())).toMatchObject([{ name: 'tiny', bytes: 1_000_000 }]);
   });
 
+  it('removes only by whole names', async () => {
+    const services = createFakeServices({ models: [installedModel('smollm2')] });
+    services.store.find = () => Promise.resolve(installedModel('smollm2'));
+    const terminal = createTerminal({ stdin: '', services });
+    expect(await terminal.run('rm', 'smol')).toBe(1);
+    expect(await terminal.run('rm', 'SmolLM2')).toBe(0);
+  });
+
   it('removes nothing when one name is wrong', async () => {
     const terminal = createTerminal({ stdin: '', models: [installedModel('a'), installedModel('b')] });
     expect(await terminal.run('rm', 'a', 'c')).toBe(1);
@@ -243,7 +250,7 @@ describe('list, rm, pull', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as { type: string });
-    expect(lines.map((line) => line.type)).toEqual(['progress', 'model']);
+    expect(lines.map((line) => line.type)).toEqual(['progress', 'progress', 'model']);
   });
 });
 

@@ -2,6 +2,18 @@
 
 import type { ModelStore } from './services.ts';
 
-export function openRealStore(): Promise<ModelStore> {
-  return Promise.reject(new Error('no hub yet'));
+export async function openRealStore(): Promise<ModelStore> {
+  const hub = await import('@steelyard/hub');
+  const store = hub.openStore();
+  return {
+    root: store.root,
+    list: () => store.list(),
+    find: (name) => store.find(name),
+    remove: (name) => store.remove(name),
+    pull: (source, options) => hub.pull(source, { ...options, store }),
+    defaultModel: {
+      name: hub.defaultModel.name,
+      pull: (options) => hub.defaultModel.pull({ ...options, store }),
+    },
+  };
 }

@@ -6,51 +6,18 @@
 import type { LanguageModel } from '@steelyard/engine';
 import type { BackendName } from '@steelyard/engine/node';
 import type { ModelFile } from '@steelyard/formats';
+import type { PullOptions as HubPullOptions, Store, StoredModel } from '@steelyard/hub';
 import type { LoadedModel } from '@steelyard/models';
 import type { ServerOptions, SteelyardServer } from '@steelyard/server';
 
-/** A model in the store. */
-export interface InstalledModel {
-  readonly name: string;
-  /** As given to `pull`. */
-  readonly source: string;
-  /** File or folder to open. */
-  readonly path: string;
-  readonly bytes: number;
-  readonly digest: string | undefined;
-  readonly license: string | undefined;
-  readonly pulledAt: string | undefined;
-  readonly files: readonly {
-    readonly name: string;
-    readonly bytes: number;
-    readonly sha256: string | undefined;
-  }[];
-}
+/** How a pull is watched, stopped and named. */
+export type PullOptions = Pick<HubPullOptions, 'onProgress' | 'onNotice' | 'signal' | 'name'>;
 
-export interface PullProgress {
-  /** What is being done to which file. */
-  readonly label: string;
-  readonly bytes: number;
-  readonly totalBytes: number | undefined;
-}
-
-export interface PullOptions {
-  readonly name?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: (progress: PullProgress) => void;
-  readonly onNotice?: (text: string) => void;
-}
-
-export interface ModelStore {
-  /** Folder of the store. */
-  readonly root: string;
-  list(): Promise<readonly InstalledModel[]>;
-  find(name: string): Promise<InstalledModel | undefined>;
-  /** Bytes that came free: files that other models share stay. */
-  remove(name: string): Promise<number>;
-  pull(source: string, options: PullOptions): Promise<InstalledModel>;
-  /** The default model's name, and the sources to try for it in order. */
-  readonly defaultModel: { readonly name: string; pull(options: PullOptions): Promise<InstalledModel> };
+/** The hub's store, and pulling into it. */
+export interface ModelStore extends Pick<Store, 'root' | 'list' | 'find' | 'remove'> {
+  /** @throws NetworkError and others of the hub */
+  pull(source: string, options: PullOptions): Promise<StoredModel>;
+  readonly defaultModel: { readonly name: string; pull(options: PullOptions): Promise<StoredModel> };
 }
 
 export interface ModelOptions {

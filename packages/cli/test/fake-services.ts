@@ -3,18 +3,19 @@
 import { NotFoundError } from '@steelyard/core';
 import type { LanguageModel } from '@steelyard/engine';
 import { createStubModel } from '@steelyard/engine/testing';
-import type { InstalledModel, ModelStore, PullOptions, ServeOptions, Services } from '../src/services.ts';
+import type { StoredModel } from '@steelyard/hub';
+import type { ModelStore, PullOptions, ServeOptions, Services } from '../src/services.ts';
 
-export function installedModel(name: string, changes: Partial<InstalledModel> = {}): InstalledModel {
+export function installedModel(name: string, changes: Partial<StoredModel> = {}): StoredModel {
   return {
     name,
     source: `hf:someone/${name}`,
     path: `/models/${name}.gguf`,
     bytes: 1_000_000,
-    digest: 'sha256:0123',
+    digest: '0123',
     license: 'apache-2.0',
     pulledAt: '2026-01-02T03:04:05Z',
-    files: [{ name: `${name}.gguf`, bytes: 1_000_000, sha256: '0123' }],
+    files: [{ path: `${name}.gguf`, size: 1_000_000, sha256: '0123' }],
     ...changes,
   };
 }
@@ -22,30 +23,31 @@ export function installedModel(name: string, changes: Partial<InstalledModel> = 
 export class FakeStore implements ModelStore {
   readonly root = '/store';
   readonly pulled: string[] = [];
-  readonly #models: InstalledModel[];
+  readonly #models: StoredModel[];
 
-  constructor(models: readonly InstalledModel[]) {
+  constructor(models: readonly StoredModel[]) {
     this.#models = [...models];
   }
 
-  list(): Promise<readonly InstalledModel[]> {
+  list(): Promise<StoredModel[]> {
     return Promise.resolve(this.#models);
   }
 
-  find(name: string): Promise<InstalledModel | undefined> {
+  find(name: string): Promise<StoredModel | undefined> {
     return Promise.resolve(this.#models.find((model) => model.name === name));
   }
 
-  remove(name: string): Promise<number> {
+  remove(name: string): Promise<{ freedBytes: number }> {
     const at = this.#models.findIndex((model) => model.name === name);
     if (at < 0) throw new NotFoundError(`no ${name}`);
-    return Promise.resolve(this.#models.splice(at, 1)[0]?.bytes ?? 0);
+    return Promise.resolve({ freedBytes: this.#models.splice(at, 1)[0]?.bytes ?? 0 });
   }
 
-  pull(source: string, options: PullOptions): Promise<InstalledModel> {
+  pull(source: string, options: PullOptions): Promise<StoredModel> {
     this.pulled.push(source);
-    options.onProgress?.({ label: 'model.gguf', bytes: 500_000, totalBytes: 1_000_000 });
-    options.onProgress?.({ label: 'model.gguf', bytes: 1_000_000, totalBytes: 1_000_000 });
+    const progress = { file: 'model.gguf', totalBytes: 1_000_000, fileIndex: 0, fileCount: 1 };
+    options.onProgress?.({ ...progress, phase: 'download', receivedBytes: 500_000 });
+    options.onProgress?.({ ...progress, phase: 'done', receivedBytes: 1_000_000 });
     const model = installedModel(options.name ?? source.replace(/^.*[:/]/, ''), { source });
     this.#models.push(model);
     return Promise.resolve(model);
@@ -58,7 +60,7 @@ export class FakeStore implements ModelStore {
 }
 
 export interface FakeOptions {
-  readonly models?: readonly InstalledModel[];
+  readonly models?: readonly StoredModel[];
   readonly createModel?: (name: string) => LanguageModel;
 }
 

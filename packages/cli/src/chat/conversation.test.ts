@@ -58,7 +58,7 @@ describe('Conversation', () => {
     const model = createStubModel({ contextLength: 30, reply: () => 'ok' });
     const conversation = new Conversation(model, { sampling: {} });
     await conversation.ask('short', ignore);
-    await expect(conversation.ask('x'.repeat(100), ignore)).rejects.toThrow('30');
+    await expect(conversation.ask('x '.repeat(100), ignore)).rejects.toThrow('30');
     expect(conversation.messages.map((m) => m.content)).toEqual(['short', 'ok']);
   });
 

@@ -11,7 +11,7 @@ import {
   checkMemory,
   checkNode,
   checkPlatform,
-  checkThreads,
+  checkProcessor,
   findCompiler,
 } from '../doctor/machine.ts';
 import { checkNetwork, summarise } from '../doctor/network.ts';
@@ -51,7 +51,7 @@ async function runChecks(network: boolean, context: CommandContext): Promise<Che
   return [
     checkPlatform(),
     checkNode(),
-    checkThreads(),
+    checkProcessor(),
     checkBackend(report, compiler, context.env),
     checkCompiler(compiler, report),
     checkMemory(),

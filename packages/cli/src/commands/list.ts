@@ -29,7 +29,7 @@ async function list(json: boolean, context: CommandContext): Promise<void> {
   const rows = models.map((model) => [
     sanitiseLine(model.name),
     formatBytes(model.bytes),
-    model.pulledAt?.slice(0, 10) ?? '-',
+    model.pulledAt.slice(0, 10),
     sanitiseLine(model.source),
   ]);
   context.print(

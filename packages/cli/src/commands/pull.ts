@@ -4,7 +4,8 @@ import type { RegisterCommand } from '../command.ts';
 import { addExamples } from '../command-options.ts';
 import type { CommandContext } from '../context.ts';
 import { pullWithProgress } from '../models-by-name.ts';
-import type { InstalledModel, PullOptions } from '../services.ts';
+import type { StoredModel } from '@steelyard/hub';
+import type { PullOptions } from '../services.ts';
 
 interface Flags {
   readonly name?: string;
@@ -34,7 +35,7 @@ export const registerPull: RegisterCommand = (program, context) => {
 
 async function pull(source: string | undefined, flags: Flags, context: CommandContext): Promise<void> {
   const store = await context.services.openStore();
-  const start = (options: PullOptions): Promise<InstalledModel> => {
+  const start = (options: PullOptions): Promise<StoredModel> => {
     const named = flags.name === undefined ? options : { ...options, name: flags.name };
     return source === undefined ? store.defaultModel.pull(named) : store.pull(source, named);
   };
@@ -46,7 +47,7 @@ async function pull(source: string | undefined, flags: Flags, context: CommandCo
 }
 
 async function pullAsJson(
-  start: (options: PullOptions) => Promise<InstalledModel>,
+  start: (options: PullOptions) => Promise<StoredModel>,
   context: CommandContext,
 ): Promise<void> {
   const stop = new AbortController();
@@ -58,7 +59,7 @@ async function pullAsJson(
       signal: stop.signal,
       onProgress: (progress) => {
         const now = performance.now();
-        if (now - reportedAt < JSON_PROGRESS_MS) return;
+        if (progress.phase !== 'done' && now - reportedAt < JSON_PROGRESS_MS) return;
         reportedAt = now;
         line({ type: 'progress', ...progress });
       },

@@ -5,7 +5,8 @@ import { NotFoundError } from '@steelyard/core';
 import type { RegisterCommand } from '../command.ts';
 import { addExamples } from '../command-options.ts';
 import type { CommandContext } from '../context.ts';
-import type { InstalledModel, ModelStore } from '../services.ts';
+import type { StoredModel } from '@steelyard/hub';
+import type { ModelStore } from '../services.ts';
 import { formatBytes, plural } from '../terminal/format.ts';
 
 interface Flags {
@@ -25,7 +26,7 @@ export const registerRemove: RegisterCommand = (program, context, exit) => {
 
 async function remove(names: readonly string[], flags: Flags, context: CommandContext): Promise<number> {
   const store = await context.services.openStore();
-  const models: InstalledModel[] = [];
+  const models: StoredModel[] = [];
   // All names are looked up first: a typo in the last removes nothing.
   for (const name of new Set(names)) models.push(await findInstalled(store, name));
   const bytes = models.reduce((sum, model) => sum + model.bytes, 0);
@@ -38,15 +39,17 @@ async function remove(names: readonly string[], flags: Flags, context: CommandCo
     return 1;
   }
   let freed = 0;
-  for (const model of models) freed += await store.remove(model.name);
+  for (const model of models) freed += (await store.remove(model.name)).freedBytes;
   if (flags.json) context.printJson({ removed: models.map((model) => model.name), freedBytes: freed });
   else context.print(`removed ${models.map((model) => model.name).join(', ')}; ${formatBytes(freed)} freed`);
   return 0;
 }
 
-async function findInstalled(store: ModelStore, name: string): Promise<InstalledModel> {
+async function findInstalled(store: ModelStore, name: string): Promise<StoredModel> {
   const model = await store.find(name);
-  if (model) return model;
+  // `find` takes the beginning of a name too, which is too easily typed for something that deletes.
+  if (model && [model.name, model.source].some((whole) => whole.toLowerCase() === name.toLowerCase()))
+    return model;
   throw new NotFoundError(
     `no model '${name}' in the store; nothing was removed; for the names: steelyard list`,
   );

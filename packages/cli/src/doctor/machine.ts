@@ -66,14 +66,13 @@ export function checkCompiler(compiler: string | undefined, report: CpuReport): 
     : warn('compiler', 'none found (c++, clang++, g++, $CXX)', 'install clang or gcc, then: npm run build');
 }
 
-export function checkThreads(): Check {
+export function checkProcessor(): Check {
   const model = cpus()[0]?.model.trim() ?? 'unknown processor';
-  const usable = availableParallelism();
-  const all = cpus().length;
-  return ok(
-    'processor',
-    `${model}; ${plural(usable, 'thread')}${usable < all ? ` of ${all} usable here` : ''}`,
-  );
+  const [usable, all] = [availableParallelism(), cpus().length];
+  const threads = `${plural(usable, 'thread')}${usable < all ? ` of ${all} usable here` : ''}`;
+  const features = processorFeatures();
+  const vectors = features && (features.join(' ') || 'no vector instructions');
+  return ok('processor', [model, threads, ...(vectors ? [vectors] : [])].join('; '));
 }
 
 export function checkMemory(): Check {

@@ -18,7 +18,6 @@ export class ProgressBar {
   readonly #out: Output;
   readonly #style: Style;
   readonly #now: () => number;
-  #label = '';
   #marks: Mark[] = [];
   #drawnAt = -Infinity;
   #drawn = false;
@@ -33,7 +32,8 @@ export class ProgressBar {
   /** `total` undefined: the sender does not say how much it sends. */
   update(label: string, done: number, total: number | undefined): void {
     const at = this.#now();
-    if (label !== this.#label) this.#start(label);
+    // Going back is a new transfer.
+    if (done < (this.#marks.at(-1)?.bytes ?? 0)) this.#restart();
     this.#marks.push({ at, bytes: done });
     while (this.#marks.length > 2 && at - (this.#marks[0] as Mark).at > WINDOW_MS) this.#marks.shift();
     if (!this.#out.isTTY) return this.#plainLine(label, done, total);
@@ -64,8 +64,7 @@ export class ProgressBar {
     this.#drawn = false;
   }
 
-  #start(label: string): void {
-    this.#label = label;
+  #restart(): void {
     this.#marks = [];
     this.#drawnAt = -Infinity;
     this.#tenth = -1;
