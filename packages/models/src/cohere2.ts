@@ -4,6 +4,7 @@
  * @see transformers' `modeling_cohere2.py`; Yang et al. 2025, arXiv:2501.18795
  */
 
+import { UnsupportedError } from '@steelyard/core';
 import type { Value } from '@steelyard/graph';
 import { defineArchitecture } from './architecture.ts';
 import { selfAttention } from './blocks/attention.ts';
@@ -49,9 +50,14 @@ function readConfig(reader: ConfigReader): Cohere2Config {
   reader.choice({ hf: 'position_embedding_type' }, ['rope_gptj'], 'rope_gptj');
   reader.choice({ hf: 'order_of_interleaved_layers' }, ['local_attn_first'], 'local_attn_first');
   reader.number({ hf: 'rotary_pct' }, { min: 1, max: 1, fallback: 1 });
-  // How the original trainer was set up; what they ask for is what this architecture always does.
-  for (const name of ['use_embedding_sharing', 'use_gated_activation', 'use_parallel_block'])
-    reader.ignore({ hf: name });
+  for (const name of ['use_embedding_sharing', 'use_gated_activation', 'use_parallel_block']) {
+    if (reader.flag({ hf: name }, true)) continue;
+    throw new UnsupportedError(
+      `${reader.fileName}: ${name} is false; ${reader.declared} here is always built with it`,
+    );
+  }
+  // How the trainer split the table among devices.
+  reader.ignore({ hf: 'use_parallel_embedding' });
   return {
     ...decoder,
     activation: reader.choice({ hf: 'hidden_act' }, activationNames, 'silu'),

@@ -60,7 +60,11 @@ function readConfig(reader: ConfigReader): Gemma2Config {
   const scaleRule = { min: 1e-6, max: 1e6, fallback: reader.format === 'gguf' ? perHead : 256 };
   return {
     ...decoder,
-    activation: reader.choice({ hf: 'hidden_activation' }, activationNames, 'gelu_pytorch_tanh'),
+    activation: reader.choice(
+      { hf: ['hidden_activation', 'hidden_act'] },
+      activationNames,
+      'gelu_pytorch_tanh',
+    ),
     attentionBias: readBias(reader, 'attention_bias'),
     scale: reader.number({ hf: 'query_pre_attn_scalar' }, scaleRule) ** -0.5,
     windows: readLayerWindows(reader, decoder.layers, readWindow(reader), (layer) => layer % 2 === 0),

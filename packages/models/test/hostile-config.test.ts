@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import { SteelyardError } from '@steelyard/core';
 import type { MetadataValue, ModelFile } from '@steelyard/formats';
-import { loadModel } from '../src/index.ts';
+import { architectures, loadModel } from '../src/index.ts';
 import { tinyConfig, tinyGguf, tinySafetensors, zeros } from './tiny-file.ts';
 
 const options = { pageSize: 4, kvDType: 'f32' } as const;
@@ -31,7 +31,7 @@ const ropeKey = fc.constantFrom(
   'beta_slow',
 );
 const rope = fc.dictionary(ropeKey, fc.oneof(number, fc.constantFrom('linear', 'llama3', 'yarn', 'dynamic')));
-const families = ['llama', 'mistral', 'qwen2', 'qwen3', 'gemma3_text', 'gpt2'];
+const families = architectures.flatMap(({ huggingFace }) => huggingFace);
 
 describe('hostile files', () => {
   it('with any settings load or are refused', () => {

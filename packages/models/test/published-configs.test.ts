@@ -231,4 +231,101 @@ describe('published configurations', () => {
     });
     expect(read(gemma)).toEqual(config);
   });
+
+  const sizes = {
+    ...common,
+    attention_bias: false,
+    attention_dropout: 0.0,
+    hidden_act: 'silu',
+    hidden_size: 2048,
+    intermediate_size: 8192,
+    max_position_embeddings: 8192,
+    num_attention_heads: 16,
+    num_hidden_layers: 8,
+    num_key_value_heads: 4,
+    rms_norm_eps: 1e-6,
+    rope_scaling: null,
+    vocab_size: 49152,
+  };
+
+  it('Gemma 2 2B', () => {
+    const gemma = {
+      ...sizes,
+      model_type: 'gemma2',
+      attn_logit_softcapping: 50.0,
+      cache_implementation: 'hybrid',
+      final_logit_softcapping: 30.0,
+      head_dim: 256,
+      hidden_act: 'gelu_pytorch_tanh',
+      hidden_activation: 'gelu_pytorch_tanh',
+      query_pre_attn_scalar: 256,
+      rope_theta: 10000.0,
+      sliding_window: 4096,
+    };
+    const windows = [4096, 0, 4096, 0, 4096, 0, 4096, 0];
+    expect(read(gemma)).toMatchObject({ scoreCap: 50, logitCap: 30, tied: true, windows });
+    expect(read({ ...gemma, attn_logit_softcapping: null })).toMatchObject({ scoreCap: 0 });
+  });
+
+  it('Granite 3', () => {
+    const config = read({
+      ...sizes,
+      model_type: 'granite',
+      attention_multiplier: 0.015625,
+      embedding_multiplier: 12.0,
+      logits_scaling: 8.0,
+      mlp_bias: false,
+      residual_multiplier: 0.22,
+      rope_theta: 10000000.0,
+      tie_word_embeddings: true,
+    });
+    expect(config).toMatchObject({ scale: 0.015625, embeddingScale: 12, logitScale: 8, residualScale: 0.22 });
+  });
+
+  it('SmolLM3 3B', () => {
+    const config = read({
+      ...sizes,
+      model_type: 'smollm3',
+      layer_types: new Array(8).fill('full_attention'),
+      max_window_layers: 28,
+      mlp_bias: false,
+      no_rope_layer_interval: 4,
+      no_rope_layers: [1, 1, 1, 0, 1, 1, 1, 0],
+      pretraining_tp: 2,
+      rope_theta: 5000000.0,
+      sliding_window: null,
+      use_sliding_window: false,
+    });
+    expect(config).toMatchObject({
+      positioned: [true, true, true, false, true, true, true, false],
+      tied: true,
+    });
+  });
+
+  it('Command R7B', () => {
+    const { rms_norm_eps: _, ...rest } = sizes;
+    const command = {
+      ...rest,
+      model_type: 'cohere2',
+      cache_implementation: 'hybrid',
+      head_dim: 128,
+      layer_norm_eps: 1e-5,
+      layer_switch: 4,
+      logit_scale: 0.25,
+      order_of_interleaved_layers: 'local_attn_first',
+      position_embedding_type: 'rope_gptj',
+      rope_theta: 50000,
+      rotary_pct: 1.0,
+      sliding_window: 4096,
+      sliding_window_pattern: 4,
+      use_embedding_sharing: true,
+      use_gated_activation: true,
+      use_parallel_block: true,
+      use_parallel_embedding: true,
+    };
+    const windows = [4096, 4096, 4096, 0, 4096, 4096, 4096, 0];
+    expect(read(command)).toMatchObject({ logitScale: 0.25, windows, rope: { interleaved: true } });
+    expect(() => read({ ...command, use_parallel_block: false })).toThrow(/use_parallel_block/);
+    expect(() => read({ ...command, position_embedding_type: 'alibi' })).toThrow(/alibi/);
+  });
 });
