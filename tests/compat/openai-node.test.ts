@@ -65,7 +65,7 @@ describe('chat completions', () => {
       last = chunk;
     }
     expect(text).toBe('naïve 漢字 🎉');
-    expect(last!.usage!.completion_tokens).toBeGreaterThan(10);
+    expect(last!.usage!.completion_tokens).toBeGreaterThan(3);
   });
 
   it('works through the streaming helper, which assembles the message', async () => {
@@ -77,7 +77,7 @@ describe('chat completions', () => {
   it('stops generating when the stream is aborted', async () => {
     const stream = await client.chat.completions.create({
       model: 'stub',
-      messages: messages('x'.repeat(1500)),
+      messages: messages('word '.repeat(1500)),
       stream: true,
     });
     let chunks = 0;
@@ -98,7 +98,7 @@ describe('chat completions', () => {
     });
     expect(answer.choices.map((choice) => choice.message.content)).toEqual(['ab', 'ab']);
     const [first] = answer.choices[0]!.logprobs!.content!;
-    expect(first).toMatchObject({ token: 'a', bytes: [97] });
+    expect(first).toMatchObject({ token: 'ab', bytes: [97, 98] });
     expect(first!.logprob).toBeLessThanOrEqual(0);
     expect(first!.top_logprobs).toHaveLength(2);
   });
@@ -106,10 +106,13 @@ describe('chat completions', () => {
   it('cuts at max_completion_tokens', async () => {
     const answer = await client.chat.completions.create({
       model: 'stub',
-      messages: messages('abcdef'),
+      messages: messages('one two three four'),
       max_completion_tokens: 3,
     });
-    expect(answer.choices[0]).toMatchObject({ finish_reason: 'length', message: { content: 'abc' } });
+    expect(answer.choices[0]).toMatchObject({
+      finish_reason: 'length',
+      message: { content: 'one two three' },
+    });
     expect(answer.usage!.completion_tokens).toBe(3);
   });
 });
@@ -147,7 +150,7 @@ describe('errors become the classes of the SDK', () => {
     for (const stream of [false, true]) {
       const call = client.chat.completions.create({
         model: 'stub',
-        messages: messages('x'.repeat(3000)),
+        messages: messages('word '.repeat(3000)),
         stream,
       });
       const error = await Promise.resolve(call).catch((thrown: unknown) => thrown);

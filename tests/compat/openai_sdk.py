@@ -31,11 +31,11 @@ def whole():
 def stream():
     chunks = list(chat("naïve 漢字", stream=True, stream_options={"include_usage": True}))
     assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == "naïve 漢字"
-    assert chunks[-1].usage.completion_tokens > 5
+    assert chunks[-1].usage.completion_tokens > 3
 
 
 def abort():
-    with chat("x" * 1500, stream=True) as chunks:
+    with chat("word " * 1500, stream=True) as chunks:
         for _ in zip(range(5), chunks):
             pass
 
@@ -43,18 +43,18 @@ def abort():
 def choices():
     answer = chat("ab END", n=2, seed=1, stop=[" END"], logprobs=True, top_logprobs=1)
     assert [choice.message.content for choice in answer.choices] == ["ab", "ab"]
-    assert answer.choices[0].logprobs.content[0].token == "a"
+    assert answer.choices[0].logprobs.content[0].token == "ab"
 
 
 def completions():
-    answer = client.completions.create(model="stub", prompt="ab", echo=True, max_tokens=1)
-    assert answer.choices[0].text == "aba" and answer.choices[0].finish_reason == "length"
+    answer = client.completions.create(model="stub", prompt="ab cd", echo=True, max_tokens=1)
+    assert answer.choices[0].text == "ab cdab" and answer.choices[0].finish_reason == "length"
 
 
 def errors():
     for error, call in [
         (openai.BadRequestError, lambda: chat("hi", temperature=9)),
-        (openai.BadRequestError, lambda: chat("x" * 3000, stream=True)),
+        (openai.BadRequestError, lambda: chat("word " * 3000, stream=True)),
         (openai.NotFoundError, lambda: client.chat.completions.create(model="none", messages=user("hi"))),
         (openai.AuthenticationError, lambda: client.with_options(api_key="guess").models.list()),
     ]:

@@ -10,7 +10,7 @@ const SEED = 20_260;
 
 const reported: unknown[] = [];
 const { app } = createServer({
-  models: providerOf([createStubModel({ name: 'stub', contextLength: 200 })]),
+  models: providerOf([createStubModel({ name: 'stub', contextLength: 40 })]),
   chatPage: false,
   limits: { bodyBytes: 20_000 },
   onError: (error) => reported.push(error),

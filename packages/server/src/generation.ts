@@ -6,7 +6,7 @@
 import { setMaxListeners } from 'node:events';
 import type { GenerateEvent, LanguageModel } from '@steelyard/engine';
 import type { Call } from './endpoint.ts';
-import { ApiError, toApiError, withParam } from './http/api-error.ts';
+import { ApiError, promptRefusal, toApiError } from './http/api-error.ts';
 import { sseResponse } from './http/sse.ts';
 import { shuttingDown } from './lifecycle.ts';
 
@@ -52,11 +52,13 @@ export async function startGeneration(call: Call<unknown>, plan: GenerationPlan)
     const model = await models.get(plan.model);
     const merged = interleave(plan.start(model, signal));
     const events = supervise(merged, { call, plan, abort, signal });
-    const first = await events.next();
+    const first = await events.next().catch((error: unknown) => {
+      throw promptRefusal(error, plan.promptParam);
+    });
     return { model, events: withFirst(first, events), abort };
   } catch (error) {
     abort();
-    throw withParam(error, 'context_length_exceeded', plan.promptParam);
+    throw error;
   }
 }
 

@@ -392,7 +392,7 @@ describe('errors', () => {
       failAt: { index: 0, error: new RequestError('the template says no', 'messages') },
     });
     expect(await errorOf(await refused.chat(hello))).toMatchObject({ status: 400, param: 'messages' });
-    const full = serverWith({ failAt: { index: 0, error: new CapacityError('no pages') } });
+    const full = serverWith({ failAt: { index: 1, error: new CapacityError('no pages') } });
     const response = await full.chat(hello);
     expect(response.headers.get('retry-after')).toBe('1');
     expect(await errorOf(response)).toMatchObject({ status: 429, type: 'rate_limit_error' });

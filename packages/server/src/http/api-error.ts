@@ -68,11 +68,13 @@ export function unsupported(param: string, what: string, instead: string): ApiEr
   });
 }
 
-/** The same answer, naming a parameter where the thrower knew none. */
-export function withParam(error: unknown, code: string, param: string): unknown {
-  const known = toApiError(error);
-  if (known.code !== code || known.param !== null) return error;
-  return new ApiError(known.status, known.message, { ...known, code, param, cause: error });
+/**
+ * The engine's refusal of a prompt, which it gives before the first token: the prompt is the caller's to shorten.
+ * Capacity that lacks at any other time may be there later, and is left as it is.
+ */
+export function promptRefusal(error: unknown, param: string): unknown {
+  if (!(error instanceof CapacityError)) return error;
+  return new ApiError(400, error.message, { param, code: 'context_length_exceeded', cause: error });
 }
 
 /** Any thrown value as the answer it deserves. Unknown failures become 500 without their details. */
@@ -84,7 +86,13 @@ export function toApiError(error: unknown): ApiError {
   if (error instanceof NotFoundError) {
     return new ApiError(404, error.message, { param: 'model', code: 'model_not_found', cause: error });
   }
-  if (error instanceof CapacityError) return fromCapacity(error);
+  if (error instanceof CapacityError) {
+    return new ApiError(429, error.message, {
+      code: 'insufficient_capacity',
+      headers: { 'retry-after': '1' },
+      cause: error,
+    });
+  }
   if (error instanceof UnsupportedError) {
     return new ApiError(400, error.message, { code: 'unsupported_value', cause: error });
   }
@@ -98,21 +106,4 @@ export function toApiError(error: unknown): ApiError {
     code: 'internal_error',
     cause: error,
   });
-}
-
-/** A prompt too long is the caller's to shorten (400); anything else that does not fit may fit later (429). */
-function fromCapacity(error: CapacityError): ApiError {
-  if (isContextLength(error)) {
-    return new ApiError(400, error.message, { code: 'context_length_exceeded', cause: error });
-  }
-  return new ApiError(429, error.message, {
-    code: 'insufficient_capacity',
-    headers: { 'retry-after': '1' },
-    cause: error,
-  });
-}
-
-/** The engine words a prompt that the context cannot hold like this, with both numbers; memory is worded otherwise. */
-function isContextLength(error: Error): boolean {
-  return /prompt has \d+ tokens/.test(error.message);
 }
