@@ -1,0 +1,66 @@
+/** Random requests, arrivals, aborts and limits: every answer is the one given alone, and no page is lost. */
+
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { collect } from './collect.ts';
+import { promptOf, toyEngine } from './toy-engine.ts';
+
+const CONTEXT = 48;
+
+const request = fc.record({
+  /** Few families of prompts, so that prefixes are shared. */
+  family: fc.integer({ min: 0, max: 2 }),
+  length: fc.integer({ min: 1, max: CONTEXT - 1 }),
+  maxTokens: fc.integer({ min: 0, max: 20 }),
+  temperature: fc.constantFrom(0, 0.9),
+  /** Steps after which it arrives. */
+  arrival: fc.integer({ min: 0, max: 12 }),
+  /** Events after which the reader leaves; 0 never. */
+  leaves: fc.constantFrom(0, 0, 0, 1, 3),
+  promptLogprobs: fc.boolean(),
+});
+
+const limits = fc.record({
+  pages: fc.integer({ min: CONTEXT / 4, max: 30 }),
+  maxBatchTokens: fc.integer({ min: 6, max: 40 }),
+  maxSequences: fc.integer({ min: 1, max: 6 }),
+});
+
+type Request = typeof request extends fc.Arbitrary<infer T> ? T : never;
+
+const optionsOf = ({ maxTokens, temperature, promptLogprobs, family }: Request) => ({
+  maxTokens,
+  promptLogprobs,
+  sampling: { temperature, seed: family, topK: 20 },
+});
+
+async function alone(wanted: Request) {
+  const { engine } = await toyEngine({ contextLength: CONTEXT });
+  return collect(engine.generate(promptOf(wanted.family, wanted.length), optionsOf(wanted)));
+}
+
+it('answers as if alone and loses no page', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 8 }), limits, async (requests, limit) => {
+      const toy = await toyEngine({ contextLength: CONTEXT, ...limit });
+      const results = requests.map(async (wanted) => {
+        for (let i = 0; i < wanted.arrival; i++) await Promise.resolve();
+        const stream = toy.engine.generate(promptOf(wanted.family, wanted.length), optionsOf(wanted));
+        if (wanted.leaves === 0) return collect(stream);
+        for (let i = 0; i < wanted.leaves; i++) await stream.next();
+        await stream.return?.();
+        return undefined;
+      });
+      for (const [i, result] of (await Promise.all(results)).entries()) {
+        if (!result) continue;
+        const expected = await alone(requests[i] as Request);
+        expect(result.tokens).toEqual(expected.tokens);
+        expect(result.finish.reason).toBe(expected.finish.reason);
+        expect(result.promptLogprobs).toEqual(expected.promptLogprobs);
+      }
+      const { running, waiting, pagesTotal, pagesFree, pagesCached } = toy.engine.stats();
+      expect([running, waiting, pagesFree + pagesCached]).toEqual([0, 0, pagesTotal]);
+    }),
+    { numRuns: 60 },
+  );
+});
