@@ -1,14 +1,14 @@
 /** `POST /v1/completions`: the continuation of texts or token ids, without a chat template. */
 
-import type { GenerateEvent, GenerateOptions, LanguageModel, TokenLogprob } from '@steelyard/engine';
+import type { GenerateEvent, GenerateOptions, LanguageModel } from '@steelyard/engine';
 import { answerHead, type AnswerHead } from '../answer-head.ts';
+import { ChoiceWriter, echoOf, type Prompt } from '../choice-writer.ts';
 import { defineEndpoint, type Call } from '../endpoint.ts';
 import { startGeneration, streamGeneration, type Generation } from '../generation.ts';
 import { ApiError, unsupported } from '../http/api-error.ts';
 import { completionRequestSchema, type CompletionRequest } from '../schemas/completion-request.ts';
 import {
   completionResponseSchema,
-  toCompletionLogprobs,
   type CompletionLogprobs,
   type CompletionResponse,
 } from '../schemas/completion-response.ts';
@@ -19,8 +19,6 @@ const PATH = '/v1/completions';
 const DEFAULT_MAX_TOKENS = 16;
 /** Prompts times `n`; each is a sequence in the engine. */
 const MAX_CHOICES = 256;
-
-type Prompt = string | readonly number[];
 
 export const completions = defineEndpoint({
   method: 'POST',
@@ -114,43 +112,6 @@ function completionOptions(body: CompletionRequest, choice: number, signal: Abor
   };
 }
 
-/** Turns one choice's events into pieces of its text, with the prompt before them when it is echoed. */
-class ChoiceWriter {
-  readonly #alternatives: number | undefined;
-  readonly #firstToken: TokenLogprob | undefined;
-  #echo: string | undefined;
-  #offset = 0;
-
-  /** @param echo the prompt, and its first token, which the engine gives no log-probability */
-  constructor(alternatives: number | undefined, echo?: { text: string; firstToken: TokenLogprob }) {
-    this.#alternatives = alternatives;
-    this.#firstToken = echo?.firstToken;
-    this.#echo = echo?.text;
-  }
-
-  /** @returns what to append; undefined when the event adds nothing */
-  write(event: GenerateEvent): { text: string; logprobs: CompletionLogprobs | null } | undefined {
-    let text = '';
-    let tokens: readonly TokenLogprob[] = [];
-    if (this.#echo !== undefined) {
-      text = this.#echo;
-      this.#echo = undefined;
-    }
-    if (event.type === 'promptLogprobs') tokens = [this.#firstToken!, ...event.tokens];
-    if (event.type === 'text') {
-      text += event.text;
-      tokens = event.logprobs ?? [];
-    }
-    if (text === '' && tokens.length === 0) return undefined;
-    const logprobs =
-      this.#alternatives === undefined
-        ? null
-        : toCompletionLogprobs(tokens, this.#alternatives, this.#offset);
-    this.#offset += text.length;
-    return { text, logprobs };
-  }
-}
-
 function choiceWriters(
   model: LanguageModel,
   body: CompletionRequest,
@@ -160,16 +121,6 @@ function choiceWriters(
     const echo = body.echo ? echoOf(model, prompt) : undefined;
     return Array.from({ length: body.n ?? 1 }, () => new ChoiceWriter(body.logprobs ?? undefined, echo));
   });
-}
-
-function echoOf(model: LanguageModel, prompt: Prompt): { text: string; firstToken: TokenLogprob } {
-  const ids = typeof prompt === 'string' ? model.tokenize(prompt) : prompt;
-  const text = model.detokenize(ids.slice(0, 1));
-  const bytes = new TextEncoder().encode(text);
-  return {
-    text: typeof prompt === 'string' ? prompt : model.detokenize(prompt),
-    firstToken: { id: ids[0] ?? 0, text, bytes, logprob: -Infinity, top: [] },
-  };
 }
 
 async function collect(
