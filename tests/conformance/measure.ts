@@ -24,7 +24,16 @@ const CHUNK = 3;
 /** Tokens; longer ones would take most of the suite's time. */
 const STEPWISE_LIMIT = 16;
 
-export async function measure(backend: Backend, model: LoadedModel, golden: Golden): Promise<Errors> {
+/**
+ * With `everyCut` false only prefill and decode are measured: the graph of another file of the same model has the
+ * same cuts, and the reference is slow.
+ */
+export async function measure(
+  backend: Backend,
+  model: LoadedModel,
+  golden: Golden,
+  everyCut: boolean,
+): Promise<Errors> {
   const { prompts } = golden;
   const length = Math.max(...prompts.map((p) => p.tokens.length + p.continuation.length));
   const capacity = { pageSize: PAGE_SIZE, sequences: prompts.length, length };
@@ -35,17 +44,18 @@ export async function measure(backend: Backend, model: LoadedModel, golden: Gold
       const whole = [...prompt.tokens, ...prompt.continuation];
       const split = prompt.prefill.length;
       const oneGo = await feed(runner, whole, [prompt.tokens.length, ...prompt.continuation.map(() => 1)]);
-      const chunked = await feed(runner, prompt.tokens, chunks(prompt.tokens.length, CHUNK));
       const compare = (got: Float32Array, want: Float32Array): number =>
         relativeError(got, want, golden.vocabSize);
       errors.prefill = Math.max(errors.prefill, compare(oneGo.subarray(0, split), prompt.prefill));
       errors.decode = Math.max(errors.decode, compare(oneGo.subarray(split), prompt.decode));
+      if (!everyCut) continue;
+      const chunked = await feed(runner, prompt.tokens, chunks(prompt.tokens.length, CHUNK));
       errors.chunked = Math.max(errors.chunked, compare(chunked, prompt.prefill));
       if (whole.length > STEPWISE_LIMIT) continue;
       const stepwise = await feed(runner, whole, chunks(whole.length, 1));
       errors.stepwise = Math.max(errors.stepwise, compare(stepwise, join(prompt.prefill, prompt.decode)));
     }
-    return { ...errors, batch: await batchError(runner, prompts, golden.vocabSize) };
+    return everyCut ? { ...errors, batch: await batchError(runner, prompts, golden.vocabSize) } : errors;
   } finally {
     runner.dispose();
   }
