@@ -9,6 +9,7 @@ export class ReferenceTensor {
   readonly dtype: DType;
   #values: Float32Array | Int32Array | undefined;
   readonly #encoded: TensorData | undefined;
+  #bytes: Uint8Array | undefined;
 
   private constructor(
     shape: readonly number[],
@@ -48,7 +49,7 @@ export class ReferenceTensor {
       const { dtype, byteLength } = this.#encoded;
       const info = dtypeInfo(dtype);
       const out = new Float32Array(elementCount(this.shape));
-      info.decode(this.#encoded.bytes(), 0, out, 0, byteLength / info.blockBytes);
+      info.decode(this.#read(this.#encoded), 0, out, 0, byteLength / info.blockBytes);
       this.#values = out;
     }
     return this.#values as Float32Array;
@@ -67,7 +68,13 @@ export class ReferenceTensor {
     }
     const info = dtypeInfo(this.dtype);
     const blocks = length / info.blockSize;
-    info.decode(this.#encoded.bytes(), index * blocks * info.blockBytes, out, 0, blocks);
+    info.decode(this.#read(this.#encoded), index * blocks * info.blockBytes, out, 0, blocks);
+  }
+
+  /** The published bytes, read from the file once. */
+  #read(encoded: TensorData): Uint8Array {
+    this.#bytes ??= encoded.bytes();
+    return this.#bytes;
   }
 
   /** Stores a float as this tensor's dtype would keep it. */
