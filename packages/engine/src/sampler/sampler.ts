@@ -5,7 +5,7 @@
 
 import type { SamplingOptions } from '../types.ts';
 import { uniformAt } from './counter-random.ts';
-import { isKept, lastKept, massThrough } from './cuts.ts';
+import { weigh } from './cuts.ts';
 import { Penalties } from './penalties.ts';
 import type { SamplerScratch } from './scratch.ts';
 import { argmax } from './select.ts';
@@ -49,17 +49,14 @@ export class Sampler {
   }
 
   #draw(row: Float32Array, top: number): number {
-    const { weights, ids } = this.#scratch;
-    const temperature = this.#options.temperature ?? 1;
-    for (let id = 0; id < row.length; id++) weights[id] = Math.exp(((row[id] as number) - top) / temperature);
-    const last = lastKept(row, weights, ids, this.#options);
-    const total = massThrough(row, weights, last);
+    const total = weigh(row, top, this.#options, this.#scratch);
     if (Number.isNaN(total)) throw new Error('the model gave logits that are not numbers');
+    const { weights } = this.#scratch;
     let left = uniformAt(this.#seed, this.#drawn) * total;
     let chosen = 0;
     for (let id = 0; id < row.length; id++) {
       const weight = weights[id] as number;
-      if (weight === 0 || !isKept(row, id, last)) continue;
+      if (weight === 0) continue;
       // Rounding can leave a crumb after the last weight; the last token with any takes it.
       chosen = id;
       left -= weight;
