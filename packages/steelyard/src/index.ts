@@ -17,6 +17,15 @@ export {
 export { openLanguageModel, type OpenOptions } from '@steelyard/engine/node';
 export { openModel } from '@steelyard/formats/node';
 export type { ModelFile } from '@steelyard/formats';
+export {
+  defaultModel,
+  openStore,
+  pull,
+  type PullOptions,
+  type PullProgress,
+  type Store,
+  type StoredModel,
+} from '@steelyard/hub';
 export { architectures, loadModel, supportedArchitectures, type LoadedModel } from '@steelyard/models';
 export { createServer, providerOf, type ServerOptions, type SteelyardServer } from '@steelyard/server';
 /** Graphs, ops, passes and backends: their names are many, and short. */
