@@ -17,19 +17,36 @@ constexpr int8_t kIq4[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25
 // Twice the values of e2m1.
 constexpr int8_t kE2m1[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
+typedef uint8_t vb16 __attribute__((vector_size(16)));
+typedef uint8_t vb32 __attribute__((vector_size(32)));
+
 // A block format as groups of 16 unsigned bytes: w = scale * u + offset. Every format that is a scale times small
-// integers is this, and so gets the int8 path; `unpack` fills one run of 32 elements.
+// integers is this, and so gets the int8 path; `unpack` gives one run of 32 elements, in registers.
 struct Unpacked {
-  uint8_t u[32];
+  vb32 u;
   float scale[2];
   float offset[2];
 };
 
-inline void nibbles(const uint8_t* from, uint8_t* to) {
-  for (int i = 0; i < 16; i++) {
-    to[i] = from[i] & 15;
-    to[i + 16] = from[i] >> 4;
-  }
+inline vb16 load16(const uint8_t* p) {
+  vb16 v;
+  __builtin_memcpy(&v, p, 16);
+  return v;
+}
+inline vb32 load32(const uint8_t* p) {
+  vb32 v;
+  __builtin_memcpy(&v, p, 32);
+  return v;
+}
+inline vb32 join(vb16 low, vb16 high) {
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22,
+                                 23, 24, 25, 26, 27, 28, 29, 30, 31);
+}
+
+// Low nibbles are elements 0 to 15, high nibbles 16 to 31.
+inline vb32 nibbles(const uint8_t* from) {
+  vb16 v = load16(from);
+  return join(v & 15, v >> 4);
 }
 
 inline void set(Unpacked& r, float scale, float offset) {
@@ -41,36 +58,36 @@ struct Q4_0 {
   static void unpack(const uint8_t* row, int64_t run, Unpacked& r) {
     const uint8_t* p = row + run * 18;
     float d = load_half(p);
-    nibbles(p + 2, r.u);
+    r.u = nibbles(p + 2);
     set(r, d, -8 * d);
   }
 };
 struct Q4_1 {
   static void unpack(const uint8_t* row, int64_t run, Unpacked& r) {
     const uint8_t* p = row + run * 20;
-    nibbles(p + 4, r.u);
+    r.u = nibbles(p + 4);
     set(r, load_half(p), load_half(p + 2));
   }
 };
-inline void fifth_bits(const uint8_t* bits, uint8_t* u) {
-  uint32_t high;
-  std::memcpy(&high, bits, 4);
-  for (int i = 0; i < 32; i++) u[i] |= (high >> i & 1) << 4;
+// Bit i of four bytes as 16 in byte i.
+inline vb32 fifth_bits(const uint8_t* bits) {
+  constexpr vb32 mask = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+  vb16 v = {bits[0], bits[1], bits[2], bits[3]};
+  vb32 spread = __builtin_shufflevector(v, v, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
+  return (vb32)((spread & mask) == mask) & 16;
 }
 struct Q5_0 {
   static void unpack(const uint8_t* row, int64_t run, Unpacked& r) {
     const uint8_t* p = row + run * 22;
     float d = load_half(p);
-    nibbles(p + 6, r.u);
-    fifth_bits(p + 2, r.u);
+    r.u = nibbles(p + 6) | fifth_bits(p + 2);
     set(r, d, -16 * d);
   }
 };
 struct Q5_1 {
   static void unpack(const uint8_t* row, int64_t run, Unpacked& r) {
     const uint8_t* p = row + run * 24;
-    nibbles(p + 8, r.u);
-    fifth_bits(p + 4, r.u);
+    r.u = nibbles(p + 8) | fifth_bits(p + 4);
     set(r, load_half(p), load_half(p + 2));
   }
 };
@@ -78,7 +95,7 @@ struct Q8_0 {
   static void unpack(const uint8_t* row, int64_t run, Unpacked& r) {
     const uint8_t* p = row + run * 34;
     float d = load_half(p);
-    for (int i = 0; i < 32; i++) r.u[i] = p[2 + i] ^ 0x80;
+    r.u = load32(p + 2) ^ 0x80;
     set(r, d, -128 * d);
   }
 };
@@ -87,7 +104,7 @@ struct Q2_K {
     const uint8_t* p = row + run / 8 * 84;
     int g = run % 8;
     float d = load_half(p + 80), dmin = load_half(p + 82);
-    for (int i = 0; i < 32; i++) r.u[i] = p[16 + g / 4 * 32 + i] >> 2 * (g % 4) & 3;
+    r.u = load32(p + 16 + g / 4 * 32) >> (uint8_t)(2 * (g % 4)) & 3;
     for (int h = 0; h < 2; h++) {
       r.scale[h] = d * (p[2 * g + h] & 15);
       r.offset[h] = -(dmin * (p[2 * g + h] >> 4));
@@ -99,7 +116,7 @@ struct Q3_K {
     const uint8_t* p = row + run / 8 * 110;
     int g = run % 8;
     float d = load_half(p + 108);
-    for (int i = 0; i < 32; i++) r.u[i] = (p[32 + g / 4 * 32 + i] >> 2 * (g % 4) & 3) | (p[i] >> g & 1) << 2;
+    r.u = (load32(p + 32 + g / 4 * 32) >> (uint8_t)(2 * (g % 4)) & 3) | (load32(p) >> (uint8_t)g & 1) << 2;
     for (int h = 0; h < 2; h++) {
       int s = 2 * g + h;
       int low = p[96 + s % 8] >> (s < 8 ? 0 : 4) & 15, high = p[104 + s % 4] >> 2 * (s / 4) & 3;
@@ -112,9 +129,7 @@ struct Q4_K {
   static void unpack(const uint8_t* row, int64_t run, Unpacked& r) {
     const uint8_t* p = row + run / 8 * 144;
     int g = run % 8;
-    const uint8_t* q = p + 16 + g / 2 * 32;
-    int shift = g % 2 * 4;
-    for (int i = 0; i < 32; i++) r.u[i] = q[i] >> shift & 15;
+    r.u = load32(p + 16 + g / 2 * 32) >> (uint8_t)(g % 2 * 4) & 15;
     set(r, load_half(p) * packed6(p + 4, g, false), -(load_half(p + 2) * packed6(p + 4, g, true)));
   }
 };
@@ -122,9 +137,7 @@ struct Q5_K {
   static void unpack(const uint8_t* row, int64_t run, Unpacked& r) {
     const uint8_t* p = row + run / 8 * 176;
     int g = run % 8;
-    const uint8_t* q = p + 48 + g / 2 * 32;
-    int shift = g % 2 * 4;
-    for (int i = 0; i < 32; i++) r.u[i] = (q[i] >> shift & 15) | (p[16 + i] >> g & 1) << 4;
+    r.u = (load32(p + 48 + g / 2 * 32) >> (uint8_t)(g % 2 * 4) & 15) | (load32(p + 16) >> (uint8_t)g & 1) << 4;
     set(r, load_half(p) * packed6(p + 4, g, false), -(load_half(p + 2) * packed6(p + 4, g, true)));
   }
 };
@@ -132,9 +145,8 @@ struct Q6_K {
   static void unpack(const uint8_t* row, int64_t run, Unpacked& r) {
     const uint8_t* p = row + run / 8 * 210;
     int g = run % 8, half = g / 4, part = g % 4;
-    const uint8_t* low = p + half * 64 + part % 2 * 32;
-    const uint8_t* high = p + 128 + half * 32;
-    for (int i = 0; i < 32; i++) r.u[i] = (low[i] >> part / 2 * 4 & 15) | (high[i] >> 2 * part & 3) << 4;
+    vb32 low = load32(p + half * 64 + part % 2 * 32), high = load32(p + 128 + half * 32);
+    r.u = (low >> (uint8_t)(part / 2 * 4) & 15) | (high >> (uint8_t)(2 * part) & 3) << 4;
     float d = load_half(p + 208);
     for (int h = 0; h < 2; h++) {
       r.scale[h] = d * (int8_t)p[192 + 2 * g + h];
@@ -142,17 +154,23 @@ struct Q6_K {
     }
   }
 };
-inline void codebook(const int8_t* table, const uint8_t* from, uint8_t* to) {
-  for (int i = 0; i < 16; i++) {
-    to[i] = table[from[i] & 15] ^ 0x80;
-    to[i + 16] = table[from[i] >> 4] ^ 0x80;
-  }
+// Entries of a table of 16 signed values, moved up by 128.
+inline vb32 codebook(const int8_t* table, const uint8_t* from) {
+  vb32 index = nibbles(from);
+#if defined(__AVX2__)
+  __m256i entries = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)table));
+  return (vb32)_mm256_shuffle_epi8(entries, (__m256i)index) ^ 0x80;
+#else
+  vb32 u;
+  for (int i = 0; i < 32; i++) u[i] = (uint8_t)table[index[i]] ^ 0x80;
+  return u;
+#endif
 }
 struct IQ4_NL {
   static void unpack(const uint8_t* row, int64_t run, Unpacked& r) {
     const uint8_t* p = row + run * 18;
     float d = load_half(p);
-    codebook(kIq4, p + 2, r.u);
+    r.u = codebook(kIq4, p + 2);
     set(r, d, -128 * d);
   }
 };
@@ -162,7 +180,7 @@ struct IQ4_XS {
     int g = run % 8;
     int low = p[4 + g / 2] >> g % 2 * 4 & 15, high = (p[2] | p[3] << 8) >> 2 * g & 3;
     float d = load_half(p) * ((low | high << 4) - 32);
-    codebook(kIq4, p + 8 + g * 16, r.u);
+    r.u = codebook(kIq4, p + 8 + g * 16);
     set(r, d, -128 * d);
   }
 };
@@ -173,7 +191,7 @@ struct MXFP4 {
     uint32_t bits = p[0] < 2 ? 0x00200000u << p[0] : (uint32_t)(p[0] - 1) << 23;
     float d;
     std::memcpy(&d, &bits, 4);
-    codebook(kE2m1, p + 1, r.u);
+    r.u = codebook(kE2m1, p + 1);
     set(r, d, -128 * d);
   }
 };
@@ -218,7 +236,7 @@ inline void decode_row(DType dtype, const uint8_t* row, float* to, int64_t n) {
     for (int64_t run = 0; run < n / 32; run++) {
       format.unpack(row, run, r);
       for (int h = 0; h < 2; h++)
-        for (int i = 0; i < 16; i++) to[run * 32 + h * 16 + i] = __builtin_fmaf(r.scale[h], r.u[h * 16 + i], r.offset[h]);
+        for (int i = 0; i < 16; i++) to[run * 32 + h * 16 + i] = __builtin_fmaf(r.scale[h], (float)r.u[h * 16 + i], r.offset[h]);
     }
   });
   if (is_block) return;

@@ -7,6 +7,9 @@
 // A row of y depends on its own row of x and on w only: one and many rows of x take the same operations in the same
 // order, so output is bit-identical whatever the batch and the number of threads.
 #include "decode.h"
+#if defined(__wasm_simd128__)
+#include "byte-dot-wasm.h"
+#endif
 
 namespace steelyard::SY_LEVEL {
 namespace {
@@ -59,11 +62,11 @@ void quantise_row(const float* x, int64_t k, int8_t* q, float* scale, float* sum
 
 // Sums of products of 32 unsigned and 32 signed bytes, as eight lanes: four of the first 16 bytes, four of the rest.
 #if defined(__AVX2__)
-typedef __m256i Bytes32;
+typedef vb32 Bytes32;
 typedef __m256 Acc;
-inline Bytes32 load_bytes(const void* p) { return _mm256_loadu_si256((const __m256i*)p); }
+inline Bytes32 load_bytes(const void* p) { return load32((const uint8_t*)p); }
 inline Acc zero_acc() { return _mm256_setzero_ps(); }
-inline __m256i byte_dot(Bytes32 u, Bytes32 s) {
+inline __m256i byte_dot(__m256i u, __m256i s) {
 #if defined(__AVX512VNNI__) && defined(__AVX512VL__)
   return _mm256_dpbusd_epi32(_mm256_setzero_si256(), u, s);
 #else
@@ -77,7 +80,7 @@ inline __m256i byte_dot(Bytes32 u, Bytes32 s) {
 #endif
 }
 inline Acc accumulate(Acc acc, Bytes32 u, Bytes32 s, Acc weight_scale, float x_scale) {
-  return _mm256_fmadd_ps(_mm256_cvtepi32_ps(byte_dot(u, s)), _mm256_mul_ps(weight_scale, _mm256_set1_ps(x_scale)), acc);
+  return _mm256_fmadd_ps(_mm256_cvtepi32_ps(byte_dot((__m256i)u, (__m256i)s)), _mm256_mul_ps(weight_scale, _mm256_set1_ps(x_scale)), acc);
 }
 inline Acc two_scales(const float* s) { return _mm256_set_m128(_mm_set1_ps(s[1]), _mm_set1_ps(s[0])); }
 inline float total(Acc acc) {
@@ -85,19 +88,17 @@ inline float total(Acc acc) {
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
-#else
-struct Bytes32 {
-  const uint8_t* p;
-};
+#elif !defined(__wasm_simd128__)
+typedef vb32 Bytes32;
 struct Acc {
   float half[2];
 };
-inline Bytes32 load_bytes(const void* p) { return {(const uint8_t*)p}; }
+inline Bytes32 load_bytes(const void* p) { return load32((const uint8_t*)p); }
 inline Acc zero_acc() { return {{0, 0}}; }
 inline Acc accumulate(Acc acc, Bytes32 u, Bytes32 s, Acc weight_scale, float x_scale) {
   for (int h = 0; h < 2; h++) {
     int dot = 0;
-    for (int i = 0; i < 16; i++) dot += (int)u.p[16 * h + i] * (int8_t)s.p[16 * h + i];
+    for (int i = 0; i < 16; i++) dot += (int)u[16 * h + i] * (int8_t)s[16 * h + i];
     acc.half[h] += (float)dot * (weight_scale.half[h] * x_scale);
   }
   return acc;
@@ -128,7 +129,7 @@ void unpack_row(const uint8_t* row, int64_t k, uint8_t* u, float* scale, float* 
   Unpacked r;
   for (int64_t run = 0; run < k / 32; run++) {
     Format::unpack(row, run, r);
-    std::memcpy(u + run * 32, r.u, 32);
+    std::memcpy(u + run * 32, &r.u, 32);
     std::memcpy(scale + run * 2, r.scale, 8);
     std::memcpy(offset + run * 2, r.offset, 8);
   }
@@ -143,7 +144,7 @@ float dot_block_row(const uint8_t* row, const QuantisedRows& x, int64_t k, float
     Format::unpack(row, run, r);
     offsets[2 * run] = r.offset[0];
     offsets[2 * run + 1] = r.offset[1];
-    acc = accumulate(acc, load_bytes(r.u), load_bytes(x.q + run * 32), two_scales(r.scale), x.scale[run]);
+    acc = accumulate(acc, r.u, load_bytes(x.q + run * 32), two_scales(r.scale), x.scale[run]);
   }
   return total(acc) + dot(offsets, x.sums, k / 16);
 }
