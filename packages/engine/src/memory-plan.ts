@@ -36,6 +36,8 @@ export interface MemoryPlan {
   readonly contextLength: number;
   readonly kvBytesPerToken: number;
   readonly kvBytes: number;
+  /** An estimate of one step's intermediate values, from the graph before the backend's passes. */
+  readonly temporaryBytes: number;
   readonly limits: StepLimits;
 }
 
@@ -55,14 +57,14 @@ export function planMemory(model: LoadedModel, budget: MemoryBudget): MemoryPlan
   const wanted = Math.min(budget.contextLength ?? Infinity, model.config.contextLength);
   const wantedPages = Math.ceil(wanted / pageSize);
   const least = budget.contextLength === undefined ? Math.min(wanted, LEAST_CONTEXT) : wanted;
-  const temporaries = temporaryBytes(model, budget, wantedPages);
+  const temporaryBytes = estimateTemporaries(model, budget, wantedPages);
   const limit = budget.memoryBytes ?? budget.availableBytes ?? Infinity;
-  const left = limit - model.weightBytes - temporaries;
+  const left = limit - model.weightBytes - temporaryBytes;
   const fitting = Math.floor(left / Math.max(1, kvBytesPerToken * pageSize));
   if (fitting < Math.ceil(least / pageSize)) {
     throw new CapacityError(
       `${mib(limit)} ${budget.memoryBytes === undefined ? 'that this machine can spare' : 'of memory'} do not hold ` +
-        `${model.config.architecture}: weights ${mib(model.weightBytes)}, temporaries ${mib(temporaries)}, ` +
+        `${model.config.architecture}: weights ${mib(model.weightBytes)}, temporaries ${mib(temporaryBytes)}, ` +
         `KV cache ${mib(least * kvBytesPerToken)} for ${least} tokens (${kvBytesPerToken} bytes each); ` +
         `give more memory, ${budget.contextLength === undefined ? 'fewer sequences' : 'a shorter context'} or a smaller model`,
     );
@@ -74,6 +76,7 @@ export function planMemory(model: LoadedModel, budget: MemoryBudget): MemoryPlan
     contextLength,
     kvBytesPerToken,
     kvBytes: pages * pageSize * kvBytesPerToken,
+    temporaryBytes,
     limits: limitsOf(budget, Math.ceil(contextLength / pageSize), pages),
   };
 }
@@ -93,7 +96,7 @@ function limitsOf(budget: MemoryBudget, contextPages: number, pages: number): St
 }
 
 /** Bytes of one step's intermediate values at the limits. Backends that fuse ops need about as much. */
-function temporaryBytes(model: LoadedModel, budget: MemoryBudget, contextPages: number): number {
+function estimateTemporaries(model: LoadedModel, budget: MemoryBudget, contextPages: number): number {
   const limits = limitsOf(budget, contextPages, contextPages);
   return planTemporaries(model.graph, { ...limits }).arenaBytes;
 }
