@@ -9,184 +9,148 @@
 namespace steelyard {
 namespace {
 
-constexpr int32_t kMagic = 0x53544c59;
-constexpr int32_t kVersion = 1;
-constexpr int kHeaderWords = 8;
-constexpr int kSlotWords = 12;
 // Below this many elements of output an op is faster on one thread than across a barrier.
 constexpr int64_t kSerialElements = 8192;
+constexpr int64_t kMaxElements = (int64_t)1 << 44;
+constexpr int kMaxThreads = 1024;
 
+// Bytes from the tensor's first element to the end of its last; below zero when rows overlap or it is absurdly large.
 int64_t extent_bytes(const Tensor& t) {
-  if (t.count() == 0) return 0;
+  int64_t inner = 1;
+  for (int i = 1; i < t.rank; i++)
+    if (__builtin_mul_overflow(inner, t.dims[i], &inner) || inner > kMaxElements) return -1;
+  if (t.rows() > 1 && t.row_stride < inner) return -1;
+  // Both factors are below 2^31, or the stride is `inner`, so at most 2^75 before the check.
+  int64_t elements;
+  if (__builtin_mul_overflow(t.rows() - 1, t.row_stride, &elements) || elements > kMaxElements) return -1;
   const DTypeInfo& info = dtype_info(t.dtype);
-  int64_t elements = (t.rows() - 1) * t.row_stride + t.inner();
-  return elements / info.block_size * info.block_bytes;
+  return (elements + inner) / info.block_size * info.block_bytes;
 }
 
 }  // namespace
 
-// Defined in level.cc by way of the scalar build; sizes do not depend on the level.
-namespace scalar {
-size_t scratch_matmul_shared(int64_t m, int64_t k);
-size_t scratch_matmul_own(int64_t k);
-size_t scratch_rope_own(int64_t half);
-size_t scratch_attention_own(int64_t group, int64_t page_size, int64_t dim, int64_t value_dim);
-}  // namespace scalar
-
 Executable::Memory::~Memory() { free_pages(data_, size_); }
 bool Executable::Memory::allocate(size_t bytes) {
-  size_ = bytes;
   data_ = bytes == 0 ? nullptr : allocate_pages(bytes);
+  size_ = data_ ? bytes : 0;
   return bytes == 0 || data_ != nullptr;
-}
-
-std::string Executable::parse() {
-  const std::vector<int32_t>& tape = input_.tape;
-  if (tape.size() < kHeaderWords || tape[0] != kMagic || tape[1] != kVersion || tape[2] != kOpCount)
-    return "the tape's header does not fit these kernels; run: npm run build";
-  int symbols = tape[3], slots = tape[4], instructions = tape[5];
-  if (symbols < 0 || slots < 0 || instructions < 0 || (size_t)symbols != input_.limits.size()) return "the tape's counts are wrong";
-  size_t at = kHeaderWords;
-  if (at + (size_t)slots * kSlotWords > tape.size()) return "the tape ends within its tensor table";
-  for (int i = 0; i < slots; i++, at += kSlotWords) {
-    const int32_t* w = &tape[at];
-    TensorSlot s = {w[0], w[1], (int64_t)(uint32_t)w[2] | (int64_t)w[3] << 32, (DType)w[4], w[5], {w[6], w[7], w[8], w[9]}, w[10]};
-    if (s.kind < 0 || s.kind > 3 || s.index < 0 || s.offset < 0 || s.rank < 0 || s.rank > kMaxRank || !dtype_known(w[4]))
-      return "tensor " + std::to_string(i) + " of the tape is malformed";
-    for (int d = 0; d < s.rank; d++)
-      if (s.dims[d] < 0 && -s.dims[d] > symbols) return "tensor " + std::to_string(i) + " names an unknown symbol";
-    if ((s.kind == 1 && (size_t)s.index >= input_.weights.size()) || (s.kind == 2 && (size_t)s.index >= input_.states.size()))
-      return "tensor " + std::to_string(i) + " names an unknown buffer";
-    slots_.push_back(s);
-  }
-  for (int i = 0; i < instructions; i++) {
-    if (at + 4 > tape.size()) return "the tape ends within instruction " + std::to_string(i);
-    int op = tape[at], in = tape[at + 1], out = tape[at + 2], attrs = tape[at + 3];
-    at += 4;
-    if (op < 0 || op >= kOpCount || !input_.table->kernels[op] || in < 0 || out < 1 || attrs < 0 || at + (size_t)in + out + attrs > tape.size() ||
-        !op_counts_fit(op, in, out, attrs))
-      return "instruction " + std::to_string(i) + " of the tape is malformed";
-    Instruction instruction = {op, {}, {}, nullptr};
-    for (int j = 0; j < in + out; j++) {
-      int32_t slot = tape[at++];
-      bool absent = j < in && slot == -1;
-      if (!absent && (slot < 0 || slot >= slots)) return "instruction " + std::to_string(i) + " names an unknown tensor";
-      (j < in ? instruction.in : instruction.out).push_back(slot);
-    }
-    instruction.attrs = tape.data() + at;
-    if (!op_attrs_fit(op, instruction.attrs)) return "instruction " + std::to_string(i) + " has an unknown attribute value";
-    at += attrs;
-    instructions_.push_back(std::move(instruction));
-  }
-  return at == tape.size() ? "" : "the tape has words after its last instruction";
 }
 
 std::string Executable::compile(CompileInput input) {
   input_ = std::move(input);
-  threads_ = std::max(1, input_.threads);
-  std::string problem = parse();
+  threads_ = std::clamp(input_.threads, 1, kMaxThreads);
+  std::string problem = parse_tape(std::move(input_.tape), &tape_);
   if (!problem.empty()) return problem;
-  const int32_t* header = input_.tape.data();
-  size_t arena_bytes = (size_t)(uint32_t)header[6] | (size_t)header[7] << 32;
-  if (!arena_.allocate(arena_bytes)) return "cannot allocate " + std::to_string(arena_bytes) + " bytes for temporaries";
-  tensors_.resize(slots_.size());
-  for (const Instruction& i : instructions_) {
+  if ((size_t)tape_.symbols != input_.limits.size()) return "the tape has " + std::to_string(tape_.symbols) + " symbols, limits are given for " + std::to_string(input_.limits.size());
+  for (int32_t limit : input_.limits)
+    if (limit < 1) return "a symbol's limit is " + std::to_string(limit) + ", expected at least 1";
+  if (!arena_.allocate(tape_.arena_bytes)) return "cannot allocate " + std::to_string(tape_.arena_bytes) + " bytes for temporaries";
+  tensors_.resize(tape_.slots.size());
+  for (const Instruction& i : tape_.instructions) {
     std::vector<const Tensor*> in, out;
     for (int slot : i.in) in.push_back(slot < 0 ? nullptr : &tensors_[slot]);
     for (int slot : i.out) out.push_back(&tensors_[slot]);
     operands_.push_back(std::move(in));
     results_.push_back(std::move(out));
   }
-  parallel_.resize(instructions_.size());
+  parallel_.resize(tape_.instructions.size());
   // At the limits everything is as large as it gets: buffers are checked and scratch is sized once, here.
-  problem = bind(input_.limits, {});
+  problem = bind(input_.limits, nullptr);
   if (!problem.empty()) return problem;
-  if (!plan_scratch()) return "cannot allocate scratch memory";
-  if (!own_.allocate(own_stride_ * threads_)) return "cannot allocate scratch memory";
-  return "";
+  return plan_scratch() ? "" : "cannot allocate scratch memory";
+}
+
+Operands Executable::operands(size_t i) const {
+  return {operands_[i].data(), (int)operands_[i].size(), results_[i].data(), tape_.instructions[i].attrs};
 }
 
 bool Executable::plan_scratch() {
-  size_t shared = 0, own = 4096;
-  for (size_t i = 0; i < instructions_.size(); i++) {
-    const auto& in = operands_[i];
-    size_t more = 0;
-    switch (instructions_[i].op) {
-      case (int)Op::matmul:
-        shared = std::max(shared, scalar::scratch_matmul_shared(in[Matmul::x]->rows(), in[Matmul::x]->last()));
-        more = scalar::scratch_matmul_own(in[Matmul::x]->last());
-        break;
-      case (int)Op::rope: more = scalar::scratch_rope_own(in[Rope::frequencies]->count()); break;
-      case (int)Op::attention: {
-        const Tensor &keys = *in[Attention::keys], &values = *in[Attention::values];
-        more = scalar::scratch_attention_own(in[Attention::q]->dims[1] / keys.dims[1], keys.dims[2], keys.dims[3], values.dims[3]);
-        break;
-      }
-      default: break;
-    }
-    own = std::max(own, more);
+  ScratchSize most = {0, 4096};
+  for (size_t i = 0; i < tape_.instructions.size(); i++) {
+    ScratchSize size = input_.table->scratch(tape_.instructions[i].op, operands(i));
+    most = {std::max(most.shared, size.shared), std::max(most.own, size.own)};
   }
-  own_stride_ = align_up(own);
-  return shared_.allocate(shared);
+  own_stride_ = align_up(most.own);
+  return shared_.allocate(most.shared) && own_.allocate(own_stride_ * threads_);
 }
 
-// Resolves symbols and addresses; refuses a tensor that would not lie inside its buffer.
-std::string Executable::bind(const std::vector<int32_t>& dims, const std::vector<Buffer>& inputs) {
-  bool planning = inputs.empty();
-  for (size_t i = 0; i < slots_.size(); i++) {
-    const TensorSlot& s = slots_[i];
-    Tensor& t = tensors_[i];
-    t.dtype = s.dtype;
-    t.rank = s.rank;
-    for (int d = 0; d < s.rank; d++) t.dims[d] = s.dims[d] >= 0 ? s.dims[d] : dims[-s.dims[d] - 1];
-    t.row_stride = s.row_stride >= 0 ? s.row_stride : t.inner();
-    Buffer buffer = s.kind == 0 ? arena() : s.kind == 1 ? input_.weights[s.index] : s.kind == 2 ? input_.states[s.index] : Buffer{};
-    if (s.kind == 3) {
-      if (planning) continue;
-      if ((size_t)s.index >= inputs.size()) return "input " + std::to_string(s.index) + " is missing";
-      buffer = inputs[s.index];
-    }
-    if ((size_t)(s.offset + extent_bytes(t)) > buffer.bytes)
-      return "tensor " + std::to_string(i) + " needs " + std::to_string(s.offset + extent_bytes(t)) + " bytes of a buffer of " + std::to_string(buffer.bytes);
-    t.data = buffer.data + s.offset;
+// Resolves symbols and addresses; without inputs, as a plan at the limits.
+std::string Executable::bind(const std::vector<int32_t>& dims, const std::vector<Buffer>* inputs) {
+  for (size_t i = 0; i < tape_.slots.size(); i++) {
+    std::string problem = bind_slot(i, dims, inputs);
+    if (!problem.empty()) return "tensor " + std::to_string(i) + " " + problem;
   }
-  for (size_t i = 0; i < instructions_.size(); i++) {
+  std::string problem = check_instructions();
+  if (problem.empty()) choose_threads();
+  return problem;
+}
+
+// Refuses a tensor that would not lie inside its buffer.
+std::string Executable::bind_slot(size_t i, const std::vector<int32_t>& dims, const std::vector<Buffer>* inputs) {
+  const TensorSlot& s = tape_.slots[i];
+  Tensor& t = tensors_[i];
+  t.storage = s.storage;
+  t.dtype = s.dtype;
+  t.rank = s.rank;
+  for (int d = 0; d < s.rank; d++) t.dims[d] = s.dims[d] >= 0 ? s.dims[d] : dims[-(int64_t)s.dims[d] - 1];
+  t.row_stride = s.row_stride >= 0 ? s.row_stride : t.inner();
+  int64_t extent = extent_bytes(t);
+  if (extent < 0) return "has overlapping rows or too many elements";
+  char* data = arena_.data();
+  size_t bytes = arena_.size();
+  if (s.storage != Storage::arena) {
+    if (s.storage == Storage::input && !inputs) return "";
+    const std::vector<Buffer>& from = s.storage == Storage::weight ? input_.weights : s.storage == Storage::state ? input_.states : *inputs;
+    if ((size_t)s.index >= from.size()) return "names buffer " + std::to_string(s.index) + " of " + std::to_string(from.size());
+    data = from[s.index].data;
+    bytes = from[s.index].bytes;
+  }
+  if ((uint64_t)s.offset + (uint64_t)extent > bytes)
+    return "needs " + std::to_string(s.offset + extent) + " bytes of a buffer of " + std::to_string(bytes);
+  t.data = data + s.offset;
+  // Single bytes and blocks, whose fields are read as bytes, may lie anywhere.
+  const DTypeInfo& info = dtype_info(t.dtype);
+  if (info.block_size == 1 && (uintptr_t)t.data % info.block_bytes != 0) return "is not aligned to its elements";
+  return "";
+}
+
+std::string Executable::check_instructions() {
+  for (size_t i = 0; i < tape_.instructions.size(); i++) {
+    const char* rule = broken_rule(tape_.instructions[i].op, operands(i));
+    if (rule) return "instruction " + std::to_string(i) + ": " + rule;
+  }
+  return "";
+}
+
+void Executable::choose_threads() {
+  for (size_t i = 0; i < tape_.instructions.size(); i++) {
     int64_t work = 0;
     for (const Tensor* out : results_[i]) work = std::max(work, out->count());
-    int op = instructions_[i].op;
+    int op = tape_.instructions[i].op;
     bool heavy = op == (int)Op::matmul || op == (int)Op::attention;
     parallel_[i] = threads_ > 1 && (heavy || work >= kSerialElements);
   }
-  return "";
 }
 
-// Values that index memory are checked before anything runs.
-std::string Executable::check_indices() const {
-  auto outside = [](const Tensor& t, int64_t low, int64_t high, const char* name) -> std::string {
-    for (int64_t i = 0; i < t.count(); i++) {
-      int32_t v = t.i32()[i];
-      if (v < low || v >= high)
-        return std::string(name) + "[" + std::to_string(i) + "] is " + std::to_string(v) + ", expected " + std::to_string(low) + " to " + std::to_string(high - 1);
-    }
-    return "";
-  };
-  for (size_t i = 0; i < instructions_.size(); i++) {
-    const auto& in = operands_[i];
-    std::string problem;
-    if (instructions_[i].op == (int)Op::gather) problem = outside(*in[Gather::rows], 0, in[Gather::table]->rows(), "rows");
-    if (instructions_[i].op == (int)Op::kvwrite) {
-      const Tensor& cache = *in[Kvwrite::cache];
-      problem = outside(*in[Kvwrite::slots], -1, cache.dims[0] * cache.dims[2], "slots");
-    }
-    if (instructions_[i].op == (int)Op::attention) {
-      const Tensor &keys = *in[Attention::keys], &pages = *in[Attention::pages];
-      problem = outside(pages, 0, keys.dims[0], "pages");
-      if (problem.empty()) problem = outside(*in[Attention::sequences], 0, pages.dims[0], "sequences");
-      if (problem.empty()) problem = outside(*in[Attention::positions], 0, pages.dims[1] * keys.dims[2], "positions");
-    }
+// Values that index memory are checked before anything runs; layers share theirs.
+std::string Executable::check_indices() {
+  indices_.clear();
+  for (size_t i = 0; i < tape_.instructions.size(); i++) {
+    Operands o = operands(i);
+    collect_indices(tape_.instructions[i].op, o, &indices_);
+    ScratchSize size = input_.table->scratch(tape_.instructions[i].op, o);
+    if (size.shared > shared_.size() || size.own > own_stride_) return "instruction " + std::to_string(i) + " needs more scratch memory than at the limits";
+  }
+  for (const IndexRange& range : indices_) {
+    std::string problem = outside_range(range);
     if (!problem.empty()) return problem;
   }
   return "";
+}
+
+void Executable::poison() {
+  for (Memory* memory : {&arena_, &shared_, &own_})
+    if (memory->size()) std::memset(memory->data(), 0xff, memory->size());
 }
 
 void Executable::walk(int thread) {
@@ -199,7 +163,7 @@ void Executable::walk(int thread) {
   call.pool = &pool;
   call.barrier_fn = [](void* p, int) { static_cast<ThreadPool*>(p)->barrier(); };
   bool before = false;  // was the instruction before this one shared among threads?
-  for (size_t i = 0; i < instructions_.size(); i++) {
+  for (size_t i = 0; i < tape_.instructions.size(); i++) {
     bool parallel = parallel_[i];
     // Small ops in a row all belong to thread 0, which needs no barrier between them.
     if (i > 0 && (parallel || before) && threads_ > 1) pool.barrier();
@@ -209,18 +173,20 @@ void Executable::walk(int thread) {
     call.in = operands_[i].data();
     call.in_count = (int)operands_[i].size();
     call.out = results_[i].data();
-    call.attrs = instructions_[i].attrs;
-    input_.table->kernels[instructions_[i].op](call);
+    call.attrs = tape_.instructions[i].attrs;
+    input_.table->kernels[tape_.instructions[i].op](call);
   }
 }
 
 std::string Executable::run(const std::vector<int32_t>& dims, const std::vector<Buffer>& inputs) {
-  for (size_t i = 0; i < input_.limits.size(); i++)
+  if (dims.size() != input_.limits.size()) return std::to_string(dims.size()) + " dims are given, expected " + std::to_string(input_.limits.size());
+  for (size_t i = 0; i < dims.size(); i++)
     if (dims[i] < 1 || dims[i] > input_.limits[i])
       return "dim " + std::to_string(i) + " is " + std::to_string(dims[i]) + ", expected 1 to " + std::to_string(input_.limits[i]);
-  std::string problem = bind(dims, inputs);
+  std::string problem = bind(dims, &inputs);
   if (problem.empty()) problem = check_indices();
   if (!problem.empty()) return problem;
+  if (input_.poison) poison();
   ThreadPool::instance().run(threads_, [](void* self, int thread) { static_cast<Executable*>(self)->walk(thread); }, this);
   return "";
 }

@@ -5,6 +5,24 @@
 #include "norms.cc"
 
 namespace steelyard::SY_LEVEL {
+namespace {
+
+ScratchSize scratch(int op, const Operands& o) {
+  switch ((Op)op) {
+    case Op::matmul: {
+      const Tensor& x = *o.in[Matmul::x];
+      return {scratch_matmul_shared(x.rows(), x.last()), scratch_matmul_own(x.last())};
+    }
+    case Op::rope: return {0, scratch_rope_own(o.in[Rope::frequencies]->count())};
+    case Op::attention: {
+      const Tensor &keys = *o.in[Attention::keys], &values = *o.in[Attention::values];
+      return {0, scratch_attention_own(o.in[Attention::q]->dims[1] / keys.dims[1], keys.dims[2], keys.dims[3], values.dims[3])};
+    }
+    default: return {};
+  }
+}
+
+}  // namespace
 
 #define SY_TEXT2(x) #x
 #define SY_TEXT(x) SY_TEXT2(x)
@@ -12,6 +30,7 @@ namespace steelyard::SY_LEVEL {
 extern const KernelTable kTable;
 const KernelTable kTable = {
     SY_TEXT(SY_LEVEL),
+    scratch,
     {
 #define SY_KERNEL(name) op_##name,
 #define SY_VIEW(name) nullptr,

@@ -9,9 +9,15 @@ namespace steelyard {
 
 constexpr int kMaxRank = 4;
 
+// Where a tensor's bytes lie; the numbers are the tape's.
+enum class Storage : int32_t { arena = 0, weight = 1, state = 2, input = 3 };
+
 // Rows (dim 0) of contiguous elements, row_stride elements apart; offsets of block formats count blocks.
 struct Tensor {
   char* data = nullptr;
+  // A weight in its level's own layout, when loading repacked it; null while kernels read the published one.
+  const char* packed = nullptr;
+  Storage storage = Storage::arena;
   DType dtype = DType::f32;
   int rank = 0;
   int64_t dims[kMaxRank] = {1, 1, 1, 1};
@@ -74,9 +80,23 @@ inline Range split(int64_t total, int thread, int threads, int64_t grain = 1) {
 
 using Kernel = void (*)(const Call&);
 
+// The operands of one instruction with dims bound; data is set for all but the inputs of a plan.
+struct Operands {
+  const Tensor* const* in;
+  int in_count;
+  const Tensor* const* out;
+  const int32_t* attrs;
+};
+
+// Scratch memory that a kernel uses: `shared` by all threads, `own` by each.
+struct ScratchSize {
+  size_t shared = 0, own = 0;
+};
+
 // The kernels of one instruction-set level, by op code; null for views.
 struct KernelTable {
   const char* level;
+  ScratchSize (*scratch)(int op, const Operands& operands);
   Kernel kernels[kOpCount];
 };
 

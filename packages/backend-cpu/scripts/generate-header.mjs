@@ -45,6 +45,12 @@ function countsFit(op, code) {
   return `    case ${code}: return ${operands} && out == ${op.results.length} && attrs == ${wireAttrs(op).length};`;
 }
 
+/** Operands that may be null, by number. */
+function optionalOperands(op, code) {
+  const places = op.operands.flatMap((name, i) => (name.endsWith('?') ? [`i == ${i}`] : []));
+  return places.length === 0 ? [] : [`    case ${code}: return ${places.join(' || ')};`];
+}
+
 export function generateHeader() {
   const list = Object.values(ops);
   const types = Object.values(dtypes);
@@ -89,6 +95,23 @@ ${list.map(opStruct).join('\n\n')}
 inline bool op_counts_fit(int op, int in, int out, int attrs) {
   switch (op) {
 ${list.map(countsFit).join('\n')}
+  }
+  return false;
+}
+
+inline bool op_is_view(int op) {
+  static constexpr bool table[kOpCount] = {${list.map((op) => op.view ?? false).join(', ')}};
+  return table[op];
+}
+
+inline int op_result_count(int op) {
+  static constexpr int table[kOpCount] = {${list.map((op) => op.results.length).join(', ')}};
+  return table[op];
+}
+
+inline bool op_operand_optional(int op, int i) {
+  switch (op) {
+${list.flatMap(optionalOperands).join('\n')}
   }
   return false;
 }

@@ -1,0 +1,185 @@
+#include "op-rules.h"
+
+namespace steelyard {
+
+namespace {
+
+using Rule = const char*;
+
+bool same_shape(const Tensor& a, const Tensor& b) {
+  if (a.rank != b.rank) return false;
+  for (int i = 0; i < a.rank; i++)
+    if (a.dims[i] != b.dims[i]) return false;
+  return true;
+}
+
+// Whether `t` repeated along dims of one gives `whole`.
+bool broadcasts(const Tensor& t, const Tensor& whole) {
+  if (t.rank > whole.rank) return false;
+  for (int i = 0; i < t.rank; i++) {
+    int64_t dim = t.dims[i];
+    if (dim != 1 && dim != whole.dims[whole.rank - t.rank + i]) return false;
+  }
+  return true;
+}
+
+bool is_f32(const Tensor* t) { return !t || t->dtype == DType::f32; }
+
+// A float vector of `n` elements, or absent.
+bool is_vector(const Tensor* t, int64_t n) { return !t || (t->dtype == DType::f32 && t->rank == 1 && t->dims[0] == n); }
+
+// Integers that the caller gave: nothing in a run can change them after they were checked.
+bool is_index(const Tensor& t, int rank) { return t.storage == Storage::input && t.dtype == DType::i32 && t.rank == rank && t.contiguous(); }
+
+bool is_float_weight(DType dtype) {
+  switch (dtype) {
+    case DType::u8:
+    case DType::i8:
+    case DType::i16:
+    case DType::i32:
+    case DType::i64:
+    case DType::f64:
+    case DType::boolean: return false;
+    default: return true;
+  }
+}
+
+bool is_cache(const Tensor& t) { return (t.dtype == DType::f32 || t.dtype == DType::f16) && t.rank == 4 && t.contiguous(); }
+
+Rule elementwise_rule(const Operands& o) {
+  for (int i = 0; i < o.in_count; i++)
+    if (!is_f32(o.in[i]) || !same_shape(*o.in[i], *o.out[0])) return "operands must be f32 of the result's shape";
+  return nullptr;
+}
+
+Rule binary_rule(const Operands& o) {
+  for (int i = 0; i < 2; i++)
+    if (!is_f32(o.in[i]) || !broadcasts(*o.in[i], *o.out[0])) return "operands must be f32 that broadcast to the result";
+  return nullptr;
+}
+
+// One rule per kernel, found by name: an op without one does not compile.
+Rule rule_add(const Operands& o) { return binary_rule(o); }
+Rule rule_sub(const Operands& o) { return binary_rule(o); }
+Rule rule_mul(const Operands& o) { return binary_rule(o); }
+Rule rule_scale(const Operands& o) { return elementwise_rule(o); }
+Rule rule_tanh(const Operands& o) { return elementwise_rule(o); }
+Rule rule_sigmoid(const Operands& o) { return elementwise_rule(o); }
+Rule rule_silu(const Operands& o) { return elementwise_rule(o); }
+Rule rule_gelu(const Operands& o) { return elementwise_rule(o); }
+Rule rule_glu(const Operands& o) { return elementwise_rule(o); }
+
+Rule rule_sumto(const Operands& o) {
+  return is_f32(o.in[0]) && broadcasts(*o.out[0], *o.in[0]) ? nullptr : "x must be f32 to which the result broadcasts";
+}
+
+Rule rule_gather(const Operands& o) {
+  const Tensor &table = *o.in[Gather::table], &rows = *o.in[Gather::rows], &y = *o.out[0];
+  if (!is_float_weight(table.dtype) || table.rank != 2) return "table must be [rows, n] of a float format";
+  if (table.dtype != DType::f32 && !table.contiguous()) return "table must be contiguous";
+  if (!is_index(rows, 1)) return "rows must be an i32 input of one dim";
+  return y.rank == 2 && y.dims[0] == rows.dims[0] && y.dims[1] == table.dims[1] ? nullptr : "the result must be [rows, n]";
+}
+
+Rule rule_matmul(const Operands& o) {
+  const Tensor &x = *o.in[Matmul::x], &y = *o.out[0];
+  int deep = Matmul::read(o.attrs).transposed ? 1 : 0;
+  if (!is_f32(&x) || x.rank != 2 || y.rank != 2 || y.dims[0] != x.dims[0]) return "x must be f32 [m, k] and the result [m, n]";
+  int64_t width = 0;
+  for (int i = Matmul::w; i < o.in_count; i++) {
+    const Tensor& w = *o.in[i];
+    if (!is_float_weight(w.dtype) || w.rank != 2 || !w.contiguous() || w.dims[deep] != x.dims[1]) return "each w must be a contiguous matrix with x's depth";
+    width += w.dims[1 - deep];
+  }
+  if (width != y.dims[1]) return "the result must be as wide as all w together";
+  return is_vector(o.in[Matmul::bias], width) ? nullptr : "bias must be as wide as the result";
+}
+
+Rule norm_rule(const Tensor& x, const Tensor& y, const Tensor* w, const Tensor* bias) {
+  if (!is_f32(&x) || x.rank == 0 || !same_shape(x, y)) return "x must be f32 of the result's shape";
+  return is_vector(w, x.last()) && is_vector(bias, x.last()) ? nullptr : "w and bias must be as long as x's last dim";
+}
+Rule rule_rmsnorm(const Operands& o) { return norm_rule(*o.in[Rmsnorm::x], *o.out[0], o.in[Rmsnorm::w], nullptr); }
+Rule rule_layernorm(const Operands& o) { return norm_rule(*o.in[Layernorm::x], *o.out[0], o.in[Layernorm::w], o.in[Layernorm::bias]); }
+Rule rule_addrmsnorm(const Operands& o) {
+  const Tensor &a = *o.in[Addrmsnorm::a], &b = *o.in[Addrmsnorm::b];
+  if (!is_f32(&b) || !same_shape(a, b) || !same_shape(a, *o.out[1])) return "a, b and the results must have one shape";
+  return norm_rule(a, *o.out[0], o.in[Addrmsnorm::w], nullptr);
+}
+
+Rule rule_rope(const Operands& o) {
+  const Tensor &x = *o.in[Rope::x], &positions = *o.in[Rope::positions], &frequencies = *o.in[Rope::frequencies];
+  if (!is_f32(&x) || x.rank != 3 || !same_shape(x, *o.out[0])) return "x must be f32 [tokens, heads, dim] of the result's shape";
+  if (!is_index(positions, 1) || positions.dims[0] != x.dims[0]) return "positions must be an i32 input, one per token";
+  return is_vector(&frequencies, frequencies.count()) && 2 * frequencies.count() <= x.dims[2] ? nullptr : "frequencies must be f32, at most dim / 2";
+}
+
+Rule rule_kvwrite(const Operands& o) {
+  const Tensor &cache = *o.in[Kvwrite::cache], &x = *o.in[Kvwrite::x], &slots = *o.in[Kvwrite::slots], &out = *o.out[0];
+  if (cache.storage != Storage::state || !is_cache(cache)) return "cache must be an f32 or f16 state of four dims";
+  if (out.data != cache.data || out.dtype != cache.dtype || !same_shape(out, cache) || !out.contiguous()) return "the result must be the cache";
+  if (!is_f32(&x) || x.rank != 3 || x.dims[1] != cache.dims[1] || x.dims[2] != cache.dims[3]) return "x must be f32 [tokens, heads, dim] as the cache";
+  return is_index(slots, 1) && slots.dims[0] == x.dims[0] ? nullptr : "slots must be an i32 input, one per token";
+}
+
+Rule rule_attention(const Operands& o) {
+  const Tensor &q = *o.in[Attention::q], &keys = *o.in[Attention::keys], &values = *o.in[Attention::values], &y = *o.out[0];
+  const Tensor &positions = *o.in[Attention::positions], &sequences = *o.in[Attention::sequences];
+  if (!is_f32(&q) || q.rank != 3 || !is_cache(keys) || !is_cache(values)) return "q must be f32 [tokens, heads, dim], keys and values caches";
+  for (int i = 0; i < 3; i++)
+    if (keys.dims[i] != values.dims[i]) return "keys and values must have the same pages and heads";
+  if (keys.dims[3] != q.dims[2] || q.dims[1] % keys.dims[1] != 0) return "q's heads must divide among the cache's, of the same dim";
+  if (y.rank != 3 || y.dims[0] != q.dims[0] || y.dims[1] != q.dims[1] || y.dims[2] != values.dims[3]) return "the result must be [tokens, heads, value dim]";
+  if (!is_index(positions, 1) || !is_index(sequences, 1) || !is_index(*o.in[Attention::pages], 2)) return "positions, sequences and pages must be i32 inputs";
+  if (positions.dims[0] != q.dims[0] || sequences.dims[0] != q.dims[0]) return "positions and sequences must be one per token";
+  return is_vector(o.in[Attention::sinks], q.dims[1]) ? nullptr : "sinks must be one per head";
+}
+
+Rule (*const kRules[kOpCount])(const Operands&) = {
+#define SY_RULE(name) rule_##name,
+#define SY_NONE(name) nullptr,
+    SY_OPS(SY_RULE, SY_NONE)
+#undef SY_RULE
+#undef SY_NONE
+};
+
+}  // namespace
+
+const char* broken_rule(int op, const Operands& operands) {
+  int results = op_result_count(op);
+  // Only kvwrite changes anything but temporaries.
+  for (int i = 0; i < results && op != (int)Op::kvwrite; i++)
+    if (operands.out[i]->storage != Storage::arena || operands.out[i]->dtype != DType::f32) return "results must be f32 temporaries";
+  return kRules[op](operands);
+}
+
+void collect_indices(int op, const Operands& o, std::vector<IndexRange>* ranges) {
+  auto add = [ranges](const Tensor* indices, int64_t low, int64_t high, const char* name) {
+    for (const IndexRange& r : *ranges)
+      if (r.indices->data == indices->data && r.low == low && r.high <= high && r.indices->count() >= indices->count()) return;
+    ranges->push_back({indices, low, high, name});
+  };
+  switch ((Op)op) {
+    case Op::gather: add(o.in[Gather::rows], 0, o.in[Gather::table]->rows(), "rows"); break;
+    case Op::kvwrite: add(o.in[Kvwrite::slots], -1, o.in[Kvwrite::cache]->dims[0] * o.in[Kvwrite::cache]->dims[2], "slots"); break;
+    case Op::attention: {
+      const Tensor &keys = *o.in[Attention::keys], &pages = *o.in[Attention::pages];
+      add(&pages, 0, keys.dims[0], "pages");
+      add(o.in[Attention::sequences], 0, pages.dims[0], "sequences");
+      add(o.in[Attention::positions], 0, pages.dims[1] * keys.dims[2], "positions");
+      break;
+    }
+    default: break;
+  }
+}
+
+std::string outside_range(const IndexRange& r) {
+  const int32_t* values = r.indices->i32();
+  for (int64_t i = 0, n = r.indices->count(); i < n; i++)
+    if (values[i] < r.low || values[i] >= r.high)
+      return std::string(r.name) + "[" + std::to_string(i) + "] is " + std::to_string(values[i]) + ", expected " + std::to_string(r.low) + " to " +
+             std::to_string(r.high - 1);
+  return "";
+}
+
+}  // namespace steelyard
