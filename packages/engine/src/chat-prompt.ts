@@ -40,11 +40,13 @@ export class ChatPrompt {
 
   /** Text with its special tokens replaced by placeholders, which are numbered by their place in `hidden`. */
   #hide(text: string, hidden: string[]): string {
-    return text.replace(this.#specialTokens(), (token) => `\ue0f0${hidden.push(token) - 1}\ue0f1`);
+    const hide = (token: string): string => `\ue0f0${hidden.push(token) - 1}\ue0f1`;
+    // What looks like a placeholder already is hidden too, so that every placeholder is ours.
+    return text.replace(PLACEHOLDER, hide).replace(this.#specialTokens(), hide);
   }
 
   #encodeSections(text: string, hidden: readonly string[]): number[] {
-    const restore = (whole: string, index: string): string => hidden[Number(index)] ?? whole;
+    const restore = (_: string, index: string): string => hidden[Number(index)] ?? '';
     // The pattern has one group, so every second piece is a special token.
     return text.split(this.#specialTokens()).flatMap((piece, i) => {
       const id = i % 2 === 1 ? this.#tokenizer.id(piece) : undefined;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { cpuAvailability, createCpuBackend } from '@steelyard/backend-cpu';
 import { createReferenceBackend } from '@steelyard/backend-reference';
 import { openModel } from '@steelyard/formats/node';
-import type { Backend, DType } from '@steelyard/graph';
+import type { Backend } from '@steelyard/graph';
 import { loadModel } from '@steelyard/models';
 import { Engine, type EngineOptions } from '../src/engine.ts';
 import { printableTokenizer } from './printable-tokenizer.ts';
@@ -23,7 +23,7 @@ export interface GoldenOptions extends Partial<EngineOptions> {
 
 /** An engine over the golden model; `pages` of 4 tokens. */
 export async function goldenEngine(backend: Backend, options: GoldenOptions = {}): Promise<Engine> {
-  const { pages, kvDType = 'f32' as DType, pageSize = 4, ...rest } = options;
+  const { pages, kvDType = 'f32', pageSize = 4, ...rest } = options;
   const model = loadModel(openModel(goldenFolder), { pageSize, kvDType });
   const tokenizer = printableTokenizer(model.config.vocabSize);
   const common = { kvDType, pageSize, ...rest };

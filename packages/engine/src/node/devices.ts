@@ -5,46 +5,45 @@ import { createReferenceBackend } from '@steelyard/backend-reference';
 import { UnsupportedError } from '@steelyard/core';
 import type { Backend } from '@steelyard/graph';
 
-export type BackendName = 'cpu' | 'reference';
-
 interface Device {
   /** Why it cannot be used here; undefined when it can. */
   readonly unavailable: () => string | undefined;
   readonly create: (options: { threads?: number }) => Backend;
 }
 
-const devices: Readonly<Record<BackendName, Device>> = {
-  cpu: {
-    unavailable: () => {
-      const { available, reason } = cpuAvailability();
-      return available ? undefined : (reason ?? 'unknown');
-    },
-    create: createCpuBackend,
-  },
-  reference: { unavailable: () => undefined, create: () => createReferenceBackend() },
-};
+const devices = {
+  cpu: { unavailable: () => whyNoCpu(), create: createCpuBackend },
+  reference: { unavailable: () => undefined, create: createReferenceBackend },
+} as const satisfies Record<string, Device>;
+
+export type BackendName = keyof typeof devices;
+
+function whyNoCpu(): string | undefined {
+  const { available, reason = 'no reason given' } = cpuAvailability();
+  return available ? undefined : reason;
+}
 
 /**
- * The named backend, or the best that works here; `onNotice` hears why a better one does not.
+ * The named backend, or the best that works here; `onNotice` hears why a better one does not. Dispose it.
  * @throws UnsupportedError when the named backend does not work here
  */
 export function selectBackend(
   name: BackendName | 'auto',
-  options: { threads?: number },
+  options: { threads?: number } = {},
   onNotice: (notice: string) => void = () => undefined,
 ): Backend {
   if (name !== 'auto') {
-    const reason = devices[name].unavailable();
-    if (reason)
-      throw new UnsupportedError(`the ${name} backend does not work here: ${reason}; run: steelyard doctor`);
-    return devices[name].create(options);
+    const device = (devices as Partial<Record<string, Device>>)[name];
+    const reason = device ? device.unavailable() : `expected auto, ${Object.keys(devices).join(' or ')}`;
+    if (device && reason === undefined) return device.create(options);
+    throw new UnsupportedError(`the ${name} backend does not work here: ${reason}; run: steelyard doctor`);
   }
-  for (const [candidate, device] of Object.entries(devices)) {
+  for (const [candidate, device] of Object.entries<Device>(devices)) {
     const reason = device.unavailable();
-    if (!reason) return device.create(options);
+    if (reason === undefined) return device.create(options);
     onNotice(
-      `the ${candidate} backend does not work here (${reason}); using a slower one. Run: steelyard doctor`,
+      `the ${candidate} backend does not work here (${reason}), so answers are slow; run: steelyard doctor`,
     );
   }
-  return devices.reference.create(options);
+  throw new UnsupportedError('no backend works here; run: steelyard doctor');
 }
