@@ -7,8 +7,6 @@ import { openRealStore } from './real-store.ts';
 const PAGE_SIZE = 32;
 const KV_DTYPE = 'f16';
 
-const DEFAULT_HUB = 'https://huggingface.co';
-
 export function createServices(): Services {
   return {
     openStore: openRealStore,
@@ -34,7 +32,10 @@ export function createServices(): Services {
       const { cpuAvailability } = await import('@steelyard/backend-cpu');
       return cpuAvailability();
     },
-    hubUrl: (env) => env['HF_ENDPOINT'] ?? DEFAULT_HUB,
+    async hubUrl(env) {
+      const { hubEndpoint } = await import('@steelyard/hub');
+      return hubEndpoint(env);
+    },
     async createServer({ models, ...options }) {
       const { createServer, providerOf } = await import('@steelyard/server');
       return createServer({ ...options, models: providerOf(models) });

@@ -58,6 +58,6 @@ export interface Services {
   inspect(path: string): Promise<Inspection>;
   cpuReport(): Promise<CpuReport>;
   /** Where `hf:` sources come from. */
-  hubUrl(env: Readonly<Record<string, string | undefined>>): string;
+  hubUrl(env: Readonly<Record<string, string | undefined>>): Promise<string>;
   createServer(options: ServeOptions): Promise<SteelyardServer>;
 }

@@ -96,7 +96,7 @@ export function createFakeServices(options: FakeOptions = {}): FakeServices {
     },
     inspect: () => Promise.reject(new NotFoundError('there is no file behind this store')),
     cpuReport: () => Promise.resolve({ available: true, level: 'avx2', threads: 2 }),
-    hubUrl: () => 'http://127.0.0.1:9',
+    hubUrl: () => Promise.resolve('http://127.0.0.1:9'),
     createServer: (serveOptions) => {
       served.push(serveOptions);
       const port = serveOptions.port ?? 0;

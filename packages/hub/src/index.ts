@@ -1,4 +1,5 @@
 export { defaultModel, type DefaultModel } from './default-model.ts';
+export { hubEndpoint } from './sources/hugging-face.ts';
 export { formatSource, parseSource } from './parse-source.ts';
 export type { PullOptions, PullProgress } from './pull-options.ts';
 export type {

@@ -57,7 +57,7 @@ async function runChecks(network: boolean, context: CommandContext): Promise<Che
     checkMemory(),
     await checkStore(store),
     await checkDefaultModel(store),
-    ...(network ? await checkNetwork(services.hubUrl(context.env)) : []),
+    ...(network ? await checkNetwork(await services.hubUrl(context.env)) : []),
   ];
 }
 
