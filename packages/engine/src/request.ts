@@ -35,6 +35,7 @@ export class Request {
   readonly #queuedAt = performance.now();
   #startedAt: number | undefined;
   #firstTokenAt: number | undefined;
+  #lastTokenAt: number | undefined;
   #ended = false;
 
   constructor(parts: RequestParts) {
@@ -69,7 +70,8 @@ export class Request {
     if (maxTokens === 0) return { reason: 'length' };
     const id = this.#sampler.next(logits);
     this.sequence.tokens.push(id);
-    this.#firstTokenAt ??= performance.now();
+    this.#lastTokenAt = performance.now();
+    this.#firstTokenAt ??= this.#lastTokenAt;
     if (this.#endIds.has(id)) return { reason: 'stop' };
     const stop = this.#answer.push(id, logits);
     if (stop !== undefined) return { reason: 'stop', stop };
@@ -100,11 +102,11 @@ export class Request {
 
   #timing(): Timing {
     const now = performance.now();
-    const [started, first] = [this.#startedAt, this.#firstTokenAt];
+    const [started, first, last] = [this.#startedAt, this.#firstTokenAt, this.#lastTokenAt];
     return {
       queuedMs: (started ?? now) - this.#queuedAt,
       prefillMs: started === undefined ? 0 : (first ?? now) - started,
-      decodeMs: first === undefined ? 0 : now - first,
+      decodeMs: first === undefined || last === undefined ? 0 : last - first,
     };
   }
 }

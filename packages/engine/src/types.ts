@@ -2,13 +2,13 @@
 
 import type { ChatMessage } from '@steelyard/text';
 
-/** How the next token is chosen. Applied in this order: bias, penalties, temperature, top-k, typical cuts. */
+/** How the next token is chosen. Applied in this order: bias, penalties, temperature, top-k, top-p, min-p. */
 export interface SamplingOptions {
   /** 0 is greedy. Default 1. */
   readonly temperature?: number;
   /** Keep the k likeliest tokens; 0 keeps all. Default 0. */
   readonly topK?: number;
-  /** Keep the smallest set whose probability reaches p. Default 1. */
+  /** Keep the smallest set whose probability, of what top-k left, reaches p. Default 1. */
   readonly topP?: number;
   /** Drop tokens less likely than this share of the likeliest. Default 0. */
   readonly minP?: number;
@@ -30,18 +30,21 @@ export interface GenerateOptions {
   readonly maxTokens?: number;
   /** Strings that end the answer and are not part of it. */
   readonly stop?: readonly string[];
-  /** Continue past end-of-sequence tokens. Default false. */
+  /** Continue past end-of-sequence tokens, which are not part of the text. Default false. */
   readonly ignoreEos?: boolean;
   /** Report the log-probability of each token and of this many alternatives (0 to 20). */
   readonly logprobs?: number;
-  /** Also report log-probabilities of the prompt's tokens (`promptLogprobs` event). */
+  /**
+   * Also report log-probabilities of the prompt's tokens but the first, which nothing predicts (`promptLogprobs`
+   * event). Such a prompt is computed whole, without the prefix cache.
+   */
   readonly promptLogprobs?: boolean;
   readonly signal?: AbortSignal;
 }
 
 export interface TokenLogprob {
   readonly id: number;
-  /** The token's bytes as text; half characters show as U+FFFD. */
+  /** The token's bytes as text; half characters show as U+FFFD. Special tokens show as themselves. */
   readonly text: string;
   readonly bytes: Uint8Array;
   /** Natural logarithm, before temperature and cuts. */

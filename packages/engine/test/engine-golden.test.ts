@@ -63,6 +63,18 @@ for (const [name, create] of Object.entries(backends)) {
       expect(half.tokens.map((tokens) => tokens.length)).toEqual(whole.tokens.map((tokens) => tokens.length));
     });
 
+    it('parallel requests share pages that the same step fills', async () => {
+      const prompt = promptOf(9, 41);
+      const engine = await goldenEngine(backend);
+      const all = await Promise.all([1, 2, 3, 4].map(() => collect(engine.generate(prompt, greedy(12)))));
+      expect(all.map(({ finish }) => finish.usage.cachedTokens)).toEqual([0, 40, 40, 40]);
+      const alone = await goldenEngine(backend, { maxBatchTokens: 5, maxSequences: 1 });
+      const { tokens } = await collect(alone.generate(prompt, greedy(12)));
+      for (const result of all) expect(result.tokens).toEqual(tokens);
+      await engine.dispose();
+      await alone.dispose();
+    });
+
     it("a prompt's log-probabilities are those of transformers", async () => {
       const engine = await goldenEngine(backend);
       const bytes = readFileSync(join(goldenFolder, 'logits.f32'));
