@@ -78,7 +78,7 @@ async function fetchOverHttp(
   const key = keyOf(file.sha256 ?? file.origin.url);
   const onWait = (pid: number): void =>
     context.notice(`process ${pid} is downloading ${file.path} already; waiting for it`);
-  return withLock(layout.lock(key), { signal: context.signal, onWait }, async () => {
+  return withLock(layout.lock(`file-${key}`), { signal: context.signal, onWait }, async () => {
     if (file.sha256 !== undefined && (await hasBlob(layout, file.sha256, file.size))) {
       return alreadyHere(file.path, file.sha256, index, tools);
     }

@@ -39,7 +39,7 @@ export async function pull(source: string, options: PullOptions): Promise<Stored
   await makeFolders(layout);
   const asked = new Date().toISOString();
   const waited = { signal: options.signal, onWait: (pid: number) => options.onNotice?.(waiting(pid, text)) };
-  return withLock(layout.lock(keyOf(text)), waited, async () => {
+  return withLock(layout.lock(`pull-${keyOf(text)}`), waited, async () => {
     const made = await madeMeanwhile(options, text, asked);
     if (made) return made;
     const context = await openContext(layout, options);
@@ -106,7 +106,7 @@ async function carryOut(
     );
     if (!(result instanceof Array)) {
       meter.done();
-      return result as StoredModel;
+      return result;
     }
     if (tries === COMMIT_TRIES) {
       throw new FormatError(

@@ -57,7 +57,7 @@ function readEntries(zip: ZipFile, label: string): Promise<ZipEntry[]> {
         if (known) entries.push(known);
         zip.readEntry();
       } catch (error) {
-        reject(error as Error);
+        reject(error);
       }
     });
     zip.readEntry();

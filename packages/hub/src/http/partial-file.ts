@@ -4,11 +4,10 @@
  */
 
 import { createReadStream } from 'node:fs';
-import { open, readFile, rm, type FileHandle } from 'node:fs/promises';
+import { open, readFile, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { Digests } from '../digests.ts';
 import { writeFailure } from '../failures.ts';
 import type { PlannedFile } from '../pull-plan.ts';
-import { writeFileAtomic } from '../store/atomic-file.ts';
 
 /** A strong ETag or a date: what `If-Range` may carry. */
 export interface Validator {
@@ -74,7 +73,8 @@ export class PartialFile {
 
   async setValidator(validator: Validator | undefined): Promise<void> {
     this.#validator = validator;
-    if (validator) await writeFileAtomic(`${this.path}.json`, JSON.stringify(validator));
+    // Not synced: lost or torn it only costs the resume, and the connection must not wait for the disk.
+    if (validator) await writeFile(`${this.path}.json`, JSON.stringify(validator));
     else await rm(`${this.path}.json`, { force: true });
   }
 

