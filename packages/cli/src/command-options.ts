@@ -4,7 +4,7 @@ import { Option, type Command } from 'commander';
 import type { SamplingOptions } from '@steelyard/engine';
 import type { BackendName } from '@steelyard/engine/node';
 import { UsageError } from './errors.ts';
-import { SAMPLING_SETTINGS, changeSetting, parseNumber } from './sampling-options.ts';
+import { DEFAULT_SAMPLING, SAMPLING_SETTINGS, changeSetting, parseNumber } from './sampling-options.ts';
 import type { ModelOptions } from './services.ts';
 import { parseBytes } from './terminal/format.ts';
 
@@ -73,7 +73,7 @@ export function addGenerationOptions(command: Command): Command {
 
 /** @throws UsageError for a value out of range */
 export function samplingOptions(flags: Readonly<Record<string, unknown>>): SamplingOptions {
-  let sampling: SamplingOptions = {};
+  let sampling: SamplingOptions = DEFAULT_SAMPLING;
   for (const name of Object.keys(SAMPLING_SETTINGS)) {
     const value = flags[name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())];
     if (typeof value === 'string') sampling = changeSetting(sampling, name, value);

@@ -11,17 +11,25 @@ interface Setting {
   readonly integer?: true;
 }
 
+/** What people get who set nothing: small models ramble at the API's default of 1. */
+export const DEFAULT_SAMPLING: SamplingOptions = { temperature: 0.5, topP: 0.9 };
+
 const MAX_SEED = Number.MAX_SAFE_INTEGER;
 
 export const SAMPLING_SETTINGS: Readonly<Record<string, Setting>> = {
   temperature: {
     key: 'temperature',
-    doc: '0 always takes the likeliest token (default 1)',
+    doc: '0 always takes the likeliest token (default 0.5)',
     min: 0,
     max: 100,
   },
   top_k: { key: 'topK', doc: 'choose among the k likeliest; 0 for all', min: 0, max: 1e9, integer: true },
-  top_p: { key: 'topP', doc: 'choose among the likeliest that together reach p (default 1)', min: 0, max: 1 },
+  top_p: {
+    key: 'topP',
+    doc: 'choose among the likeliest that together reach p (default 0.9)',
+    min: 0,
+    max: 1,
+  },
   min_p: { key: 'minP', doc: 'drop tokens below this share of the likeliest (default 0)', min: 0, max: 1 },
   seed: { key: 'seed', doc: 'same seed, same answer', min: 0, max: MAX_SEED, integer: true },
   repetition_penalty: {
@@ -59,7 +67,13 @@ export function parseNumber(
   return value;
 }
 
-/** `sampling` with one setting changed; `default` removes it. @throws UsageError for unknown names and values */
+/** The default of one setting, if it has one. */
+function defaultOf(key: Setting['key']): SamplingOptions {
+  const value = DEFAULT_SAMPLING[key];
+  return value === undefined ? {} : { [key]: value };
+}
+
+/** `sampling` with one setting changed; `default` restores it. @throws UsageError for unknown names and values */
 export function changeSetting(sampling: SamplingOptions, name: string, text: string): SamplingOptions {
   const setting = SAMPLING_SETTINGS[name];
   if (!setting) {
@@ -68,5 +82,7 @@ export function changeSetting(sampling: SamplingOptions, name: string, text: str
     );
   }
   const { [setting.key]: _old, ...rest } = sampling;
-  return text === 'default' ? rest : { ...rest, [setting.key]: parseNumber(name, text, setting) };
+  return text === 'default'
+    ? { ...defaultOf(setting.key), ...rest }
+    : { ...rest, [setting.key]: parseNumber(name, text, setting) };
 }

@@ -31,6 +31,9 @@ interface StreamEvent {
   readonly timings?: { readonly decode_ms: number };
 }
 
+/** Small models ramble at the API's default temperature of 1. */
+const SAMPLING = { temperature: 0.5, top_p: 0.9 };
+
 /** A failure in words for the person at the page: what happened and what to do. */
 export class ChatError extends Error {}
 
@@ -57,6 +60,7 @@ export async function streamAnswer(
     body: JSON.stringify({
       model,
       messages: turns,
+      ...SAMPLING,
       stream: true,
       stream_options: { include_usage: true },
     }),
