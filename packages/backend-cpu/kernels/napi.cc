@@ -5,6 +5,7 @@
 #include <cstring>
 #include <algorithm>
 #include <memory>
+#include <mutex>
 
 #include "executor.h"
 #include "platform.h"
@@ -23,22 +24,35 @@ extern const KernelTable kTable;
 #endif
 namespace {
 
-// Bytes that JavaScript holds a handle to: a mapped file, a copied weight, or a state.
-struct Memory {
+// A mapped file, a copied weight, or a state.
+struct Pages {
   char* data = nullptr;
   size_t bytes = 0;
   bool mapped = false;
 
-  void release() {
+  ~Pages() {
     if (data && mapped) unmap_file(data, bytes);
     if (data && !mapped) free_pages(data, bytes);
-    data = nullptr;
-    bytes = 0;
   }
 };
 
-struct Compiled {
+struct Program {
   Executable executable;
+  // What its tape points into stays, even when JavaScript has released it too early.
+  std::vector<std::shared_ptr<Pages>> pages;
+  std::mutex one_run;
+};
+
+// What JavaScript's handles point to; null after release.
+struct Memory {
+  static constexpr uint32_t kTag = 0x4d454d31;
+  uint32_t tag = kTag;
+  std::shared_ptr<Pages> pages;
+};
+struct Compiled {
+  static constexpr uint32_t kTag = 0x45584531;
+  uint32_t tag = kTag;
+  std::shared_ptr<Program> program;
 };
 
 void fail(napi_env env, const std::string& message) { napi_throw_error(env, nullptr, message.c_str()); }
@@ -46,25 +60,37 @@ void fail(napi_env env, const std::string& message) { napi_throw_error(env, null
 template <size_t N>
 bool arguments(napi_env env, napi_callback_info info, napi_value (&args)[N]) {
   size_t count = N;
-  return napi_get_cb_info(env, info, &count, args, nullptr, nullptr) == napi_ok && count == N;
+  bool fits = napi_get_cb_info(env, info, &count, args, nullptr, nullptr) == napi_ok && count == N;
+  if (!fits) fail(env, "expected " + std::to_string(N) + " arguments");
+  return fits;
 }
 
+// The struct behind a handle of this addon; null, with an exception, for anything else.
 template <class T>
 T* handle(napi_env env, napi_value value) {
   void* p = nullptr;
-  napi_get_value_external(env, value, &p);
-  return static_cast<T*>(p);
+  bool ours = napi_get_value_external(env, value, &p) == napi_ok && p && static_cast<T*>(p)->tag == T::kTag;
+  if (!ours) fail(env, "the argument is not a handle of the right kind");
+  return ours ? static_cast<T*>(p) : nullptr;
 }
 
-napi_value external(napi_env env, Memory* memory) {
+Pages* pages_of(napi_env env, napi_value value) {
+  Memory* memory = handle<Memory>(env, value);
+  if (memory && !memory->pages) fail(env, "the memory was released");
+  return memory ? memory->pages.get() : nullptr;
+}
+
+Program* program_of(napi_env env, napi_value value) {
+  Compiled* compiled = handle<Compiled>(env, value);
+  if (compiled && !compiled->program) fail(env, "the executable was released");
+  return compiled ? compiled->program.get() : nullptr;
+}
+
+template <class T>
+napi_value external(napi_env env, std::unique_ptr<T> owned) {
   napi_value value = nullptr;
-  napi_create_external(
-      env, memory,
-      [](napi_env, void* p, void*) {
-        static_cast<Memory*>(p)->release();
-        delete static_cast<Memory*>(p);
-      },
-      nullptr, &value);
+  napi_finalize drop = [](napi_env, void* p, void*) { delete static_cast<T*>(p); };
+  if (napi_create_external(env, owned.get(), drop, nullptr, &value) == napi_ok) owned.release();
   return value;
 }
 
@@ -82,14 +108,14 @@ int64_t integer(napi_env env, napi_value value) {
   return n;
 }
 
-// Bytes of a typed array.
+// Bytes of an array of 8-bit or 32-bit elements; none of anything else.
 Buffer bytes_of(napi_env env, napi_value value) {
   napi_typedarray_type type;
   size_t length = 0, offset = 0;
   void* data = nullptr;
   napi_value buffer;
   if (napi_get_typedarray_info(env, value, &type, &length, &data, &buffer, &offset) != napi_ok) return {};
-  size_t size = type == napi_uint8_array || type == napi_int8_array ? 1 : 4;
+  size_t size = type == napi_uint8_array || type == napi_int8_array ? 1 : type == napi_int32_array || type == napi_float32_array ? 4 : 0;
   return {static_cast<char*>(data), length * size};
 }
 
@@ -105,50 +131,60 @@ napi_value map_file_js(napi_env env, napi_callback_info info) {
   napi_value args[1];
   if (!arguments(env, info, args)) return nullptr;
   std::string problem;
-  auto memory = std::make_unique<Memory>();
-  memory->mapped = true;
-  memory->data = const_cast<char*>(map_file(text(env, args[0]).c_str(), &memory->bytes, &problem));
-  if (!memory->data) {
+  auto pages = std::make_shared<Pages>();
+  pages->mapped = true;
+  pages->data = const_cast<char*>(map_file(text(env, args[0]).c_str(), &pages->bytes, &problem));
+  if (!pages->data) {
     fail(env, problem);
     return nullptr;
   }
-  return external(env, memory.release());
+  return external(env, std::unique_ptr<Memory>(new Memory{Memory::kTag, std::move(pages)}));
 }
 
 // allocate(bytes) -> handle, zero-filled
 napi_value allocate_js(napi_env env, napi_callback_info info) {
   napi_value args[1];
   if (!arguments(env, info, args)) return nullptr;
-  auto memory = std::make_unique<Memory>();
-  memory->bytes = (size_t)std::max<int64_t>(1, integer(env, args[0]));
-  memory->data = allocate_pages(memory->bytes);
-  if (!memory->data) {
-    fail(env, "cannot allocate " + std::to_string(memory->bytes) + " bytes");
+  auto pages = std::make_shared<Pages>();
+  pages->bytes = (size_t)std::max<int64_t>(1, integer(env, args[0]));
+  pages->data = allocate_pages(pages->bytes);
+  if (!pages->data) {
+    fail(env, "cannot allocate " + std::to_string(pages->bytes) + " bytes");
     return nullptr;
   }
-  return external(env, memory.release());
+  return external(env, std::unique_ptr<Memory>(new Memory{Memory::kTag, std::move(pages)}));
 }
 
-// release(handle)
+// release(handle): the memory goes when no executable needs it either
 napi_value release_js(napi_env env, napi_callback_info info) {
   napi_value args[1];
-  if (arguments(env, info, args)) handle<Memory>(env, args[0])->release();
+  Memory* memory = arguments(env, info, args) ? handle<Memory>(env, args[0]) : nullptr;
+  if (memory) memory->pages.reset();
   return nullptr;
 }
 
-bool inside(const Memory& memory, int64_t offset, size_t bytes) {
-  return offset >= 0 && (size_t)offset <= memory.bytes && bytes <= memory.bytes - (size_t)offset;
+// releaseExecutable(handle): the executable goes when no run needs it
+napi_value release_executable_js(napi_env env, napi_callback_info info) {
+  napi_value args[1];
+  Compiled* compiled = arguments(env, info, args) ? handle<Compiled>(env, args[0]) : nullptr;
+  if (compiled) compiled->program.reset();
+  return nullptr;
+}
+
+bool inside(const Pages& pages, int64_t offset, size_t bytes) {
+  return offset >= 0 && (size_t)offset <= pages.bytes && bytes <= pages.bytes - (size_t)offset;
 }
 
 // read(handle, offset, Uint8Array): copies out
 napi_value read_js(napi_env env, napi_callback_info info) {
   napi_value args[3];
   if (!arguments(env, info, args)) return nullptr;
-  Memory* memory = handle<Memory>(env, args[0]);
+  Pages* pages = pages_of(env, args[0]);
+  if (!pages) return nullptr;
   int64_t offset = integer(env, args[1]);
   Buffer to = bytes_of(env, args[2]);
-  if (!inside(*memory, offset, to.bytes)) fail(env, "the range lies outside the memory");
-  else if (to.bytes) std::memcpy(to.data, memory->data + offset, to.bytes);
+  if (!inside(*pages, offset, to.bytes)) fail(env, "the range lies outside the memory");
+  else if (to.bytes) std::memcpy(to.data, pages->data + offset, to.bytes);
   return nullptr;
 }
 
@@ -156,11 +192,12 @@ napi_value read_js(napi_env env, napi_callback_info info) {
 napi_value write_js(napi_env env, napi_callback_info info) {
   napi_value args[3];
   if (!arguments(env, info, args)) return nullptr;
-  Memory* memory = handle<Memory>(env, args[0]);
+  Pages* pages = pages_of(env, args[0]);
+  if (!pages) return nullptr;
   int64_t offset = integer(env, args[1]);
   Buffer from = bytes_of(env, args[2]);
-  if (memory->mapped || !inside(*memory, offset, from.bytes)) fail(env, "the range cannot be written");
-  else if (from.bytes) std::memcpy(memory->data + offset, from.data, from.bytes);
+  if (pages->mapped || !inside(*pages, offset, from.bytes)) fail(env, "the range cannot be written");
+  else if (from.bytes) std::memcpy(pages->data + offset, from.data, from.bytes);
   return nullptr;
 }
 
@@ -183,54 +220,67 @@ napi_value level_js(napi_env env, napi_callback_info info) {
   return result;
 }
 
-// Handles and byte ranges: [handle, offset, bytes] flattened.
-std::vector<Buffer> buffers(napi_env env, napi_value array) {
+// features() -> names of the instruction sets that levels are chosen by
+napi_value features_js(napi_env env, napi_callback_info) {
+  napi_value result = nullptr;
+  std::string names = cpu_features().names;
+  napi_create_string_utf8(env, names.c_str(), names.size(), &result);
+  return result;
+}
+
+// Handles and byte ranges: [handle, offset, bytes] flattened. False, with an exception, when one is no good.
+bool buffers(napi_env env, napi_value array, std::vector<Buffer>* result, std::vector<std::shared_ptr<Pages>>* owners) {
   uint32_t length = 0;
   napi_get_array_length(env, array, &length);
-  std::vector<Buffer> result;
   for (uint32_t i = 0; i + 2 < length; i += 3) {
     napi_value h, offset, bytes;
     napi_get_element(env, array, i, &h);
     napi_get_element(env, array, i + 1, &offset);
     napi_get_element(env, array, i + 2, &bytes);
-    Memory* memory = handle<Memory>(env, h);
+    Pages* pages = pages_of(env, h);
+    if (!pages) return false;
     int64_t at = integer(env, offset);
     size_t size = (size_t)integer(env, bytes);
-    result.push_back(memory && inside(*memory, at, size) ? Buffer{memory->data + at, size} : Buffer{});
+    if (!inside(*pages, at, size)) {
+      fail(env, "a tensor lies outside its memory: bytes " + std::to_string(at) + " to " + std::to_string(at + (int64_t)size) + " of " + std::to_string(pages->bytes));
+      return false;
+    }
+    result->push_back({pages->data + at, size});
+    owners->push_back(handle<Memory>(env, h)->pages);
   }
-  return result;
+  return true;
 }
 
-// compile(tape, weights, states, limits, threads, int8Activations, level) -> handle
+// compile(tape, weights, states, limits, threads, int8Activations, level, poison) -> handle
 napi_value compile_js(napi_env env, napi_callback_info info) {
-  napi_value args[7], result = nullptr;
+  napi_value args[8];
   if (!arguments(env, info, args)) return nullptr;
+  auto program = std::make_shared<Program>();
   CompileInput input;
   input.tape = ints(env, args[0]);
-  input.weights = buffers(env, args[1]);
-  input.states = buffers(env, args[2]);
+  if (!buffers(env, args[1], &input.weights, &program->pages) || !buffers(env, args[2], &input.states, &program->pages)) return nullptr;
   input.limits = ints(env, args[3]);
   input.threads = (int)integer(env, args[4]);
   napi_get_value_bool(env, args[5], &input.int8_activations);
   input.table = table_of(text(env, args[6]));
+  napi_get_value_bool(env, args[7], &input.poison);
   if (!input.table) {
     fail(env, "this processor has no " + text(env, args[6]));
     return nullptr;
   }
-  auto compiled = std::make_unique<Compiled>();
-  std::string problem = compiled->executable.compile(std::move(input));
+  std::string problem = program->executable.compile(std::move(input));
   if (!problem.empty()) {
     fail(env, problem);
     return nullptr;
   }
-  napi_create_external(env, compiled.release(), [](napi_env, void* p, void*) { delete static_cast<Compiled*>(p); }, nullptr, &result);
-  return result;
+  return external(env, std::unique_ptr<Compiled>(new Compiled{Compiled::kTag, std::move(program)}));
 }
 
 // temporaryBytes(executable) -> number
 napi_value temporary_bytes_js(napi_env env, napi_callback_info info) {
   napi_value args[1], result = nullptr;
-  if (arguments(env, info, args)) napi_create_int64(env, (int64_t)handle<Compiled>(env, args[0])->executable.temporary_bytes(), &result);
+  Program* program = arguments(env, info, args) ? program_of(env, args[0]) : nullptr;
+  if (program) napi_create_int64(env, (int64_t)program->executable.temporary_bytes(), &result);
   return result;
 }
 
@@ -238,64 +288,69 @@ napi_value temporary_bytes_js(napi_env env, napi_callback_info info) {
 napi_value read_arena_js(napi_env env, napi_callback_info info) {
   napi_value args[3];
   if (!arguments(env, info, args)) return nullptr;
-  Buffer arena = handle<Compiled>(env, args[0])->executable.arena(), to = bytes_of(env, args[2]);
+  Program* program = program_of(env, args[0]);
+  if (!program) return nullptr;
+  Buffer arena = program->executable.arena(), to = bytes_of(env, args[2]);
   int64_t offset = integer(env, args[1]);
-  if (offset < 0 || (size_t)offset + to.bytes > arena.bytes) fail(env, "the output lies outside the arena");
-  else std::memcpy(to.data, arena.data + offset, to.bytes);
+  if (offset < 0 || (size_t)offset > arena.bytes || to.bytes > arena.bytes - (size_t)offset) fail(env, "the output lies outside the arena");
+  else if (to.bytes) std::memcpy(to.data, arena.data + offset, to.bytes);
   return nullptr;
 }
 
 struct RunJob {
-  Compiled* compiled;
+  std::shared_ptr<Program> program;
   std::vector<int32_t> dims;
-  std::vector<Buffer> inputs;
+  // Copies: JavaScript goes on while the run checks and reads them.
+  std::vector<std::vector<int32_t>> inputs;
   std::string problem;
   napi_async_work work = nullptr;
   napi_deferred deferred = nullptr;
-  napi_ref keep = nullptr;
+
+  void execute() {
+    std::vector<Buffer> buffers;
+    for (std::vector<int32_t>& input : inputs) buffers.push_back({(char*)input.data(), input.size() * 4});
+    std::lock_guard<std::mutex> lock(program->one_run);
+    problem = program->executable.run(dims, buffers);
+  }
 };
+
+// Settles the promise and ends the job.
+void finish(napi_env env, napi_status status, void* p) {
+  std::unique_ptr<RunJob> job(static_cast<RunJob*>(p));
+  napi_value value = nullptr, message = nullptr;
+  if (status != napi_ok) job->problem = "the run was cancelled";
+  if (job->problem.empty()) {
+    napi_get_undefined(env, &value);
+    napi_resolve_deferred(env, job->deferred, value);
+  } else {
+    napi_create_string_utf8(env, job->problem.c_str(), job->problem.size(), &message);
+    napi_create_error(env, nullptr, message, &value);
+    napi_reject_deferred(env, job->deferred, value);
+  }
+  napi_delete_async_work(env, job->work);
+}
 
 // run(executable, dims, inputs) -> Promise
 napi_value run_js(napi_env env, napi_callback_info info) {
   napi_value args[3], promise = nullptr, name;
   if (!arguments(env, info, args)) return nullptr;
+  if (!program_of(env, args[0])) return nullptr;
   auto job = std::make_unique<RunJob>();
-  job->compiled = handle<Compiled>(env, args[0]);
+  job->program = handle<Compiled>(env, args[0])->program;
   job->dims = ints(env, args[1]);
   uint32_t count = 0;
   napi_get_array_length(env, args[2], &count);
   for (uint32_t i = 0; i < count; i++) {
     napi_value input;
     napi_get_element(env, args[2], i, &input);
-    job->inputs.push_back(bytes_of(env, input));
+    job->inputs.push_back(ints(env, input));
   }
-  // The arguments hold executable and inputs: keep them until the run has ended.
-  napi_value kept;
-  napi_create_array_with_length(env, 2, &kept);
-  napi_set_element(env, kept, 0, args[0]);
-  napi_set_element(env, kept, 1, args[2]);
-  napi_create_reference(env, kept, 1, &job->keep);
   napi_create_promise(env, &job->deferred, &promise);
   napi_create_string_utf8(env, "steelyard.run", NAPI_AUTO_LENGTH, &name);
   RunJob* raw = job.release();
-  napi_create_async_work(
-      env, nullptr, name, [](napi_env, void* p) { RunJob* j = static_cast<RunJob*>(p); j->problem = j->compiled->executable.run(j->dims, j->inputs); },
-      [](napi_env env, napi_status, void* p) {
-        std::unique_ptr<RunJob> j(static_cast<RunJob*>(p));
-        napi_value value = nullptr, message = nullptr;
-        if (j->problem.empty()) {
-          napi_get_undefined(env, &value);
-          napi_resolve_deferred(env, j->deferred, value);
-        } else {
-          napi_create_string_utf8(env, j->problem.c_str(), j->problem.size(), &message);
-          napi_create_error(env, nullptr, message, &value);
-          napi_reject_deferred(env, j->deferred, value);
-        }
-        napi_delete_reference(env, j->keep);
-        napi_delete_async_work(env, j->work);
-      },
-      raw, &raw->work);
-  napi_queue_async_work(env, raw->work);
+  auto execute = [](napi_env, void* p) { static_cast<RunJob*>(p)->execute(); };
+  bool queued = napi_create_async_work(env, nullptr, name, execute, finish, raw, &raw->work) == napi_ok && napi_queue_async_work(env, raw->work) == napi_ok;
+  if (!queued) finish(env, napi_cancelled, raw);
   return promise;
 }
 
@@ -304,7 +359,7 @@ napi_value init(napi_env env, napi_value exports) {
     const char* name;
     napi_callback fn;
   } functions[] = {
-      {"mapFile", map_file_js}, {"allocate", allocate_js}, {"release", release_js}, {"read", read_js}, {"write", write_js}, {"level", level_js},
+      {"mapFile", map_file_js}, {"allocate", allocate_js}, {"release", release_js}, {"releaseExecutable", release_executable_js}, {"read", read_js}, {"write", write_js}, {"level", level_js}, {"features", features_js},
       {"compile", compile_js},  {"temporaryBytes", temporary_bytes_js}, {"readArena", read_arena_js}, {"run", run_js},
   };
   for (const auto& f : functions) {

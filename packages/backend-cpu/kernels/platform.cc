@@ -40,15 +40,34 @@ const char* map_file(const char* path, size_t* bytes, std::string* problem) {
 
 void unmap_file(const char* data, size_t bytes) { munmap((void*)data, bytes); }
 
+#if defined(__x86_64__)
+// __builtin_cpu_supports takes literals only.
+#define SY_FEATURE(name)                  \
+  if (__builtin_cpu_supports(name)) {     \
+    f.names += f.names.empty() ? "" : " "; \
+    f.names += name;                      \
+  } else                                  \
+    missing += " " name " ";
+
 CpuFeatures cpu_features() {
   CpuFeatures f;
-#if defined(__x86_64__)
+  std::string missing;
   __builtin_cpu_init();
-  f.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-  f.avx512 = f.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni");
-#endif
+  SY_FEATURE("avx2")
+  SY_FEATURE("fma")
+  SY_FEATURE("f16c")
+  f.avx2 = missing.empty();
+  SY_FEATURE("avx512f")
+  SY_FEATURE("avx512bw")
+  SY_FEATURE("avx512vl")
+  SY_FEATURE("avx512dq")
+  SY_FEATURE("avx512vnni")
+  f.avx512 = missing.empty();
+  SY_FEATURE("avx512bf16")
   return f;
 }
+#else
+CpuFeatures cpu_features() { return {}; }
+#endif
 
 }  // namespace steelyard

@@ -16,6 +16,7 @@ void unmap_file(const char* data, size_t bytes);
 struct CpuFeatures {
   bool avx2 = false;        // with FMA and F16C
   bool avx512 = false;      // F, BW, VL, DQ and VNNI
+  std::string names;        // of all that were asked for and found, separated by spaces
 };
 CpuFeatures cpu_features();
 

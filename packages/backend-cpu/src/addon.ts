@@ -17,11 +17,15 @@ export interface NativeExecutable {
 export interface Addon {
   mapFile(path: string): NativeMemory;
   allocate(bytes: number): NativeMemory;
+  /** The memory goes when no executable needs it either. */
   release(handle: NativeMemory): void;
+  releaseExecutable(executable: NativeExecutable): void;
   read(handle: NativeMemory, offset: number, to: Uint8Array): void;
   write(handle: NativeMemory, offset: number, from: Uint8Array): void;
   /** The level used for a name (`''` for the best), undefined when the processor lacks it. */
   level(name: string): string | undefined;
+  /** Instruction sets that the processor has, separated by spaces. */
+  features(): string;
   /** Weights and states as flat lists of handle, byte offset, bytes. */
   compile(
     tape: Int32Array,
@@ -31,6 +35,8 @@ export interface Addon {
     threads: number,
     int8Activations: boolean,
     level: string,
+    /** Fill temporaries with NaN before each run, for tests. */
+    poison: boolean,
   ): NativeExecutable;
   temporaryBytes(executable: NativeExecutable): number;
   readArena(executable: NativeExecutable, offset: number, to: Float32Array): void;

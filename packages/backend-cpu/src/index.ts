@@ -1,7 +1,2 @@
-export {
-  cpuAvailability,
-  createCpuBackend,
-  type CpuAvailability,
-  type CpuLevel,
-  type CpuOptions,
-} from './cpu-backend.ts';
+export { cpuAvailability, type CpuAvailability } from './availability.ts';
+export { createCpuBackend, type CpuLevel, type CpuOptions } from './cpu-backend.ts';
