@@ -7,17 +7,17 @@
  * llama.cpp comes from `npm --prefix bench ci --ignore-scripts`; without it the peer's column is left out.
  */
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createCpuBackend } from '../packages/backend-cpu/dist/index.js';
 import { createReferenceBackend } from '../packages/backend-reference/dist/index.js';
 import { tokenizerFromGguf } from '../packages/text/dist/index.js';
 import { openModel } from '../packages/formats/dist/node/index.js';
-import { defaultModelPath } from './default-model.mjs';
+
 import { logitsOf } from './step-logits.mjs';
 import { openLlamaCpp } from './llama-cpp.mjs';
 
-const CHUNK = 64;
+const CHUNK = 256;
 
 const { values: options } = parseArgs({
   options: {
@@ -28,7 +28,7 @@ const { values: options } = parseArgs({
   },
 });
 
-const path = options.model ?? (await defaultModelPath());
+const path = options.model ?? (await (await import('./default-model.mjs')).defaultModelPath());
 const file = openModel(path);
 if (file.format !== 'gguf') throw new Error(`${path}: the peer reads GGUF only; give a .gguf file`);
 const text = readFileSync(new URL('data/english.txt', import.meta.url), 'utf8');
