@@ -52,5 +52,7 @@ export interface PullContext {
   readonly signal: AbortSignal | undefined;
   /** A folder of this pull alone, removed at its end. */
   readonly temporary: string;
+  /** Run at the end of the pull, before `temporary` goes: open archives are closed so. */
+  readonly cleanups: (() => void)[];
   notice(text: string): void;
 }

@@ -51,6 +51,7 @@ export async function pull(source: string, options: PullOptions): Promise<Stored
     } catch (error) {
       throw options.signal?.aborted ? abortedError() : error;
     } finally {
+      for (const cleanup of context.cleanups) cleanup();
       await client.close();
       await rm(context.temporary, { recursive: true, force: true });
     }
@@ -170,6 +171,7 @@ async function openContext(layout: StoreLayout, options: PullOptions): Promise<P
     env: options.env ?? process.env,
     signal: options.signal,
     temporary,
+    cleanups: [],
     notice: (text) => options.onNotice?.(text),
   };
 }

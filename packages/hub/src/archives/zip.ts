@@ -57,7 +57,7 @@ function readEntries(zip: ZipFile, label: string): Promise<ZipEntry[]> {
         if (known) entries.push(known);
         zip.readEntry();
       } catch (error) {
-        reject(error);
+        reject(error instanceof Error ? error : new Error(String(error)));
       }
     });
     zip.readEntry();

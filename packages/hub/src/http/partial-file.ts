@@ -40,19 +40,28 @@ export class PartialFile {
   ): Promise<PartialFile> {
     const partial = new PartialFile(path, folder, file);
     partial.#handle = await open(path, 'a+');
-    partial.#validator = await readValidator(`${path}.json`);
-    const { size } = await partial.#handle.stat();
-    const mayResume =
-      partial.#validator !== undefined || file.sha256 !== undefined || file.gitSha1 !== undefined;
-    if (size > 0 && (!mayResume || (file.size !== undefined && size > file.size))) await partial.restart();
-    else if (size > 0) {
-      const stream = createReadStream(path, { highWaterMark: 1 << 20, signal });
-      for await (const chunk of stream as AsyncIterable<Buffer>) {
-        partial.#digests.update(chunk);
-        onBytes(chunk.length);
-      }
+    try {
+      await partial.#takeUp(onBytes, signal);
+    } catch (error) {
+      await partial.close();
+      throw error;
     }
     return partial;
+  }
+
+  async #takeUp(onBytes: (count: number) => void, signal: AbortSignal | undefined): Promise<void> {
+    const file = this.#file;
+    this.#validator = await readValidator(`${this.path}.json`);
+    const size = (await this.#handle?.stat())?.size ?? 0;
+    if (size === 0) return;
+    const mayResume =
+      this.#validator !== undefined || file.sha256 !== undefined || file.gitSha1 !== undefined;
+    if (!mayResume || (file.size !== undefined && size > file.size)) return this.restart();
+    const stream = createReadStream(this.path, { highWaterMark: 1 << 20, signal });
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      this.#digests.update(chunk);
+      onBytes(chunk.length);
+    }
   }
 
   /** Bytes here and hashed. */

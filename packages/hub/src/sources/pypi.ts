@@ -3,8 +3,8 @@
  * are taken: source packages would run their build. Packages that carry a model cut in parts are followed (`isPartOf`).
  */
 
-import { mkdir, readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { CapacityError, FormatError, NetworkError, NotFoundError, UnsupportedError } from '@steelyard/core';
 import { openZip } from '../archives/zip.ts';
 import { formatSource } from '../parse-source.ts';
@@ -30,28 +30,29 @@ const PIPS: readonly Pip[] = [
 export async function planPypi(source: PackageSource, context: PullContext): Promise<PullPlan> {
   const text = formatSource(source);
   const pip = await findPip(context, text);
-  const queue = [source.version === undefined ? source.package : `${source.package}==${source.version}`];
+  const known = new Set<string>();
+  let wanted = [source.version === undefined ? source.package : `${source.package}==${source.version}`];
   const entries: PackageEntry[] = [];
   let main: WheelFacts | undefined;
-  for (let at = 0; at < queue.length; at++) {
-    const wheel = await downloadWheel(pip, queue, at, context, text);
-    const read = await readWheel(await openZip(wheel, labelOf(wheel)), labelOf(wheel));
-    main ??= read.facts;
-    entries.push(...read.entries.filter((entry) => isModelFile(entry.path) || isPartOrSums(entry.path)));
-    for (const requirement of read.facts.requires) {
-      if (isPartOf(source.package, requirement.name) && !queue.includes(requirement.text))
-        queue.push(requirement.text);
-    }
-    if (queue.length > MAX_PARTS) {
+  while (wanted.length > 0) {
+    for (const requirement of wanted) known.add(requirement);
+    if (known.size > MAX_PARTS) {
       throw new FormatError(`${text}: more than ${MAX_PARTS} packages; expected a model in fewer parts`);
     }
+    const next = new Set<string>();
+    for (const wheel of await downloadWheels(pip, wanted, known.size, context, text)) {
+      const archive = await openZip(wheel, basename(wheel));
+      context.cleanups.push(() => archive.close());
+      const read = await readWheel(archive, basename(wheel));
+      main ??= read.facts;
+      entries.push(...read.entries.filter((entry) => isModelFile(entry.path) || isPartOrSums(entry.path)));
+      for (const { name, text: part } of read.facts.requires)
+        if (isPartOf(source.package, name)) next.add(part);
+    }
+    wanted = [...next].filter((requirement) => !known.has(requirement));
   }
   const metadata = { package: source.package, ...(main?.version ? { version: main.version } : {}) };
   return planPackage(source, text, entries, { license: main?.license, metadata });
-}
-
-function labelOf(path: string): string {
-  return path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
 }
 
 async function findPip(context: PullContext, source: string): Promise<Pip> {
@@ -66,55 +67,61 @@ async function findPip(context: PullContext, source: string): Promise<Pip> {
   );
 }
 
-/** Downloads number `at` of the requirements into a folder of its own. @returns the wheel's path */
-async function downloadWheel(
+/** Downloads packages into a folder of their own; `id` names it. @returns the wheels' paths */
+async function downloadWheels(
   pip: Pip,
   requirements: readonly string[],
-  at: number,
+  id: number,
   context: PullContext,
   source: string,
-): Promise<string> {
-  const requirement = requirements[at] ?? '';
-  const folder = join(context.temporary, `wheel-${at}`);
+): Promise<string[]> {
+  const folder = join(context.temporary, `wheels-${id}`);
   await mkdir(folder);
-  const meter = new ProgressMeter([{ path: requirement }], (progress) =>
-    context.options.onProgress?.({ ...progress, fileIndex: at, fileCount: requirements.length }),
+  const meter = new ProgressMeter(
+    requirements.map((path) => ({ path })),
+    context.options.onProgress,
   );
   meter.set('download', 0, 0);
-  let result = await runPip(pip, requirement, folder, 'raw', meter, context);
+  let result = await runPip(pip, requirements, folder, 'raw', meter, context);
   // pip before 24.1 has no progress for machines.
   if (result.status === 2 && /progress-bar|invalid choice/.test(result.stderr)) {
-    result = await runPip(pip, requirement, folder, 'off', meter, context);
+    result = await runPip(pip, requirements, folder, 'off', meter, context);
   }
-  if (result.status !== 0) throw pipFailure(result, requirement, source);
-  const wheel = (await readdir(folder)).find((name) => name.endsWith('.whl'));
-  if (wheel === undefined) throw new FormatError(`${source}: pip downloaded no wheel of ${requirement}`);
-  const { size } = await stat(join(folder, wheel));
-  meter.set('download', 0, size);
-  return join(folder, wheel);
+  if (result.status !== 0) throw pipFailure(result, requirements.join(', '), source);
+  const wheels = (await readdir(folder)).filter((name) => name.endsWith('.whl')).sort();
+  if (wheels.length !== requirements.length) {
+    throw new FormatError(`${source}: pip downloaded ${wheels.length} wheels for ${requirements.join(', ')}`);
+  }
+  return wheels.map((wheel) => join(folder, wheel));
 }
 
 function runPip(
   pip: Pip,
-  requirement: string,
+  requirements: readonly string[],
   folder: string,
   bar: 'raw' | 'off',
   meter: ProgressMeter,
   context: PullContext,
 ): Promise<CommandResult> {
   const [command, ...first] = pip;
+  let index = 0;
   let before = 0;
   const onLine = (line: string): void => {
     const [, received, total] = /^Progress (\d+) of (\d+)/.exec(line) ?? [];
     if (received === undefined) return;
-    if (Number(total) > 0) meter.setSize(0, Number(total));
-    meter.add('download', 0, Math.max(Number(received) - before, 0));
+    // pip does not name the file; a count that falls belongs to the next one.
+    if (Number(received) < before) {
+      index = Math.min(index + 1, requirements.length - 1);
+      before = 0;
+    }
+    if (Number(total) > 0) meter.setSize(index, Number(total));
+    meter.add('download', index, Number(received) - before);
     before = Number(received);
   };
   const args = ['download', '--no-deps', '--only-binary=:all:', '--dest', folder, '--no-input'];
   return runCommand(
     command,
-    [...first, ...args, '--disable-pip-version-check', '--progress-bar', bar, '--', requirement],
+    [...first, ...args, '--disable-pip-version-check', '--progress-bar', bar, '--', ...requirements],
     {
       // pip unpacks its downloads where TMPDIR says; a small /tmp must not decide over a large model.
       env: { ...context.env, TMPDIR: context.temporary, PYTHONUNBUFFERED: '1', PYTHONUTF8: '1' },

@@ -43,6 +43,8 @@ export async function publishBlob(layout: StoreLayout, file: string, sha256: str
 export async function placeBlob(layout: StoreLayout, sha256: string, path: string): Promise<void> {
   const blob = layout.blob(sha256);
   await mkdir(dirname(path), { recursive: true });
+  // A model pulled again may be in use: what is right already is not touched.
+  if (await isSameFile(blob, path)) return;
   await rm(path, { force: true });
   try {
     return await link(blob, path);
@@ -57,6 +59,11 @@ export async function placeBlob(layout: StoreLayout, sha256: string, path: strin
   const temporary = `${path}.tmp`;
   await copyFile(blob, temporary);
   await rename(temporary, path);
+}
+
+async function isSameFile(one: string, other: string): Promise<boolean> {
+  const [a, b] = await Promise.all([stat(one), stat(other).catch(() => undefined)]);
+  return b !== undefined && a.ino === b.ino && a.dev === b.dev && a.ino !== 0;
 }
 
 /** SHA-256 of a file's bytes, in hex. */

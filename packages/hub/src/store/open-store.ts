@@ -31,7 +31,10 @@ class DiskStore implements Store {
   }
 
   async list(): Promise<StoredModel[]> {
-    return (await listManifests(this.#layout)).map((manifest) => toStoredModel(this.#layout, manifest));
+    const models = (await listManifests(this.#layout)).map((manifest) =>
+      toStoredModel(this.#layout, manifest),
+    );
+    return models.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async find(name: string): Promise<StoredModel | undefined> {
@@ -97,7 +100,7 @@ async function removeFile(path: string): Promise<number> {
 }
 
 async function listManifests(layout: StoreLayout): Promise<Manifest[]> {
-  const names = (await filesIn(layout.manifests)).filter((file) => file.endsWith('.json')).sort();
+  const names = (await filesIn(layout.manifests)).filter((file) => file.endsWith('.json'));
   const manifests: Manifest[] = [];
   for (const file of names) {
     try {
