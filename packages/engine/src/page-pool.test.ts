@@ -72,6 +72,27 @@ describe('page pool', () => {
     expect([pool.freeCount, pool.idleCount]).toEqual([1, 1]);
   });
 
+  it('forgets what a failed step was to fill, held or not, and nothing else', () => {
+    const pool = new PagePool(3);
+    const [old, held, dropped] = [pool.allocate(), pool.allocate(), pool.allocate()] as [
+      number,
+      number,
+      number,
+    ];
+    pool.publish(old, ROOT_KEY, [1]);
+    pool.confirm();
+    pool.publish(held, ROOT_KEY, [2]);
+    pool.publish(dropped, ROOT_KEY, [3]);
+    pool.release(dropped);
+    pool.revoke();
+    expect([pool.freeCount, pool.idleCount]).toEqual([1, 0]);
+    expect(pool.find(ROOT_KEY, [2])).toBeUndefined();
+    expect(pool.find(ROOT_KEY, [3])).toBeUndefined();
+    expect(pool.find(ROOT_KEY, [1])?.page).toBe(old);
+    pool.release(held);
+    expect([pool.freeCount, pool.idleCount]).toEqual([2, 0]);
+  });
+
   it('throws rather than give a page twice', () => {
     const pool = new PagePool(1);
     const page = pool.allocate() as number;

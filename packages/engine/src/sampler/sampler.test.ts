@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SamplingOptions } from '../types.ts';
 import { uniformAt } from './counter-random.ts';
+import { weigh } from './cuts.ts';
 import { Sampler } from './sampler.ts';
 import { SamplerScratch } from './scratch.ts';
 
@@ -77,6 +78,19 @@ describe('sampler', () => {
       }),
       { numRuns: 400 },
     );
+  });
+
+  it('keeps unlikely tokens where together they matter', () => {
+    // The likeliest has a share of 0.524, each of the others one of 0.0000238.
+    const logits = new Float32Array(20_001);
+    logits[7] = 10;
+    const total = Math.exp(10) + 20_000;
+    for (const topP of [0.5, 0.9]) {
+      const count = 1 + Math.ceil(Math.max(0, topP * total - Math.exp(10)));
+      const scratch = new SamplerScratch(logits.length);
+      weigh(logits, 10, { topP }, scratch);
+      expect(scratch.weights.filter((weight) => weight > 0)).toHaveLength(count);
+    }
   });
 
   it('is greedy at temperature 0, the lowest id of equals', () => {
