@@ -6,24 +6,36 @@
 namespace steelyard::SY_LEVEL {
 namespace {
 
-template <class F>
-void unary(const Call& call, F f) {
-  const Tensor &x = *call.in[0], &y = *call.out[0];
+// Calls visit(row, column, count) for this thread's share of x's elements, in stretches within a row.
+template <class Visit>
+void for_each_stretch(const Call& call, const Tensor& x, Visit visit) {
   int64_t n = x.inner();
-  // Long single rows are shared too.
   Range cells = split(x.rows() * n, call.thread, call.threads, 64);
   for (int64_t at = cells.begin; at < cells.end;) {
-    int64_t row = at / n, column = at % n, end = cells.end - at < n - column ? cells.end - at : n - column;
-    const float* from = x.f32(row) + column;
-    float* to = y.f32(row) + column;
-    for (int64_t i = 0; i < end; i++) to[i] = f(from[i]);
-    at += end;
+    int64_t column = at % n, count = cells.end - at < n - column ? cells.end - at : n - column;
+    visit(at / n, column, count);
+    at += count;
   }
 }
 
-inline float silu(float x) { return x / (1.0f + std::exp(-x)); }
-inline float gelu_erf(float x) { return 0.5f * x * (1.0f + std::erf(x * 0.70710678f)); }
-inline float gelu_tanh(float x) { return 0.5f * x * (1.0f + std::tanh(0.79788456f * (x + 0.044715f * x * x * x))); }
+// to[i] = f(from[i]) by vectors throughout, the rest padded to one: an element's value does not depend on where a
+// stretch begins or ends.
+template <class F>
+void map(const float* from, float* to, int64_t n, F f) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(to + i, f(load(from + i)));
+  if (i == n) return;
+  float rest[kLanes] = {};
+  std::memcpy(rest, from + i, (n - i) * 4);
+  store(rest, f(load(rest)));
+  std::memcpy(to + i, rest, (n - i) * 4);
+}
+
+template <class F>
+void unary(const Call& call, F f) {
+  const Tensor &x = *call.in[0], &y = *call.out[0];
+  for_each_stretch(call, x, [&](int64_t row, int64_t column, int64_t n) { map(x.f32(row) + column, y.f32(row) + column, n, f); });
+}
 
 inline vf silu(vf x) { return x / (splat(1.0f) + exp(-x)); }
 // tanh by exp: exact enough, since 1 - 2 / (e^2u + 1) loses nothing for large u and gelu scales by x for small.
@@ -31,6 +43,18 @@ inline vf gelu_tanh(vf x) {
   vf u = splat(0.79788456f) * (x + splat(0.044715f) * x * x * x);
   return x - x / (exp(u + u) + splat(1.0f));
 }
+
+// Element by element, for functions that the vector layer lacks.
+template <float (*F)(float)>
+inline vf each(vf x) {
+  float s[kLanes];
+  store(s, x);
+  for (float& v : s) v = F(v);
+  return load(s);
+}
+inline float tanh1(float x) { return std::tanh(x); }
+inline float gelu_erf1(float x) { return 0.5f * x * (1.0f + std::erf(x * 0.70710678f)); }
+inline vf gelu_erf(vf x) { return each<gelu_erf1>(x); }
 
 // Steps of an operand along each of four dims of the output, 0 where it repeats.
 struct Walk {
@@ -81,21 +105,21 @@ void op_mul(const Call& call) {
   binary(call, [](float a, float b) { return a * b; });
 }
 void op_scale(const Call& call) {
-  float by = Scale::read(call.attrs).by;
-  unary(call, [by](float x) { return x * by; });
+  vf by = splat(Scale::read(call.attrs).by);
+  unary(call, [by](vf x) { return x * by; });
 }
 void op_tanh(const Call& call) {
-  unary(call, [](float x) { return std::tanh(x); });
+  unary(call, [](vf x) { return each<tanh1>(x); });
 }
 void op_sigmoid(const Call& call) {
-  unary(call, [](float x) { return 1.0f / (1.0f + std::exp(-x)); });
+  unary(call, [](vf x) { return splat(1.0f) / (splat(1.0f) + exp(-x)); });
 }
 void op_silu(const Call& call) {
-  unary(call, [](float x) { return silu(x); });
+  unary(call, [](vf x) { return silu(x); });
 }
 void op_gelu(const Call& call) {
-  if (Gelu::read(call.attrs).approximate == Gelu::Approximate::tanh) unary(call, [](float x) { return gelu_tanh(x); });
-  else unary(call, [](float x) { return gelu_erf(x); });
+  if (Gelu::read(call.attrs).approximate == Gelu::Approximate::tanh) unary(call, [](vf x) { return gelu_tanh(x); });
+  else unary(call, [](vf x) { return gelu_erf(x); });
 }
 
 // The whole sum by one thread per output element, in order of x.
@@ -118,25 +142,14 @@ void op_sumto(const Call& call) {
 void op_glu(const Call& call) {
   const Tensor &gate = *call.in[Glu::gate], &up = *call.in[Glu::up], &y = *call.out[0];
   auto activation = Glu::read(call.attrs).activation;
-  int64_t n = gate.inner();
-  Range cells = split(gate.rows() * n, call.thread, call.threads, 64);
-  for (int64_t at = cells.begin; at < cells.end;) {
-    int64_t row = at / n, column = at % n, count = cells.end - at < n - column ? cells.end - at : n - column;
+  for_each_stretch(call, gate, [&](int64_t row, int64_t column, int64_t n) {
     const float *g = gate.f32(row) + column, *u = up.f32(row) + column;
     float* to = y.f32(row) + column;
-    int64_t i = 0;
-    // Whether an element falls in a vector or in the tail depends on its row alone: shares begin at multiples of 64.
-    if (activation != Glu::Activation::gelu)
-      for (; i + kLanes <= count; i += kLanes) {
-        vf v = load(g + i);
-        store(to + i, (activation == Glu::Activation::silu ? silu(v) : gelu_tanh(v)) * load(u + i));
-      }
-    for (; i < count; i++) {
-      float v = g[i];
-      to[i] = (activation == Glu::Activation::silu ? silu(v) : activation == Glu::Activation::gelu ? gelu_erf(v) : gelu_tanh(v)) * u[i];
-    }
-    at += count;
-  }
+    if (activation == Glu::Activation::silu) map(g, to, n, [](vf x) { return silu(x); });
+    else if (activation == Glu::Activation::gelu) map(g, to, n, [](vf x) { return gelu_erf(x); });
+    else map(g, to, n, [](vf x) { return gelu_tanh(x); });
+    for (int64_t i = 0; i < n; i++) to[i] *= u[i];
+  });
 }
 
 void op_gather(const Call& call) {

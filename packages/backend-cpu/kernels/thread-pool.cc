@@ -55,6 +55,8 @@ void ThreadPool::run(int threads, void (*fn)(void*, int), void* context) {
     grow(threads);
     wake_.notify_all();
   } else {
+    // Workers that wake late look at it.
+    std::lock_guard<std::mutex> lock(mutex_);
     threads_ = 1;
   }
   fn(context, 0);
