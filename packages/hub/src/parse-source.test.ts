@@ -26,7 +26,10 @@ describe('parseSource', () => {
       'pypi:some_pkg==1.0.post1:q4_0',
       { kind: 'pypi', package: 'some_pkg', version: '1.0.post1', select: 'q4_0' },
     ],
-    ['oci:ghcr.io/a/b:v1', { kind: 'oci', registry: 'ghcr.io', repository: 'a/b', reference: 'v1' }],
+    [
+      'oci:registry.example.org/a/b:v1',
+      { kind: 'oci', registry: 'registry.example.org', repository: 'a/b', reference: 'v1' },
+    ],
     [
       `oci:localhost:5000/a@sha256:${HASH}`,
       { kind: 'oci', registry: 'localhost:5000', repository: 'a', reference: `sha256:${HASH}` },

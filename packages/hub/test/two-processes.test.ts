@@ -1,7 +1,7 @@
 /** Real processes on one store: pulling at once, killed in the middle. */
 
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, readFile, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
@@ -17,7 +17,9 @@ let built = '';
 
 beforeAll(async () => {
   // Within the package, so that the program finds the libraries it imports.
-  built = await mkdtemp(join(here, '..', '.child-'));
+  const modules = join(here, '..', 'node_modules');
+  await mkdir(modules, { recursive: true });
+  built = await mkdtemp(join(modules, '.child-'));
   await build({
     configFile: false,
     logLevel: 'silent',
