@@ -45,11 +45,11 @@ function naiveKept(logits: Float32Array, options: SamplingOptions): Entry[] | un
   let count = 0;
   while (count < kept.length && (count === 0 || sum < topP)) {
     sum += (kept[count++] as Entry).probability;
-    if (topP < 1 && Math.abs(sum - topP) < 1e-9) return undefined;
+    if (topP > 0 && topP < 1 && Math.abs(sum - topP) < 1e-9) return undefined;
   }
   if (topP < 1) kept = kept.slice(0, count);
-  const best = (kept[0] as Entry).probability;
-  kept = kept.filter((e) => e.probability / best >= minP * (1 - 1e-15));
+  // The likeliest has weight 1.
+  kept = kept.filter((e) => (weights[e.id] as number) >= minP);
   return renormalise(kept).sort((a, b) => a.id - b.id);
 }
 
