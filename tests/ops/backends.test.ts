@@ -3,7 +3,14 @@
  * on random shapes, formats and strides. New ops, formats and levels are found by listing.
  */
 
-import { cpuAvailability, createCpuBackend, type CpuLevel } from '@steelyard/backend-cpu';
+import {
+  cpuAvailability,
+  createCpuBackend,
+  loadWasmModule,
+  type CpuLevel,
+  type WasmVariant,
+} from '@steelyard/backend-cpu';
+import { createWasmBackend } from '@steelyard/backend-cpu/wasm';
 import { createReferenceBackend } from '@steelyard/backend-reference';
 import { dtypeInfo, ops, Random, type Backend } from '@steelyard/graph';
 import { describe, expect, it } from 'vitest';
@@ -26,6 +33,12 @@ const levels: CpuLevel[] = (['avx512', 'avx2', 'scalar'] as const).filter((level
   }
 });
 
+/** Builds of the WebAssembly kernels that are there and that this version of Node accepts. */
+const wasmModules = (['simd', 'relaxed-simd'] as const).flatMap((variant: WasmVariant) => {
+  const loaded = loadWasmModule(variant);
+  return 'module' in loaded ? [loaded] : [];
+});
+
 const backends: { name: string; create: () => Backend }[] = [
   { name: 'reference', create: createReferenceBackend },
   ...levels.flatMap((level) =>
@@ -35,6 +48,12 @@ const backends: { name: string; create: () => Backend }[] = [
         create: () => createCpuBackend({ level, threads, activations }),
       })),
     ),
+  ),
+  ...wasmModules.flatMap(({ module, variant }) =>
+    (['f32', 'int8'] as const).map((activations) => ({
+      name: `wasm ${variant}, ${activations}`,
+      create: () => createWasmBackend({ module, activations, poison: true }),
+    })),
   ),
 ];
 

@@ -7,6 +7,8 @@
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__wasm_simd128__)
+#include <wasm_simd128.h>
 #endif
 
 #if defined(__AVX512F__)
@@ -15,6 +17,9 @@
 #elif defined(__AVX2__)
 #define SY_LANES 8
 #define SY_LEVEL avx2
+#elif defined(__wasm__)
+#define SY_LANES 4
+#define SY_LEVEL wasm
 #else
 #define SY_LANES 4
 #define SY_LEVEL scalar
@@ -39,6 +44,9 @@ inline vf fma(vf a, vf b, vf c) {
   return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 #elif defined(__AVX2__)
   return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__wasm_relaxed_simd__)
+  // Fused or not as the processor has it: the same on every call of a machine, which is all that rows need.
+  return (vf)wasm_f32x4_relaxed_madd((v128_t)a, (v128_t)b, (v128_t)c);
 #else
   return a * b + c;
 #endif
@@ -65,7 +73,7 @@ inline float max_of(vf v) {
 
 // e^x for x in [-87, 88], relative error under 2e-7: range reduction by ln 2 in two parts, then a polynomial.
 inline vf exp(vf x) {
-  x = min(max(x, splat(-87.0f)), splat(88.0f));
+  x = min(splat(88.0f), max(splat(-87.0f), x));  // in this order NaN stays NaN
   const vf magic = splat(12582912.0f);  // 1.5 * 2^23 rounds to integer
   vf n = fma(x, splat(1.44269504f), magic) - magic;
   vf r = fma(n, splat(-0.693145752f), x);

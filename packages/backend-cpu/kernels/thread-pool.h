@@ -1,5 +1,24 @@
 // One pool for the whole process. A run takes all its threads; they spin briefly for the next, then park.
 #pragma once
+#if defined(__wasm__)
+
+namespace steelyard {
+
+// The WebAssembly build has one thread, the caller's.
+class ThreadPool {
+ public:
+  static ThreadPool& instance() {
+    static ThreadPool pool;
+    return pool;
+  }
+  void run(int, void (*fn)(void*, int), void* context) { fn(context, 0); }
+  void barrier() {}
+};
+
+}  // namespace steelyard
+
+#else
+
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -39,3 +58,5 @@ class ThreadPool {
 };
 
 }  // namespace steelyard
+
+#endif

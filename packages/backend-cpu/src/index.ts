@@ -1,2 +1,9 @@
 export { cpuAvailability, type CpuAvailability } from './availability.ts';
 export { createCpuBackend, type CpuLevel, type CpuOptions } from './cpu-backend.ts';
+export {
+  createNodeWasmBackend,
+  loadWasmModule,
+  wasmAvailability,
+  type WasmAvailability,
+  type WasmVariant,
+} from './node/wasm.ts';

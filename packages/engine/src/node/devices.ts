@@ -1,6 +1,11 @@
 /** The backends of this package, one line each, best first. */
 
-import { cpuAvailability, createCpuBackend } from '@steelyard/backend-cpu';
+import {
+  cpuAvailability,
+  createCpuBackend,
+  createNodeWasmBackend,
+  wasmAvailability,
+} from '@steelyard/backend-cpu';
 import { createReferenceBackend } from '@steelyard/backend-reference';
 import { UnsupportedError } from '@steelyard/core';
 import type { Backend } from '@steelyard/graph';
@@ -12,15 +17,16 @@ interface Device {
 }
 
 const devices = {
-  cpu: { unavailable: () => whyNoCpu(), create: createCpuBackend },
+  cpu: { unavailable: () => reasonAgainst(cpuAvailability()), create: createCpuBackend },
+  // One thread, whatever is asked for.
+  wasm: { unavailable: () => reasonAgainst(wasmAvailability()), create: () => createNodeWasmBackend() },
   reference: { unavailable: () => undefined, create: createReferenceBackend },
 } as const satisfies Record<string, Device>;
 
 export type BackendName = keyof typeof devices;
 
-function whyNoCpu(): string | undefined {
-  const { available, reason = 'no reason given' } = cpuAvailability();
-  return available ? undefined : reason;
+function reasonAgainst({ available, reason }: { available: boolean; reason?: string }): string | undefined {
+  return available ? undefined : (reason ?? 'no reason given');
 }
 
 /**
@@ -42,7 +48,7 @@ export function selectBackend(
     const reason = device.unavailable();
     if (reason === undefined) return device.create(options);
     onNotice(
-      `the ${candidate} backend does not work here (${reason}), so answers are slow; run: steelyard doctor`,
+      `the ${candidate} backend does not work here (${reason}), so a slower one is used; run: steelyard doctor`,
     );
   }
   throw new UnsupportedError('no backend works here; run: steelyard doctor');

@@ -1,0 +1,97 @@
+// The WebAssembly module: flat calls over 32-bit addresses, pages from the module's own memory, one thread.
+// Who calls copies weights in, writes inputs and reads outputs through the exported memory. No threads here.
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "executor.h"
+#include "platform.h"
+
+#define SY_EXPORT(name) extern "C" __attribute__((export_name(#name)))
+
+namespace steelyard {
+
+namespace wasm {
+extern const KernelTable kTable;
+}
+
+// Memory that the heap has grown into since is zero already: clearing only what lies below keeps the arena's pages
+// untouched, and so not resident, until a run needs them.
+char* allocate_pages(size_t bytes) {
+  size_t size = align_up(bytes);
+  if (size < bytes) return nullptr;
+  uint64_t known = (uint64_t)__builtin_wasm_memory_size(0) * 65536;
+  char* p = (char*)std::aligned_alloc(64, size);
+  uint64_t at = (uint64_t)(uintptr_t)p;
+  if (p && at < known) std::memset(p, 0, known - at < size ? (size_t)(known - at) : size);
+  return p;
+}
+
+void free_pages(char* data, size_t) { std::free(data); }
+
+namespace {
+
+// What was wrong with the last compile or run; empty when nothing was.
+std::string problem;
+
+// A buffer as callers write it.
+struct Span {
+  char* data;
+  size_t bytes;
+};
+
+std::vector<Buffer> buffers(const Span* spans, size_t count) {
+  std::vector<Buffer> result(count);
+  for (size_t i = 0; i < count; i++) {
+    result[i].data = spans[i].data;
+    result[i].bytes = spans[i].bytes;
+  }
+  return result;
+}
+
+}  // namespace
+}  // namespace steelyard
+
+using namespace steelyard;
+
+// Zero-filled, 64-byte aligned; null when there is no room.
+SY_EXPORT(allocate) char* sy_allocate(size_t bytes) { return allocate_pages(bytes); }
+SY_EXPORT(free) void sy_free(char* data) { free_pages(data, 0); }
+
+SY_EXPORT(problem) const char* sy_problem() { return problem.data(); }
+SY_EXPORT(problemLength) size_t sy_problem_length() { return problem.size(); }
+
+// Null with a problem when the tape is refused. Arguments are copied; buffers must outlive the executable.
+SY_EXPORT(compile)
+Executable* sy_compile(const int32_t* tape, size_t words, const Span* weights, size_t weight_count, const Span* states, size_t state_count,
+                       const int32_t* limits, size_t symbols, int int8_activations, int poison) {
+  CompileInput input;
+  input.tape.assign(tape, tape + words);
+  input.weights = buffers(weights, weight_count);
+  input.states = buffers(states, state_count);
+  input.limits.assign(limits, limits + symbols);
+  input.threads = 1;
+  input.int8_activations = int8_activations != 0;
+  input.poison = poison != 0;
+  input.table = &wasm::kTable;
+  Executable* executable = new (std::nothrow) Executable();
+  if (!executable) {
+    problem = "no room for an executable";
+    return nullptr;
+  }
+  problem = executable->compile(std::move(input));
+  if (problem.empty()) return executable;
+  delete executable;
+  return nullptr;
+}
+
+SY_EXPORT(release) void sy_release(Executable* executable) { delete executable; }
+SY_EXPORT(temporaryBytes) size_t sy_temporary_bytes(const Executable* executable) { return executable->temporary_bytes(); }
+// Outputs are read at their offsets from here.
+SY_EXPORT(arena) char* sy_arena(Executable* executable) { return executable->arena().data; }
+
+// 1 when it ran, else 0 with a problem.
+SY_EXPORT(run) int sy_run(Executable* executable, const int32_t* dims, size_t symbols, const Span* inputs, size_t input_count) {
+  problem = executable->run(std::vector<int32_t>(dims, dims + symbols), buffers(inputs, input_count));
+  return problem.empty();
+}

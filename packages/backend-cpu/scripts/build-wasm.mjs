@@ -1,0 +1,111 @@
+/**
+ * Compiles the same kernels to WebAssembly with the clang of @yowasp/clang, itself WebAssembly: no system toolchain.
+ * Two modules, one with relaxed SIMD for hosts that have it. Nothing is done while the inputs are unchanged.
+ * A cold build takes a minute of processor time, so where the native kernels are built it waits to be asked for.
+ *
+ *   node scripts/build-wasm.mjs [--quiet] [--fallback]     --fallback: only where there are no native kernels
+ */
+
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { generateHeader } from './generate-header.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const kernels = join(root, 'kernels');
+const out = join(root, 'build', 'wasm');
+const quiet = process.argv.includes('--quiet');
+const say = (text) => quiet || console.error(text);
+
+const common = [
+  '--target=wasm32-wasip1',
+  '-std=c++20',
+  '-O3',
+  '-DNDEBUG',
+  '-fno-exceptions',
+  '-fno-rtti',
+  '-fno-threadsafe-statics',
+  '-ffp-contract=off',
+  '-Wall',
+  '-Wextra',
+  '-msimd128',
+];
+const link = [
+  '-mexec-model=reactor',
+  '-Wl,--strip-all',
+  '-Wl,-z,stack-size=1048576',
+  '-Wl,--max-memory=4294967296',
+];
+/** Native files that the module leaves out: the addon, the operating system's pages, threads. */
+const units = ['level.cc', 'tape.cc', 'op-rules.cc', 'executor.cc', 'wasm.cc'];
+const variants = [
+  { name: 'simd', flags: [] },
+  { name: 'relaxed-simd', flags: ['-mrelaxed-simd'] },
+];
+
+const text = generateHeader();
+const names = readdirSync(kernels).filter((name) => /\.(cc|h)$/.test(name));
+const sources = Object.fromEntries(names.map((name) => [name, readFileSync(join(kernels, name), 'utf8')]));
+
+function clangVersion() {
+  try {
+    const entry = createRequire(import.meta.url).resolve('@yowasp/clang');
+    return JSON.parse(readFileSync(join(entry, '../../package.json'), 'utf8')).version;
+  } catch {
+    return undefined;
+  }
+}
+
+function keyOf(flags, version) {
+  const hash = createHash('sha256');
+  for (const part of [version, text, ...names, ...Object.values(sources), ...common, ...link, ...flags])
+    hash.update(part).update('\0');
+  return hash.digest('hex');
+}
+
+async function compile(flags) {
+  const { runClang, runLLVM } = await import('@yowasp/clang');
+  // Reads the compiler in; left to the first command, this writes its progress to stdout.
+  await runLLVM(null, {}, { fetchProgress: () => {} });
+  // Units are compiled together: the driver's start-up is the larger part of a small one.
+  const args = ['clang++', ...common, ...flags, ...link, ...units, '-o', 'kernels.wasm'];
+  const messages = [];
+  const decoder = new TextDecoder();
+  const print = (bytes) => bytes && messages.push(decoder.decode(bytes, { stream: true }));
+  try {
+    const files = await runClang(args, { ...sources, 'ops.gen.h': text }, { stdout: print, stderr: print });
+    if (messages.length > 0) process.stderr.write(messages.join(''));
+    return files['kernels.wasm'];
+  } catch (error) {
+    throw new Error(`the WebAssembly compiler failed: ${messages.join('') || error.message}`);
+  }
+}
+
+const fallback = process.argv.includes('--fallback');
+if (fallback && existsSync(join(root, 'build', 'release', 'steelyard_cpu.node'))) process.exit(0);
+const version = clangVersion();
+if (!version) {
+  say('@yowasp/clang is not installed: no WebAssembly kernels. Run: npm install');
+  process.exit(0);
+}
+mkdirSync(out, { recursive: true });
+let built = 0;
+try {
+  for (const { name, flags } of variants) {
+    const target = join(out, `${name}.wasm`);
+    const key = keyOf(flags, version);
+    const stamp = `${target}.key`;
+    if (existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) continue;
+    writeFileSync(`${target}.new`, await compile(flags));
+    renameSync(`${target}.new`, target);
+    writeFileSync(stamp, key);
+    built++;
+  }
+} catch (error) {
+  // As a fallback it is not what was asked for: the reference backend still runs.
+  console.error(error.message);
+  process.exit(fallback ? 0 : 1);
+}
+say(built ? `WebAssembly kernels built with clang ${version}` : 'WebAssembly kernels are up to date');

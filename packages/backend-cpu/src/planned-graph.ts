@@ -1,0 +1,93 @@
+/** What every executor of tapes needs of a graph: passes, memory plan, tape, where outputs lie; and checks of a run. */
+
+import { ShapeError, UnsupportedError } from '@steelyard/core';
+import {
+  bindShape,
+  elementCount,
+  optimise,
+  planMemory,
+  type Bindings,
+  type DeviceTensor,
+  type Graph,
+  type MemoryPlan,
+  type RunRequest,
+  type Value,
+} from '@steelyard/graph';
+import { writeTape, type Tape } from './tape.ts';
+
+/** Where a result lies in the arena. */
+export interface Output {
+  readonly name: string;
+  readonly value: Value;
+  /** Bytes. */
+  readonly offset: number;
+}
+
+export interface PlannedGraph {
+  readonly tape: Tape;
+  readonly outputs: readonly Output[];
+  /** By symbol number. */
+  readonly limits: Int32Array;
+}
+
+/** @throws UnsupportedError when a value cannot be written to a tape */
+export function planGraph(graph: Graph, limits: Bindings): PlannedGraph {
+  const optimised = optimise(graph);
+  const plan = planMemory(optimised, limits);
+  const tape = writeTape(optimised, plan);
+  return {
+    tape,
+    outputs: placeOutputs(optimised, plan),
+    limits: Int32Array.from(tape.symbols, (name) => limits[name] ?? 0),
+  };
+}
+
+function placeOutputs(graph: Graph, plan: MemoryPlan): Output[] {
+  return Object.entries(graph.outputs).map(([name, value]) => {
+    const place = plan.placements.get(value);
+    if (place?.root.storage !== 'temporary' || place.rowStride !== innerCount(value)) {
+      throw new UnsupportedError(`output ${name} must be a computed, contiguous value`);
+    }
+    return { name, value, offset: place.offset };
+  });
+}
+
+function innerCount(value: Value): number {
+  return value.shape.slice(1).reduce<number>((n, dim) => n * (dim as number), 1);
+}
+
+/** The dims of a run by symbol number. @throws ShapeError beyond the limits */
+export function checkDims({ tape, limits }: PlannedGraph, dims: Bindings): Int32Array {
+  return Int32Array.from(tape.symbols, (name, i) => {
+    const dim = dims[name];
+    const limit = limits[i] ?? 0;
+    if (dim !== undefined && Number.isInteger(dim) && dim >= 1 && dim <= limit) return dim;
+    throw new ShapeError(`dim ${name} must be 1 to ${limit}, got ${String(dim)}`);
+  });
+}
+
+/** The inputs of a run in the tape's order. @throws ShapeError when one is missing or of another length or type */
+export function checkInputs(
+  { tape }: PlannedGraph,
+  { dims, inputs }: RunRequest,
+): (Int32Array | Float32Array)[] {
+  return tape.inputs.map((source) => {
+    const shape = bindShape(source.shape, dims);
+    const wanted = source.dtype === 'i32' ? Int32Array : Float32Array;
+    const data = inputs[source.name];
+    if (data instanceof wanted && data.length === elementCount(shape)) return data;
+    const got = data ? `${data.constructor.name} of ${data.length}` : 'nothing';
+    throw new ShapeError(`input ${source.name} must be ${wanted.name} of [${shape.join(', ')}], got ${got}`);
+  });
+}
+
+/** @throws ShapeError when a loaded tensor is not what the graph declares */
+export function checkType(value: Value, tensor: DeviceTensor): void {
+  const fits =
+    value.shape.length === tensor.shape.length &&
+    value.shape.every((dim, i) => typeof dim === 'string' || dim === tensor.shape[i]);
+  if (fits && value.dtype === tensor.dtype) return;
+  throw new ShapeError(
+    `${value.storage} ${value.name} is [${tensor.shape.join(', ')}] ${tensor.dtype}, the graph wants [${value.shape.join(', ')}] ${value.dtype}`,
+  );
+}

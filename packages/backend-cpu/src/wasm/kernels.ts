@@ -1,0 +1,152 @@
+/** An instance of the WebAssembly kernels: its memory, and its exports as typed calls. One thread, the caller's. */
+
+/** Bytes in the module's memory. */
+export interface Span {
+  readonly address: number;
+  readonly bytes: number;
+}
+
+interface Exports {
+  readonly memory: WebAssembly.Memory;
+  _initialize(): void;
+  allocate(bytes: number): number;
+  free(address: number): void;
+  problem(): number;
+  problemLength(): number;
+  compile(
+    tape: number,
+    words: number,
+    weights: number,
+    weightCount: number,
+    states: number,
+    stateCount: number,
+    limits: number,
+    symbols: number,
+    int8Activations: number,
+    poison: number,
+  ): number;
+  release(executable: number): void;
+  temporaryBytes(executable: number): number;
+  arena(executable: number): number;
+  run(executable: number, dims: number, symbols: number, inputs: number, inputCount: number): number;
+}
+
+/** Parts of a call, packed into one allocation at multiples of this. */
+const PART_ALIGNMENT = 16;
+/** WASI's code for a function that does not exist; the kernels only carry the C library's stubs. */
+const ENOSYS = 52;
+
+export interface CompileCall {
+  readonly tape: Int32Array;
+  readonly weights: readonly Span[];
+  readonly states: readonly Span[];
+  /** By symbol number. */
+  readonly limits: Int32Array;
+  readonly int8: boolean;
+  readonly poison: boolean;
+}
+
+export class WasmKernels {
+  readonly #exports: Exports;
+
+  /** Instantiates on the calling thread; pages forbid this on their main thread for modules of this size. */
+  constructor(module: WebAssembly.Module) {
+    const imports: Record<string, Record<string, () => number>> = {};
+    for (const { module: from, name } of WebAssembly.Module.imports(module)) {
+      (imports[from] ??= {})[name] = () => ENOSYS;
+    }
+    this.#exports = new WebAssembly.Instance(module, imports).exports as unknown as Exports;
+    this.#exports._initialize();
+  }
+
+  /** Zero-filled; undefined when there is no room. */
+  allocate(bytes: number): number | undefined {
+    const address = this.#exports.allocate(Math.max(1, bytes)) >>> 0;
+    return address === 0 ? undefined : address;
+  }
+
+  free(address: number): void {
+    this.#exports.free(address);
+  }
+
+  /** A view that is valid until the next call: memory moves when it grows. */
+  view({ address, bytes }: Span): Uint8Array {
+    return new Uint8Array(this.#exports.memory.buffer, address, bytes);
+  }
+
+  /** The executable's number. @throws Error with what the kernels say of the tape */
+  compile({ tape, weights, states, limits, int8, poison }: CompileCall): number {
+    return this.#withParts([tape, spanWords(weights), spanWords(states), limits], (...spans) => {
+      const [t, w, s, l] = spans as unknown as readonly [Span, Span, Span, Span];
+      const executable = this.#exports.compile(
+        t.address,
+        tape.length,
+        w.address,
+        weights.length,
+        s.address,
+        states.length,
+        l.address,
+        limits.length,
+        Number(int8),
+        Number(poison),
+      );
+      if (executable === 0) throw new Error(this.#problem());
+      return executable >>> 0;
+    });
+  }
+
+  /** @throws Error with what the kernels say of dims and inputs */
+  run(executable: number, dims: Int32Array, inputs: readonly (Int32Array | Float32Array)[]): void {
+    this.#withParts([dims, ...inputs], (bound, ...data) => {
+      this.#withParts([spanWords(data)], (spans) => {
+        const ran = this.#exports.run(executable, bound.address, dims.length, spans.address, data.length);
+        if (!ran) throw new Error(this.#problem());
+      });
+    });
+  }
+
+  temporaryBytes(executable: number): number {
+    return this.#exports.temporaryBytes(executable) >>> 0;
+  }
+
+  /** Copies `length` floats from byte `offset` of the temporaries. */
+  readArena(executable: number, offset: number, length: number): Float32Array {
+    const address = (this.#exports.arena(executable) >>> 0) + offset;
+    return new Float32Array(this.#exports.memory.buffer, address, length).slice();
+  }
+
+  release(executable: number): void {
+    this.#exports.release(executable);
+  }
+
+  #problem(): string {
+    const address = this.#exports.problem() >>> 0;
+    return new TextDecoder().decode(this.view({ address, bytes: this.#exports.problemLength() }).slice());
+  }
+
+  /** Copies arrays into memory for the time of a call. */
+  #withParts<T>(parts: readonly (Int32Array | Float32Array)[], use: (first: Span, ...more: Span[]) => T): T {
+    let total = 0;
+    const places = parts.map(({ byteLength }) => {
+      const offset = total;
+      total += Math.ceil(byteLength / PART_ALIGNMENT) * PART_ALIGNMENT;
+      return offset;
+    });
+    const base = this.allocate(total);
+    if (base === undefined) throw new Error(`cannot allocate ${total} bytes for a call's arguments`);
+    try {
+      const spans = parts.map((part, i) => ({ address: base + (places[i] ?? 0), bytes: part.byteLength }));
+      parts.forEach((part, i) => {
+        const bytes = new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
+        this.view(spans[i] as Span).set(bytes);
+      });
+      return use(...(spans as [Span, ...Span[]]));
+    } finally {
+      this.free(base);
+    }
+  }
+}
+
+function spanWords(spans: readonly Span[]): Int32Array {
+  return Int32Array.from(spans.flatMap(({ address, bytes }) => [address | 0, bytes | 0]));
+}
