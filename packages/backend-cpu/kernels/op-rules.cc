@@ -46,6 +46,13 @@ bool is_float_weight(DType dtype) {
 
 bool is_cache(const Tensor& t) { return (t.dtype == DType::f32 || t.dtype == DType::f16) && t.rank == 4 && t.contiguous(); }
 
+const char* end_of(const Tensor& t) {
+  const DTypeInfo& info = dtype_info(t.dtype);
+  return t.data + ((t.rows() - 1) * t.row_stride + t.inner()) / info.block_size * info.block_bytes;
+}
+
+bool overlap(const Tensor& a, const Tensor& b) { return a.data && b.data && a.data < end_of(b) && b.data < end_of(a); }
+
 Rule elementwise_rule(const Operands& o) {
   for (int i = 0; i < o.in_count; i++)
     if (!is_f32(o.in[i]) || !same_shape(*o.in[i], *o.out[0])) return "operands must be f32 of the result's shape";
@@ -119,6 +126,7 @@ Rule rule_kvwrite(const Operands& o) {
   if (cache.storage != Storage::state || !is_cache(cache)) return "cache must be an f32 or f16 state of four dims";
   if (out.data != cache.data || out.dtype != cache.dtype || !same_shape(out, cache) || !out.contiguous()) return "the result must be the cache";
   if (!is_f32(&x) || x.rank != 3 || x.dims[1] != cache.dims[1] || x.dims[2] != cache.dims[3]) return "x must be f32 [tokens, heads, dim] as the cache";
+  if (overlap(x, cache)) return "x must lie apart from the cache";
   return is_index(slots, 1) && slots.dims[0] == x.dims[0] ? nullptr : "slots must be an i32 input, one per token";
 }
 
@@ -145,12 +153,27 @@ Rule (*const kRules[kOpCount])(const Operands&) = {
 
 }  // namespace
 
+namespace {
+
+// Results are f32 temporaries apart from everything that the instruction reads or writes.
+Rule result_rule(const Operands& o, int results) {
+  for (int i = 0; i < results; i++) {
+    const Tensor& out = *o.out[i];
+    if (out.storage != Storage::arena || out.dtype != DType::f32) return "results must be f32 temporaries";
+    for (int j = 0; j < o.in_count; j++)
+      if (o.in[j] && overlap(out, *o.in[j])) return "a result overlaps an operand";
+    for (int j = 0; j < i; j++)
+      if (overlap(out, *o.out[j])) return "results overlap";
+  }
+  return nullptr;
+}
+
+}  // namespace
+
 const char* broken_rule(int op, const Operands& operands) {
-  int results = op_result_count(op);
   // Only kvwrite changes anything but temporaries.
-  for (int i = 0; i < results && op != (int)Op::kvwrite; i++)
-    if (operands.out[i]->storage != Storage::arena || operands.out[i]->dtype != DType::f32) return "results must be f32 temporaries";
-  return kRules[op](operands);
+  Rule rule = op == (int)Op::kvwrite ? nullptr : result_rule(operands, op_result_count(op));
+  return rule ? rule : kRules[op](operands);
 }
 
 void collect_indices(int op, const Operands& o, std::vector<IndexRange>* ranges) {

@@ -1,0 +1,42 @@
+/** One small graph in which each op of the table that computes occurs, after the passes too. */
+
+import { createBuilder, type Graph } from '@steelyard/graph';
+
+export function everyOp(): Graph {
+  const g = createBuilder('every-op');
+  const x = g.input('x', ['T', 32], 'f32');
+  const tokens = g.input('tokens', ['T'], 'i32');
+  const positions = g.input('positions', ['T'], 'i32');
+  const sequences = g.input('sequences', ['T'], 'i32');
+  const slots = g.input('slots', ['T'], 'i32');
+  const pages = g.input('pages', ['S', 'P'], 'i32');
+  const vector = (name: string, length = 32) => g.weight(name, [length], 'f32');
+
+  const embedded = g.gather(g.weight('table', [9, 32], 'q8_0'), tokens);
+  const sum = g.sub(g.add(x, embedded), g.mul(x, vector('factor')));
+  const activated = g.gelu(g.silu(g.sigmoid(g.tanh(g.scale(sum, { by: 0.5 })))), { approximate: 'none' });
+  g.output('activated', activated);
+  g.output('summed', g.sumto(activated, { shape: [32] }));
+  const normed = g.layernorm(sum, vector('norm'), vector('norm_bias'), { eps: 1e-5 });
+  const product = g.matmul(normed, vector('bias', 48), g.weight('w', [48, 32], 'q4_0'), { transposed: true });
+  const plain = g.matmul(product, null, g.weight('plain', [48, 32], 'f16'), { transposed: false });
+  const heads = g.reshape(plain, { shape: ['T', 4, 8] });
+  const frequencies = g.constant('frequencies', Float32Array.of(1, 0.1, 0.01));
+  const q = g.rope(heads, positions, frequencies, { interleaved: true, scale: 1 });
+  const kv = g.reshape(g.slice(plain, { start: 0, length: 16 }), { shape: ['T', 2, 8] });
+  const keys = g.kvwrite(g.state('keys', ['N', 2, 4, 8], 'f16'), kv, slots);
+  const values = g.kvwrite(g.state('values', ['N', 2, 4, 8], 'f32'), kv, slots);
+  const attrs = { scale: 0.3, window: 5, chunk: 4, softcap: 30 };
+  const mixed = g.attention(q, keys, values, positions, sequences, pages, vector('sinks', 4), attrs);
+  const residual = g.add(x, g.reshape(mixed, { shape: ['T', 32] }));
+  const after = g.rmsnorm(residual, vector('after'), { eps: 1e-5, offset: 1 });
+  g.output('residual', g.rmsnorm(g.scale(residual, { by: 2 }), null, { eps: 1e-5, offset: 0 }));
+  const gated = g.mul(g.silu(g.scale(after, { by: 3 })), after);
+  g.output('gated', gated);
+  g.output('fused', g.applyAll('glu', [after, gated], { activation: 'gelu_tanh' })[0] as typeof gated);
+  g.output(
+    'joint',
+    g.applyAll('addrmsnorm', [after, gated, null], { eps: 1e-6, offset: 0 })[1] as typeof gated,
+  );
+  return g.finish();
+}
