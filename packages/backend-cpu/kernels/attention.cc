@@ -51,7 +51,7 @@ const float* page_floats(const Tensor& cache, int64_t page, int64_t head, int64_
 void axpy(float a, const float* x, float* y, int64_t n) {
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) store(y + i, fma(splat(a), load(x + i), load(y + i)));
-  for (; i < n; i++) y[i] = __builtin_fmaf(a, x[i], y[i]);
+  for (; i < n; i++) y[i] = fma(a, x[i], y[i]);
 }
 
 void attend(const Job& job, float* scratch) {

@@ -21,7 +21,7 @@ typedef uint8_t vb16 __attribute__((vector_size(16)));
 typedef uint8_t vb32 __attribute__((vector_size(32)));
 
 // A block format as groups of 16 unsigned bytes: w = scale * u + offset. Every format that is a scale times small
-// integers is this, and so gets the int8 path; `unpack` gives one run of 32 elements, in registers.
+// integers is this, and so gets the integer path; `unpack` gives one run of 32 elements, in registers.
 struct Unpacked {
   vb32 u;
   float scale[2];
@@ -236,7 +236,7 @@ inline void decode_row(DType dtype, const uint8_t* row, float* to, int64_t n) {
     for (int64_t run = 0; run < n / 32; run++) {
       format.unpack(row, run, r);
       for (int h = 0; h < 2; h++)
-        for (int i = 0; i < 16; i++) to[run * 32 + h * 16 + i] = __builtin_fmaf(r.scale[h], (float)r.u[h * 16 + i], r.offset[h]);
+        for (int i = 0; i < 16; i++) to[run * 32 + h * 16 + i] = fma(r.scale[h], (float)r.u[h * 16 + i], r.offset[h]);
     }
   });
   if (is_block) return;

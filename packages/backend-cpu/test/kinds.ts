@@ -1,0 +1,37 @@
+/** What this package can run graphs on here: each native level, each WebAssembly build. */
+
+import { createCpuBackend, loadWasmModule, type CpuOptions, type WasmVariant } from '@steelyard/backend-cpu';
+import { createWasmBackend } from '@steelyard/backend-cpu/wasm';
+import type { Backend } from '@steelyard/graph';
+import { levels } from './levels.ts';
+
+export interface Kind {
+  readonly name: string;
+  /** Thread counts above one that it takes. */
+  readonly threads: readonly number[];
+  readonly create: (options: Omit<CpuOptions, 'level'>) => Backend;
+}
+
+const variants: readonly WasmVariant[] = ['simd', 'relaxed-simd'];
+
+/** Empty where neither is built. */
+export const kinds: readonly Kind[] = [
+  ...levels.map((level) => ({
+    name: level,
+    threads: [2, 3],
+    create: (options: Omit<CpuOptions, 'level'>) => createCpuBackend({ ...options, level }),
+  })),
+  ...variants.flatMap((variant) => {
+    const loaded = loadWasmModule(variant);
+    if ('reason' in loaded) return [];
+    const { module } = loaded;
+    return [
+      {
+        name: `wasm ${variant}`,
+        threads: [],
+        // Its one thread is all that it has.
+        create: (options: Omit<CpuOptions, 'level'>) => createWasmBackend({ ...options, module }),
+      },
+    ];
+  }),
+];

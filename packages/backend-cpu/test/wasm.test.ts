@@ -1,0 +1,123 @@
+/** The WebAssembly backend's own ways: its worker thread, its 4 GiB, its files and its errors. Kernels are tested with the others. */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createNodeWasmBackend, wasmAvailability } from '@steelyard/backend-cpu';
+import { CapacityError, ShapeError } from '@steelyard/core';
+import { createBuilder, type Backend, type Executable, type Graph, type TensorData } from '@steelyard/graph';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+function product(from: number, to: number): Graph {
+  const g = createBuilder('product');
+  const w = g.weight('w', [to, from], 'f32');
+  g.output('y', g.matmul(g.input('x', ['T', from], 'f32'), null, w, { transposed: true }));
+  return g.finish();
+}
+
+function inMemory(values: Float32Array, shape: number[]): TensorData {
+  const bytes = new Uint8Array(values.buffer);
+  return { dtype: 'f32', shape, byteLength: bytes.length, bytes: () => bytes };
+}
+
+async function compile(backend: Backend, data: TensorData, rows: number): Promise<Executable> {
+  const [to = 0, from = 0] = data.shape;
+  const weights = new Map([['w', backend.loadWeight(data)]]);
+  return backend.compile(product(from, to), { weights, states: new Map(), limits: { T: rows } });
+}
+
+describe.skipIf(!wasmAvailability().available)('in a worker thread', () => {
+  let backend: Backend;
+  beforeEach(() => {
+    backend = createNodeWasmBackend();
+  });
+  afterEach(() => backend.dispose());
+
+  it('leaves the event loop free during a run', async () => {
+    const [rows, from, to] = [256, 512, 2048];
+    const weight = inMemory(new Float32Array(from * to).fill(0.5), [to, from]);
+    const executable = await compile(backend, weight, rows);
+    let [ended, firedBefore] = [false, false];
+    setTimeout(() => (firedBefore = !ended), 10);
+    const { y } = await executable.run({
+      dims: { T: rows },
+      inputs: { x: new Float32Array(rows * from).fill(1) },
+    });
+    ended = true;
+    expect(firedBefore).toBe(true);
+    expect(y?.length).toBe(rows * to);
+    expect(y?.every((v) => v === from / 2)).toBe(true);
+  });
+
+  it('reads weights from their region of a file', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'wasm-region-'));
+    try {
+      const path = join(folder, 'weights.bin');
+      writeFileSync(path, new Uint8Array(Float32Array.of(-1, 1, 2, 3, 4, -1).buffer));
+      const executable = await compile(
+        backend,
+        {
+          dtype: 'f32',
+          shape: [2, 2],
+          byteLength: 16,
+          region: { path, offset: 4, length: 16 },
+          bytes: () => {
+            throw new Error('the worker reads the file');
+          },
+        },
+        1,
+      );
+      const { y } = await executable.run({ dims: { T: 1 }, inputs: { x: Float32Array.of(10, 1) } });
+      expect(y).toEqual(Float32Array.of(12, 34));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('reports a file that is not there when it compiles', async () => {
+    const data: TensorData = {
+      dtype: 'f32',
+      shape: [2, 2],
+      byteLength: 16,
+      region: { path: join(tmpdir(), 'no-such-weights'), offset: 0, length: 16 },
+      bytes: () => new Uint8Array(16),
+    };
+    await expect(compile(backend, data, 1)).rejects.toThrow(/no-such-weights/);
+  });
+
+  it('refuses what its addresses cannot hold, with numbers', async () => {
+    const state = backend.allocateState('f32', [4]);
+    expect(() => backend.allocateState('f16', [3, 2 ** 30])).toThrow(CapacityError);
+    expect(() => backend.allocateState('f16', [3, 2 ** 30])).toThrow(
+      /6442450944 bytes.*left of its 4294967296/,
+    );
+    const graph = product(1024, 1024);
+    const weights = new Map([['w', backend.loadWeight(inMemory(new Float32Array(2 ** 20), [1024, 1024]))]]);
+    const limits = { T: 2 ** 20 };
+    await expect(backend.compile(graph, { weights, states: new Map(), limits })).rejects.toThrow(
+      CapacityError,
+    );
+    await state.write(new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer));
+    expect(new Float32Array((await state.read()).buffer)).toEqual(Float32Array.of(1, 2, 3, 4));
+  });
+
+  it('refuses wrong runs as shape errors, and goes on', async () => {
+    const executable = await compile(backend, inMemory(Float32Array.of(1, 2), [1, 2]), 4);
+    const x = Float32Array.of(3, 4);
+    await expect(executable.run({ dims: { T: 5 }, inputs: { x } })).rejects.toThrow(ShapeError);
+    await expect(executable.run({ dims: { T: 2 }, inputs: { x } })).rejects.toThrow(
+      /Float32Array of \[2, 2\]/,
+    );
+    expect((await executable.run({ dims: { T: 1 }, inputs: { x } }))['y']).toEqual(Float32Array.of(11));
+    executable.dispose();
+    await expect(executable.run({ dims: { T: 1 }, inputs: { x } })).rejects.toThrow(/disposed/);
+  });
+
+  it('refuses calls after it was disposed, those that wait too', async () => {
+    const executable = await compile(backend, inMemory(Float32Array.of(1, 2), [1, 2]), 1);
+    const waiting = executable.run({ dims: { T: 1 }, inputs: { x: Float32Array.of(1, 1) } });
+    backend.dispose();
+    await expect(waiting).rejects.toThrow(/the WebAssembly thread ended: it was disposed/);
+    await expect(compile(backend, inMemory(Float32Array.of(1, 2), [1, 2]), 1)).rejects.toThrow(/ended/);
+  });
+});
