@@ -1,5 +1,5 @@
-// Products of 32 unsigned and 32 signed bytes with 128-bit WebAssembly vectors, summed in eight lanes: four of the
-// first 16 bytes, four of the rest. Widening to 16 bits is exact for every byte; so are the sums.
+// Products of 32 unsigned bytes and 32 activations of 16 bits with 128-bit WebAssembly vectors, summed in eight lanes:
+// four of the first 16, four of the rest. Bytes are widened to 16 bits; all sums are exact.
 #pragma once
 #include "decode.h"
 
@@ -19,15 +19,16 @@ inline v128_t half_of(Bytes32 b, int h) {
   return (v128_t)v;
 }
 
-inline v128_t byte_dot(v128_t u, v128_t s) {
-  v128_t low = wasm_i32x4_dot_i16x8(wasm_u16x8_extend_low_u8x16(u), wasm_i16x8_extend_low_i8x16(s));
-  v128_t high = wasm_i32x4_dot_i16x8(wasm_u16x8_extend_high_u8x16(u), wasm_i16x8_extend_high_i8x16(s));
-  return wasm_i32x4_add(low, high);
+// 16 bytes by 16 numbers of 16 bits.
+inline v128_t half_dot(v128_t u, const int8_t* numbers) {
+  return wasm_i32x4_add(wasm_i32x4_dot_i16x8(wasm_u16x8_extend_low_u8x16(u), wasm_v128_load(numbers)),
+                        wasm_i32x4_dot_i16x8(wasm_u16x8_extend_high_u8x16(u), wasm_v128_load(numbers + 16)));
 }
 
-inline Acc accumulate(Acc acc, Bytes32 u, Bytes32 s, Acc weight_scale, float x_scale) {
+// Adds the products of a run; `numbers` are 32 of 16 bits. The sums stay below 2^28.
+inline Acc accumulate(Acc acc, Bytes32 u, const int8_t* numbers, Acc weight_scale, float x_scale) {
   for (int h = 0; h < 2; h++) {
-    vf dot = (vf)wasm_f32x4_convert_i32x4(byte_dot(half_of(u, h), half_of(s, h)));
+    vf dot = (vf)wasm_f32x4_convert_i32x4(half_dot(half_of(u, h), numbers + 32 * h));
     acc.half[h] = fma(dot, weight_scale.half[h] * splat(x_scale), acc.half[h]);
   }
   return acc;

@@ -157,7 +157,7 @@ void Executable::walk(int thread) {
   ThreadPool& pool = ThreadPool::instance();
   Call call = {};
   call.thread = thread;
-  call.int8_activations = input_.int8_activations;
+  call.integer_activations = input_.integer_activations;
   call.shared = shared_.data();
   call.own = own_.data() + own_stride_ * thread;
   call.pool = &pool;

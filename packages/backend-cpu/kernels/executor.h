@@ -19,7 +19,7 @@ struct CompileInput {
   std::vector<Buffer> weights, states;
   std::vector<int32_t> limits;  // by symbol
   int threads;
-  bool int8_activations;
+  bool integer_activations;
   // Fill temporaries with NaN before each run: a kernel that leaves an element unwritten then shows.
   bool poison = false;
   const KernelTable* table;

@@ -251,7 +251,7 @@ bool buffers(napi_env env, napi_value array, std::vector<Buffer>* result, std::v
   return true;
 }
 
-// compile(tape, weights, states, limits, threads, int8Activations, level, poison) -> handle
+// compile(tape, weights, states, limits, threads, integerActivations, level, poison) -> handle
 napi_value compile_js(napi_env env, napi_callback_info info) {
   napi_value args[8];
   if (!arguments(env, info, args)) return nullptr;
@@ -261,7 +261,7 @@ napi_value compile_js(napi_env env, napi_callback_info info) {
   if (!buffers(env, args[1], &input.weights, &program->pages) || !buffers(env, args[2], &input.states, &program->pages)) return nullptr;
   input.limits = ints(env, args[3]);
   input.threads = (int)integer(env, args[4]);
-  napi_get_value_bool(env, args[5], &input.int8_activations);
+  napi_get_value_bool(env, args[5], &input.integer_activations);
   input.table = table_of(text(env, args[6]));
   napi_get_value_bool(env, args[7], &input.poison);
   if (!input.table) {

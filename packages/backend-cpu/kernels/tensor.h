@@ -54,8 +54,8 @@ struct Call {
   const int32_t* attrs;
   int thread;
   int threads;
-  // Quantise activations to int8 for block formats, else compute with float32 activations.
-  bool int8_activations;
+  // Quantise activations to 16 bits for block formats, else compute with float32 activations.
+  bool integer_activations;
   // Bytes that all threads share, and this thread's own; sized by scratch_bytes().
   char* shared;
   char* own;

@@ -64,14 +64,14 @@ SY_EXPORT(problemLength) size_t sy_problem_length() { return problem.size(); }
 // Null with a problem when the tape is refused. Arguments are copied; buffers must outlive the executable.
 SY_EXPORT(compile)
 Executable* sy_compile(const int32_t* tape, size_t words, const Span* weights, size_t weight_count, const Span* states, size_t state_count,
-                       const int32_t* limits, size_t symbols, int int8_activations, int poison) {
+                       const int32_t* limits, size_t symbols, int integer_activations, int poison) {
   CompileInput input;
   input.tape.assign(tape, tape + words);
   input.weights = buffers(weights, weight_count);
   input.states = buffers(states, state_count);
   input.limits.assign(limits, limits + symbols);
   input.threads = 1;
-  input.int8_activations = int8_activations != 0;
+  input.integer_activations = integer_activations != 0;
   input.poison = poison != 0;
   input.table = &wasm::kTable;
   Executable* executable = new (std::nothrow) Executable();

@@ -33,7 +33,7 @@ export interface Addon {
     states: readonly (NativeMemory | number)[],
     limits: Int32Array,
     threads: number,
-    int8Activations: boolean,
+    integerActivations: boolean,
     level: string,
     /** Fill temporaries with NaN before each run, for tests. */
     poison: boolean,

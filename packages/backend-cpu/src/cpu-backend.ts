@@ -15,10 +15,10 @@ export interface CpuOptions {
   /** Default: the best that the processor has, or `STEELYARD_CPU`. */
   readonly level?: CpuLevel;
   /**
-   * How activations meet block-quantised weights: `int8` rounds them in runs of 32 and multiplies integers (fast);
-   * `f32` keeps them exact. Default int8, or `STEELYARD_ACTIVATIONS`.
+   * How activations meet block-quantised weights: `int16` rounds them to 16 bits in runs of 32 and multiplies integers;
+   * `f32` decodes weights instead (slow). Default int16, or `STEELYARD_ACTIVATIONS`.
    */
-  readonly activations?: 'int8' | 'f32';
+  readonly activations?: 'int16' | 'f32';
   /** For tests: fills temporaries with NaN before each run, so that what a kernel leaves unwritten shows. */
   readonly poison?: boolean;
 }
@@ -32,18 +32,18 @@ export function createCpuBackend(options: CpuOptions = {}): Backend {
   const level = addon.level(wanted);
   if (!level) throw new UnsupportedError(`this processor has no ${wanted}; run: steelyard doctor`);
   const threads = checkThreads(options.threads ?? defaultThreads());
-  const int8 = (options.activations ?? process.env['STEELYARD_ACTIVATIONS'] ?? 'int8') !== 'f32';
+  const integers = (options.activations ?? process.env['STEELYARD_ACTIVATIONS'] ?? 'int16') !== 'f32';
   const poison = options.poison ?? false;
   const maps = new FileMaps(addon);
 
   return {
     name: 'cpu',
-    description: `native ${level}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${int8 ? 'int8' : 'f32'} activations`,
+    description: `native ${level}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${integers ? 'int16' : 'f32'} activations`,
     stateDTypes: ['f16', 'f32'],
     loadWeight: (data) => loadWeight(addon, maps, data),
     allocateState: (dtype, shape) => allocateState(addon, dtype, shape),
     compile: (graph, request) =>
-      Promise.resolve().then(() => compileGraph(addon, graph, request, { threads, int8, level, poison })),
+      Promise.resolve().then(() => compileGraph(addon, graph, request, { threads, integers, level, poison })),
     dispose() {
       // Tensors are disposed by who made them; handles free themselves.
     },

@@ -109,7 +109,7 @@ function checkInput(source: Value, data: Int32Array | Float32Array | undefined, 
 /** How runs are done; see CpuOptions. */
 export interface CompileSettings {
   readonly threads: number;
-  readonly int8: boolean;
+  readonly integers: boolean;
   readonly level: string;
   readonly poison: boolean;
 }
@@ -145,7 +145,7 @@ export function compileGraph(
       tape.states.flatMap((v) => bind(v, states)),
       Int32Array.from(tape.symbols, (name) => limits[name] ?? 0),
       settings.threads,
-      settings.int8,
+      settings.integers,
       settings.level,
       settings.poison,
     );

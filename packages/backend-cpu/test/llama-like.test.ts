@@ -1,10 +1,9 @@
 /** A whole Llama-shaped graph: against the reference backend, and bit for bit against itself cut in other ways. */
 
-import { createCpuBackend } from '@steelyard/backend-cpu';
 import { createReferenceBackend } from '@steelyard/backend-reference';
 import type { Backend } from '@steelyard/graph';
 import { describe, expect, it } from 'vitest';
-import { levels } from './levels.ts';
+import { kinds } from './kinds.ts';
 import { loadLlama, step, TINY, type LlamaShape, type Part } from './llama-like.ts';
 
 const PAGES = 24;
@@ -45,12 +44,12 @@ const chunked = (part: Part, first: number): Part[][] => [
   ...part.tokens.slice(first).map((token, i) => [{ ...part, tokens: [token], start: first + i }]),
 ];
 
-describe.each(levels)('%s', (level) => {
+describe.each(kinds)('$name', ({ create, threads }) => {
   it.each(['f32', 'f16', 'q4_0', 'q8_0'] as const)('%s weights agree with the reference', async (weights) => {
     const shape: LlamaShape = { ...TINY, weights, cache: weights === 'f32' ? 'f32' : 'f16' };
     const wanted = await logitsOf(createReferenceBackend(), shape, [[A, B]]);
-    const exact = createCpuBackend({ level, threads: 2, activations: 'f32', poison: true });
-    const rounded = createCpuBackend({ level, threads: 2, activations: 'int8', poison: true });
+    const exact = create({ threads: 2, activations: 'f32', poison: true });
+    const rounded = create({ threads: 2, activations: 'int16', poison: true });
     // An f16 cache rounds what float32 sums in another order: a unit in its last place may differ.
     const bound = shape.cache === 'f32' ? 1e-5 : 1e-3;
     expect(worst(await logitsOf(exact, shape, [[A, B]]), wanted)).toBeLessThan(bound);
@@ -59,14 +58,14 @@ describe.each(levels)('%s', (level) => {
 
   it.each(['f32', 'q4_0'] as const)('%s rows are the same bits however a step is cut', async (weights) => {
     const shape: LlamaShape = { ...TINY, weights, cache: 'f16' };
-    const one = createCpuBackend({ level, threads: 1 });
+    const one = create({ threads: 1 });
     const together = await logitsOf(one, shape, [[A, B]]);
     const alone = [...(await logitsOf(one, shape, [[A]])), ...(await logitsOf(one, shape, [[B]]))];
     expect(alone).toEqual(together);
-    for (const threads of [2, 3]) {
-      expect(await logitsOf(createCpuBackend({ level, threads }), shape, [[A, B]])).toEqual(together);
+    for (const count of threads) {
+      expect(await logitsOf(create({ threads: count }), shape, [[A, B]])).toEqual(together);
     }
-    expect(await logitsOf(createCpuBackend({ level, threads: 2 }), shape, chunked(A, 61))).toEqual(
+    expect(await logitsOf(create({ threads: 2 }), shape, chunked(A, 61))).toEqual(
       together.slice(0, A.tokens.length),
     );
   });

@@ -94,7 +94,7 @@ export function createNodeWasmBackend(options: Omit<WasmOptions, 'module' | 'run
   const found = loadWasmModule();
   if (!available || 'reason' in found) throw new UnsupportedError(reason ?? 'no WebAssembly kernels');
   const activations =
-    options.activations ?? (process.env['STEELYARD_ACTIVATIONS'] === 'f32' ? 'f32' : 'int8');
+    options.activations ?? (process.env['STEELYARD_ACTIVATIONS'] === 'f32' ? 'f32' : 'int16');
   return createWasmBackend({
     ...options,
     activations,

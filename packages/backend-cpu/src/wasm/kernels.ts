@@ -22,7 +22,7 @@ interface Exports {
     stateCount: number,
     limits: number,
     symbols: number,
-    int8Activations: number,
+    integerActivations: number,
     poison: number,
   ): number;
   release(executable: number): void;
@@ -42,7 +42,7 @@ export interface CompileCall {
   readonly states: readonly Span[];
   /** By symbol number. */
   readonly limits: Int32Array;
-  readonly int8: boolean;
+  readonly integers: boolean;
   readonly poison: boolean;
 }
 
@@ -75,7 +75,7 @@ export class WasmKernels {
   }
 
   /** The executable's number. @throws Error with what the kernels say of the tape */
-  compile({ tape, weights, states, limits, int8, poison }: CompileCall): number {
+  compile({ tape, weights, states, limits, integers, poison }: CompileCall): number {
     return this.#withParts([tape, spanWords(weights), spanWords(states), limits], (...spans) => {
       const [t, w, s, l] = spans as unknown as readonly [Span, Span, Span, Span];
       const executable = this.#exports.compile(
@@ -87,7 +87,7 @@ export class WasmKernels {
         states.length,
         l.address,
         limits.length,
-        Number(int8),
+        Number(integers),
         Number(poison),
       );
       if (executable === 0) throw new Error(this.#problem());

@@ -26,7 +26,7 @@ export type Command =
       readonly weights: readonly MemorySpan[];
       readonly states: readonly MemorySpan[];
       readonly limits: Int32Array;
-      readonly int8: boolean;
+      readonly integers: boolean;
       readonly poison: boolean;
     }
   | {

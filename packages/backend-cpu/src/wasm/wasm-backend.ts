@@ -22,8 +22,8 @@ export interface WasmOptions {
   readonly module?: WebAssembly.Module;
   /** Where to run them instead, such as a worker. Disposed with the backend. */
   readonly runner?: WasmRunner;
-  /** As for the native backend. Default int8. */
-  readonly activations?: 'int8' | 'f32';
+  /** As for the native backend. Default int16. */
+  readonly activations?: 'int16' | 'f32';
   /** For tests: fills temporaries with NaN before each run, so that what a kernel leaves unwritten shows. */
   readonly poison?: boolean;
 }
@@ -83,15 +83,15 @@ export function createWasmBackend(options: WasmOptions): Backend {
   const runner = options.runner ?? (options.module && createLocalRunner(options.module));
   if (!runner)
     throw new ShapeError('a WebAssembly backend needs the compiled kernels: pass a module or a runner');
-  const int8 = options.activations !== 'f32';
+  const integers = options.activations !== 'f32';
   const memory = new WasmMemory(runner);
   return {
     name: 'wasm',
-    description: `WebAssembly, ${runner.description}, 1 thread, ${int8 ? 'int8' : 'f32'} activations`,
+    description: `WebAssembly, ${runner.description}, 1 thread, ${integers ? 'int16' : 'f32'} activations`,
     stateDTypes: ['f16', 'f32'],
     loadWeight: (data) => loadWeight(memory, data),
     allocateState: (dtype, shape) => allocateState(memory, dtype, shape),
-    compile: (graph, request) => compile(memory, graph, request, { int8, poison: options.poison ?? false }),
+    compile: (graph, request) => compile(memory, graph, request, { integers, poison: options.poison ?? false }),
     dispose: () => runner.dispose(),
   };
 }
@@ -100,7 +100,7 @@ async function compile(
   memory: WasmMemory,
   graph: Graph,
   { weights, states, limits }: CompileOptions,
-  settings: { readonly int8: boolean; readonly poison: boolean },
+  settings: { readonly integers: boolean; readonly poison: boolean },
 ): Promise<WasmExecutable> {
   const planned = planGraph(graph, limits);
   const bound: WasmTensor[] = [];
