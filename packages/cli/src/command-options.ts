@@ -40,6 +40,7 @@ export function addModelOptions(command: Command): Command {
     .addOption(
       new Option('--backend <name>', 'what computes (default: the fastest here)').choices([
         'cpu',
+        'wasm',
         'reference',
       ]),
     )

@@ -28,7 +28,7 @@ describe('help and usage', () => {
     [['run', 'tiny', '--max-tokens', '0'], /--max-tokens is '0'; expected a whole number from 1/],
     [['serve', '--port', '70000'], /--port is '70000'/],
     [['chat', '--memory', 'much'], /--memory is 'much'; expected a size/],
-    [['chat', '--backend', 'gpu'], /cpu, reference/],
+    [['chat', '--backend', 'gpu'], /cpu, wasm, reference/],
   ])('%j exits 2', async (argv, message) => {
     const terminal = createTerminal({ stdin: '' });
     expect(await terminal.run(...argv)).toBe(2);
@@ -304,6 +304,7 @@ describe('bench and doctor', () => {
       'node',
       'processor',
       'backend',
+      'wasm',
       'compiler',
       'memory',
       'store',

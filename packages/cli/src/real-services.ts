@@ -29,8 +29,8 @@ export function createServices(): Services {
       }
     },
     async cpuReport() {
-      const { cpuAvailability } = await import('@steelyard/backend-cpu');
-      return cpuAvailability();
+      const { cpuAvailability, wasmAvailability } = await import('@steelyard/backend-cpu');
+      return { ...cpuAvailability(), wasm: wasmAvailability() };
     },
     async hubUrl(env) {
       const { hubEndpoint } = await import('@steelyard/hub');

@@ -43,6 +43,16 @@ export interface CpuReport {
   /** Which set of kernels runs: `avx2`, ... */
   readonly level?: string;
   readonly threads: number;
+  /** The WebAssembly build of the same kernels, used where the native one is missing. */
+  readonly wasm?: WasmReport;
+}
+
+export interface WasmReport {
+  readonly available: boolean;
+  /** Why it is not available. */
+  readonly reason?: string;
+  /** Which build this version of Node takes: `simd`, ... */
+  readonly variant?: string;
 }
 
 /** The caller keeps the models and disposes them after the server. */

@@ -12,6 +12,7 @@ import {
   checkNode,
   checkPlatform,
   checkProcessor,
+  checkWasm,
   findCompiler,
 } from '../doctor/machine.ts';
 import { checkNetwork, summarise } from '../doctor/network.ts';
@@ -53,6 +54,7 @@ async function runChecks(network: boolean, context: CommandContext): Promise<Che
     checkNode(),
     checkProcessor(),
     checkBackend(report, compiler, context.env),
+    checkWasm(report),
     checkCompiler(compiler, report),
     checkMemory(),
     await checkStore(store),

@@ -50,12 +50,33 @@ export function checkBackend(report: CpuReport, compiler: string | undefined, en
       `native, ${report.level ?? ''} kernels (${why}), ${plural(report.threads, 'thread')}`,
     );
   }
-  const reason = (report.reason ?? 'no reason given').replace(/; (install|run).*$/, '');
-  return warn(
-    'backend',
-    `reference, in plain TypeScript: right, but slow; native: ${reason}`,
-    compiler === undefined ? 'install a C++20 compiler (clang or gcc), then: npm run build' : 'npm run build',
-  );
+  const native = bareReason(report);
+  const advice =
+    compiler === undefined ? 'install a C++20 compiler (clang or gcc), then: npm run build' : 'npm run build';
+  const { wasm } = report;
+  if (wasm?.available) {
+    const build = wasm.variant ?? 'one build';
+    return warn('backend', `WebAssembly (${build}), 1 thread: slower than native; native: ${native}`, advice);
+  }
+  const missing = wasm ? `${native}; WebAssembly: ${bareReason(wasm)}` : native;
+  return warn('backend', `reference, in plain TypeScript: right, but slow; native: ${missing}`, advice);
+}
+
+/** Without what to do about it, which is said apart. */
+function bareReason({ reason = 'no reason given' }: { readonly reason?: string }): string {
+  return reason.replace(/; (install|run|update).*$/, '');
+}
+
+/** Only a fallback: not having it is no fault where the native kernels run. */
+export function checkWasm({ available, wasm }: CpuReport): Check {
+  if (wasm?.available) {
+    const use = available ? 'kept for where native kernels are missing' : 'in use';
+    return ok('wasm', `${wasm.variant ?? 'one build'} kernels, ${use}`);
+  }
+  const reason = bareReason(wasm ?? {});
+  return available
+    ? ok('wasm', `${reason}, and not needed: the native backend is used`)
+    : warn('wasm', reason, 'npm run build -- --all');
 }
 
 /** The compiler matters only where the native backend is built from a clone. */
