@@ -1,0 +1,89 @@
+/** The safetensors reader: valid headers, and every kind of damage refused by name. */
+
+import { FormatError, UnsupportedError } from '@steelyard/core';
+import { readSafetensors } from '@steelyard/formats';
+import { describe, expect, it } from 'vitest';
+import { SAFETENSORS, safetensorsBytes, source, withInteger } from './files.ts';
+
+function read(data: Uint8Array) {
+  return readSafetensors(source(data, 'model.safetensors'));
+}
+
+const valid = safetensorsBytes({ __metadata__: { format: 'pt' }, ...SAFETENSORS }, 32);
+
+it('reads tensors and leaves __metadata__', () => {
+  const tensors = read(valid);
+  expect([...tensors.keys()]).toEqual(['model.norm.weight', 'lm_head.weight']);
+  expect(tensors.get('lm_head.weight')).toMatchObject({ dtype: 'f32', shape: [2, 3], byteLength: 24 });
+  expect(tensors.get('lm_head.weight')?.bytes()).toEqual(valid.slice(-24));
+});
+
+it('reads a scalar and a tensor without elements', () => {
+  const header = {
+    scalar: { dtype: 'F16', shape: [], data_offsets: [0, 2] },
+    none: { dtype: 'I64', shape: [0], data_offsets: [2, 2] },
+  };
+  expect([...read(safetensorsBytes(header, 2)).values()].map(({ shape }) => shape)).toEqual([[], [0]]);
+});
+
+describe('refusals', () => {
+  const change = (entry: object) =>
+    safetensorsBytes({ t: { dtype: 'F32', shape: [4], data_offsets: [0, 16], ...entry } }, 16);
+  const deep = `{"t":${'['.repeat(100)}${']'.repeat(100)}}`;
+  it.each([
+    ['too short', valid.slice(0, 9), /9 bytes are too few/],
+    [
+      'a header longer than the file',
+      withInteger(valid, 0, 10_000, 8),
+      /header length is 10000, expected 2 to/,
+    ],
+    ['a header of 2^60 bytes', withInteger(valid, 0, 2n ** 60n, 8), /header length is 1152921504606846976/],
+    ['broken JSON', safetensorsBytes('{"t": ', 0), /is not valid JSON/],
+    ['JSON that is a list', safetensorsBytes('[1, 2]', 0), /holds JSON that is not an object/],
+    ['deep JSON', safetensorsBytes(deep, 0), /JSON nests deeper than 64/],
+    ['an unknown dtype', change({ dtype: 'F7' }), /tensor t has dtype "F7", which is not supported/],
+    ['a negative dim', change({ shape: [-4] }), /shape of tensor t must be/],
+    ['a fractional dim', change({ shape: [1.5] }), /shape of tensor t must be/],
+    ['too many dims', change({ shape: [1, 1, 1, 1, 1, 1, 1, 1, 4] }), /shape of tensor t must be up to 8/],
+    ['a product past 2^53', change({ shape: [2 ** 40, 2 ** 40] }), /not a safe integer/],
+    ['one offset', change({ data_offsets: [0] }), /data_offsets of tensor t must be two whole numbers/],
+    ['another size', change({ shape: [5] }), /tensor t has 16 bytes, expected 20 for \[5\] f32/],
+    [
+      'offsets past the end',
+      change({ data_offsets: [16, 32] }),
+      /ends at byte \d+, the file has \d+; it is truncated/,
+    ],
+    ['no entry', safetensorsBytes({ t: null }, 0), /shape of tensor t must be/],
+    [
+      'overlapping tensors',
+      safetensorsBytes(
+        {
+          a: { dtype: 'U8', shape: [8], data_offsets: [0, 8] },
+          b: { dtype: 'U8', shape: [8], data_offsets: [4, 12] },
+        },
+        12,
+      ),
+      /tensors a \(bytes \d+ to \d+\) and b .* overlap/,
+    ],
+  ])('%s', (_, data, message) => {
+    expect(() => read(data)).toThrow(message);
+    try {
+      read(data);
+    } catch (error) {
+      expect(error instanceof FormatError || error instanceof UnsupportedError).toBe(true);
+      expect((error as Error).message.startsWith('model.safetensors: ')).toBe(true);
+    }
+  });
+
+  it('invalid UTF-8', () => {
+    const data = safetensorsBytes('{"aa": 1}', 0);
+    data[10] = 0xff;
+    expect(() => read(data)).toThrow(/JSON is not valid UTF-8/);
+  });
+
+  it('a prototype in the header does no harm', () => {
+    const data = safetensorsBytes('{"__proto__": {"polluted": true}}', 0);
+    expect(read(data).size).toBe(0);
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  });
+});
