@@ -103,6 +103,17 @@ inline vf exp(vf x) {
 inline float half_to_float(uint16_t h) {
 #if defined(__F16C__)
   return _cvtsh_ss(h);
+#elif defined(__wasm__)
+  // Times 2^112: moves the exponent's bias, and normalises what is subnormal. No branches: a block begins with two.
+  int32_t magnitude = h & 0x7fff, special = magnitude > 0x7bff ? 0x7f800000 : 0;
+  int32_t bits = magnitude << 13;
+  float f;
+  std::memcpy(&f, &bits, 4);
+  f *= 5.192296858534828e33f;
+  std::memcpy(&bits, &f, 4);
+  bits |= special | (int32_t)(h & 0x8000) << 16;
+  std::memcpy(&f, &bits, 4);
+  return f;
 #else
   uint32_t sign = (uint32_t)(h & 0x8000) << 16, magnitude = h & 0x7fff, bits;
   if (magnitude >= 0x7c00) bits = sign | 0x7f800000 | (magnitude & 0x3ff) << 13;

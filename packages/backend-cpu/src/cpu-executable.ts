@@ -1,55 +1,33 @@
 /** A graph compiled to a native tape, and its runs. */
 
-import { CapacityError, ShapeError, SteelyardError, UnsupportedError } from '@steelyard/core';
+import { CapacityError, ShapeError, SteelyardError } from '@steelyard/core';
 import {
   bindShape,
   elementCount,
-  optimise,
-  planMemory,
-  type Bindings,
   type CompileOptions,
   type DeviceTensor,
   type Executable,
   type Graph,
-  type MemoryPlan,
   type RunRequest,
   type RunResult,
   type Value,
 } from '@steelyard/graph';
 import type { Addon, NativeExecutable, NativeMemory } from './addon.ts';
 import { copyWeight, CpuTensor } from './cpu-tensor.ts';
-import { writeTape, type Tape } from './tape.ts';
-
-/** Where a result lies in the arena. */
-interface Output {
-  readonly name: string;
-  readonly value: Value;
-  /** Bytes. */
-  readonly offset: number;
-}
+import { checkDims, checkInputs, checkType, planGraph, type PlannedGraph } from './planned-graph.ts';
 
 class CpuExecutable implements Executable {
   readonly temporaryBytes: number;
   readonly #addon: Addon;
   readonly #native: NativeExecutable;
-  readonly #tape: Tape;
-  readonly #limits: Bindings;
-  readonly #outputs: readonly Output[];
+  readonly #planned: PlannedGraph;
   #disposed = false;
   #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(
-    addon: Addon,
-    native: NativeExecutable,
-    tape: Tape,
-    limits: Bindings,
-    outputs: readonly Output[],
-  ) {
+  constructor(addon: Addon, native: NativeExecutable, planned: PlannedGraph) {
     this.#addon = addon;
     this.#native = native;
-    this.#tape = tape;
-    this.#limits = limits;
-    this.#outputs = outputs;
+    this.#planned = planned;
     this.temporaryBytes = addon.temporaryBytes(native);
   }
 
@@ -66,44 +44,24 @@ class CpuExecutable implements Executable {
     void this.#queue.then(() => this.#addon.releaseExecutable(this.#native));
   }
 
-  async #run({ dims, inputs }: RunRequest): Promise<RunResult> {
+  async #run(request: RunRequest): Promise<RunResult> {
     if (this.#disposed) throw new ShapeError('the executable was disposed');
-    const bound = Int32Array.from(this.#tape.symbols, (name) =>
-      checkDim(name, dims[name], this.#limits[name]),
-    );
-    const data = this.#tape.inputs.map((source) => checkInput(source, inputs[source.name], dims));
+    const { dims } = request;
+    const bound = checkDims(this.#planned, dims);
+    const data = checkInputs(this.#planned, request);
     try {
       await this.#addon.run(this.#native, bound, data);
     } catch (error) {
       throw new ShapeError(`the step was refused: ${(error as Error).message}`);
     }
     return Object.fromEntries(
-      this.#outputs.map(({ name, value, offset }) => {
+      this.#planned.outputs.map(({ name, value, offset }) => {
         const out = new Float32Array(elementCount(bindShape(value.shape, dims)));
         this.#addon.readArena(this.#native, offset, out);
         return [name, out];
       }),
     );
   }
-}
-
-function innerCount(value: Value): number {
-  return value.shape.slice(1).reduce<number>((n, dim) => n * (dim as number), 1);
-}
-
-function checkDim(name: string, dim: number | undefined, limit = 0): number {
-  if (dim !== undefined && Number.isInteger(dim) && dim >= 1 && dim <= limit) return dim;
-  throw new ShapeError(`dim ${name} must be 1 to ${limit}, got ${String(dim)}`);
-}
-
-function checkInput(source: Value, data: Int32Array | Float32Array | undefined, dims: RunRequest['dims']) {
-  const shape = bindShape(source.shape, dims);
-  const wanted = source.dtype === 'i32' ? Int32Array : Float32Array;
-  if (!(data instanceof wanted) || data.length !== elementCount(shape)) {
-    const got = data ? `${data.constructor.name} of ${data.length}` : 'nothing';
-    throw new ShapeError(`input ${source.name} must be ${wanted.name} of [${shape.join(', ')}], got ${got}`);
-  }
-  return data;
 }
 
 /** How runs are done; see CpuOptions. */
@@ -124,10 +82,8 @@ export function compileGraph(
   { weights, states, limits }: CompileOptions,
   settings: CompileSettings,
 ): Executable {
-  const optimised = optimise(graph);
-  const plan = planMemory(optimised, limits);
-  const tape = writeTape(optimised, plan);
-  const outputs = placeOutputs(optimised, plan);
+  const planned = planGraph(graph, limits);
+  const { tape } = planned;
   const constants: CpuTensor[] = [];
   const bind = (value: Value, from: ReadonlyMap<string, DeviceTensor>): (NativeMemory | number)[] => {
     const tensor = value.data ? copyWeight(addon, value.data) : from.get(value.name);
@@ -143,13 +99,13 @@ export function compileGraph(
       tape.words,
       tape.weights.flatMap((v) => bind(v, weights)),
       tape.states.flatMap((v) => bind(v, states)),
-      Int32Array.from(tape.symbols, (name) => limits[name] ?? 0),
+      planned.limits,
       settings.threads,
       settings.integers,
       settings.level,
       settings.poison,
     );
-    return new CpuExecutable(addon, native, tape, limits, outputs);
+    return new CpuExecutable(addon, native, planned);
   } catch (error) {
     throw asCompileError(graph, error);
   } finally {
@@ -158,30 +114,10 @@ export function compileGraph(
   }
 }
 
-function placeOutputs(graph: Graph, plan: MemoryPlan): Output[] {
-  return Object.entries(graph.outputs).map(([name, value]) => {
-    const place = plan.placements.get(value);
-    if (place?.root.storage !== 'temporary' || place.rowStride !== innerCount(value)) {
-      throw new UnsupportedError(`output ${name} must be a computed, contiguous value`);
-    }
-    return { name, value, offset: place.offset };
-  });
-}
-
 function asCompileError(graph: Graph, error: unknown): unknown {
   if (error instanceof SteelyardError) return error;
   const message = `graph ${graph.name} does not compile: ${(error as Error).message}`;
   return message.includes('cannot allocate')
     ? new CapacityError(`${message}; lower the limits`, { cause: error })
     : new ShapeError(message);
-}
-
-function checkType(value: Value, tensor: CpuTensor): void {
-  const fits =
-    value.shape.length === tensor.shape.length &&
-    value.shape.every((dim, i) => typeof dim === 'string' || dim === tensor.shape[i]);
-  if (fits && value.dtype === tensor.dtype) return;
-  throw new ShapeError(
-    `${value.storage} ${value.name} is [${tensor.shape.join(', ')}] ${tensor.dtype}, the graph wants [${value.shape.join(', ')}] ${value.dtype}`,
-  );
 }
