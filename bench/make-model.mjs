@@ -135,7 +135,7 @@ function vocabulary() {
     const visible = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
     printable.push(String.fromCodePoint(visible ? byte : next++));
   }
-  const words = Array.from({ length: shape.vocab - 257 }, (_, i) => `\u0120w${i.toString(36)}`);
+  const words = Array.from({ length: shape.vocab - 257 }, (_, i) => `\u0120w${i || ''}`);
   return [...printable, ...words, '<|end|>'];
 }
 
