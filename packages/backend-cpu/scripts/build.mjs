@@ -1,6 +1,6 @@
 /**
  * Compiles the native kernels with the system's C++ compiler, only what changed. Without a compiler it says so
- * and succeeds: the reference backend runs then.
+ * and succeeds: the WebAssembly build runs then.
  *
  *   node scripts/build.mjs [--quiet] [--asan]
  */
@@ -125,7 +125,7 @@ async function inParallel(jobs, limit) {
 const compiler = findCompiler();
 if (process.platform === 'win32' || !compiler) {
   say(
-    'no C++ compiler found: the slow reference backend will be used. Install g++ or clang++ and run: npm run build',
+    'no C++ compiler found: the slower WebAssembly kernels will be used. Install g++ or clang++ and run: npm run build',
   );
   process.exit(0);
 }

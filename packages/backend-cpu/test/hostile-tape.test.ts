@@ -48,7 +48,7 @@ async function attempt(
 ): Promise<'refused' | 'ran'> {
   const [weights, states] = memory as [NativeMemory, NativeMemory];
   const flat = (from: NativeMemory, count: number): (NativeMemory | number)[] =>
-    Array.from({ length: count }, () => [from, 0, BUFFER]).flat() as (NativeMemory | number)[];
+    Array.from({ length: count }, (): (NativeMemory | number)[] => [from, 0, BUFFER]).flat();
   let executable;
   try {
     executable = addon.compile(

@@ -91,7 +91,8 @@ export function createWasmBackend(options: WasmOptions): Backend {
     stateDTypes: ['f16', 'f32'],
     loadWeight: (data) => loadWeight(memory, data),
     allocateState: (dtype, shape) => allocateState(memory, dtype, shape),
-    compile: (graph, request) => compile(memory, graph, request, { integers, poison: options.poison ?? false }),
+    compile: (graph, request) =>
+      compile(memory, graph, request, { integers, poison: options.poison ?? false }),
     dispose: () => runner.dispose(),
   };
 }
