@@ -11,15 +11,15 @@ interface Setting {
   readonly integer?: true;
 }
 
-/** What people get who set nothing: small models ramble at the API's default of 1. */
-export const DEFAULT_SAMPLING: SamplingOptions = { temperature: 0.5, topP: 0.9 };
+/** What people get who set nothing: small models ramble and loop at the API's defaults. */
+export const DEFAULT_SAMPLING: SamplingOptions = { temperature: 0.3, topP: 0.9, repetitionPenalty: 1.1 };
 
 const MAX_SEED = Number.MAX_SAFE_INTEGER;
 
 export const SAMPLING_SETTINGS: Readonly<Record<string, Setting>> = {
   temperature: {
     key: 'temperature',
-    doc: '0 always takes the likeliest token (default 0.5)',
+    doc: '0 always takes the likeliest token (default 0.3)',
     min: 0,
     max: 100,
   },
@@ -34,7 +34,7 @@ export const SAMPLING_SETTINGS: Readonly<Record<string, Setting>> = {
   seed: { key: 'seed', doc: 'same seed, same answer', min: 0, max: MAX_SEED, integer: true },
   repetition_penalty: {
     key: 'repetitionPenalty',
-    doc: 'above 1 repeats less (default 1)',
+    doc: 'above 1 repeats less (default 1.1)',
     min: 0.01,
     max: 100,
   },

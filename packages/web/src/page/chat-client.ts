@@ -31,8 +31,8 @@ interface StreamEvent {
   readonly timings?: { readonly decode_ms: number };
 }
 
-/** Small models ramble at the API's default temperature of 1. */
-const SAMPLING = { temperature: 0.5, top_p: 0.9 };
+/** Small models ramble and loop at the API's defaults. */
+const SAMPLING = { temperature: 0.3, top_p: 0.9, repetition_penalty: 1.1 };
 
 /** A failure in words for the person at the page: what happened and what to do. */
 export class ChatError extends Error {}
