@@ -1,11 +1,13 @@
 // The paged KV cache: writing tokens to their slots, and causal attention over them.
 //
-// Floor of decode: bytes of K and V over memory bandwidth; the query heads of a group share each read.
-// A (token, kv head) is one thread's; it walks positions in blocks that begin at multiples of the page size, with
-// online softmax, so its result depends on nothing else in the batch. Dao 2023, arXiv:2307.08691.
+// Floor of decode: bytes of K and V over memory bandwidth; the query heads of a group share each read, and so do
+// neighbouring tokens of a sequence in a prefill.
+// A (token, head) walks positions in blocks that begin at multiples of the page size, with online softmax, so its
+// result depends on nothing else in the batch. Dao 2023, arXiv:2307.08691.
 #include <cmath>
 
 #include "decode.h"
+#include "dots.h"
 
 namespace steelyard::SY_LEVEL {
 
@@ -31,103 +33,223 @@ void op_kvwrite(const Call& call) {
 
 namespace {
 
-struct Job {
-  const Tensor *q, *keys, *values, *y;
-  const float* sinks;
-  const int32_t* table;  // pages of the token's sequence
-  Attention attrs;
-  int64_t t, kv_head, position;
+// Tokens of one sequence that share the decoding of its pages.
+constexpr int kTokenTile = 8;
+
+int64_t round_up(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
+
+// One head of one token on its way through the pages.
+struct Query {
+  const float* q;  // [round_up(dim)]
+  float* out;      // [value_dim]
+  float top;
+  float total;
 };
 
-// `rows` rows of `dim` elements of a cache page as float32: in place, or decoded to `buffer`.
-const float* page_floats(const Tensor& cache, int64_t page, int64_t head, int64_t first, int64_t rows, float* buffer) {
+struct Page {
+  const float* k;  // [page_size, k_stride]
+  const float* v;  // [page_size, value_dim]
+  int64_t k_stride;
+};
+
+// Rows [first, end) of a cache page as float32, `stride` apart: in place, or decoded to `buffer` at the same rows.
+const float* page_floats(const Tensor& cache, int64_t page, int64_t head, int64_t first, int64_t end, int64_t stride, float* buffer) {
   const int64_t page_size = cache.dims[2], dim = cache.dims[3];
-  int64_t at = ((page * cache.dims[1] + head) * page_size + first) * dim;
-  if (cache.dtype == DType::f32) return (const float*)cache.data + at;
-  halves_to_floats((const uint16_t*)cache.data + at, buffer, rows * dim);
+  const int64_t at = (page * cache.dims[1] + head) * page_size * dim;
+  if (cache.dtype == DType::f32 && stride == dim) return (const float*)cache.data + at;
+  for (int64_t row = first; row < end; row++) {
+    float* to = buffer + row * stride;
+    if (cache.dtype == DType::f32) std::memcpy(to, (const float*)cache.data + at + row * dim, dim * 4);
+    else halves_to_floats((const uint16_t*)cache.data + at + row * dim, to, dim);
+    for (int64_t i = dim; i < stride; i++) to[i] = 0;
+  }
   return buffer;
 }
 
-void axpy(float a, const float* x, float* y, int64_t n) {
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) store(y + i, fma(splat(a), load(x + i), load(y + i)));
-  for (; i < n; i++) y[i] = fma(a, x[i], y[i]);
+// tanh by exp, exact to 1e-7 absolute, which is what a score needs.
+inline vf capped(vf score, float cap) {
+  vf u = score / splat(cap);
+  return splat(cap) * (splat(1.0f) - splat(2.0f) / (exp(u + u) + splat(1.0f)));
 }
 
-void attend(const Job& job, float* scratch) {
-  const Tensor &q = *job.q, &keys = *job.keys, &values = *job.values, &y = *job.y;
-  const int64_t page_size = keys.dims[2], dim = keys.dims[3], value_dim = values.dims[3];
-  const int64_t group = q.dims[1] / keys.dims[1], first_head = job.kv_head * group;
-  float* buffer = scratch;                                   // [page_size, max(dim, value_dim)]
-  float* scores = buffer + page_size * (dim > value_dim ? dim : value_dim);  // [group, page_size]
-  float* top = scores + group * page_size;                   // [group]
-  float* total = top + group;                                // [group]
-  for (int64_t g = 0; g < group; g++) {
-    top[g] = job.sinks ? job.sinks[first_head + g] : -INFINITY;
-    total[g] = job.sinks ? 1.0f : 0.0f;
-    std::memset(y.f32(job.t) + (first_head + g) * value_dim, 0, value_dim * 4);
-  }
-  int64_t begin = 0;
-  if (job.attrs.window > 0 && job.position - job.attrs.window + 1 > begin) begin = job.position - job.attrs.window + 1;
-  if (job.attrs.chunk > 0 && job.position - job.position % job.attrs.chunk > begin) begin = job.position - job.position % job.attrs.chunk;
-  for (int64_t block = begin / page_size * page_size; block <= job.position; block += page_size) {
-    int64_t first = begin > block ? begin - block : 0;
-    int64_t last = job.position - block < page_size - 1 ? job.position - block : page_size - 1;
-    int64_t count = last - first + 1, page = job.table[block / page_size];
-    const float* k = page_floats(keys, page, job.kv_head, first, count, buffer);
-    for (int64_t g = 0; g < group; g++) {
-      const float* query = q.f32(job.t) + (first_head + g) * dim;
-      float* s = scores + g * page_size;
-      for (int64_t j = 0; j < count; j++) {
-        s[j] = dot(query, k + j * dim, dim) * job.attrs.scale;
-        if (job.attrs.softcap > 0) s[j] = job.attrs.softcap * std::tanh(s[j] / job.attrs.softcap);
-      }
-      float high = top[g];
-      for (int64_t j = 0; j < count; j++) high = s[j] > high ? s[j] : high;
-      float shrink = top[g] == -INFINITY ? 0.0f : std::exp(top[g] - high);
-      float sum = 0;
-      for (int64_t j = count; j < (count + kLanes - 1) / kLanes * kLanes && j < page_size; j++) s[j] = -INFINITY;
-      int64_t j = 0;
-      for (; j + kLanes <= page_size && j < count; j += kLanes) store(s + j, exp(load(s + j) - splat(high)));
-      for (; j < count; j++) s[j] = std::exp(s[j] - high);
-      for (j = 0; j < count; j++) sum += s[j];
-      total[g] = total[g] * shrink + sum;
-      top[g] = high;
-      float* out = y.f32(job.t) + (first_head + g) * value_dim;
-      if (shrink != 1.0f)
-        for (int64_t i = 0; i < value_dim; i++) out[i] *= shrink;
+// Lanes from `count` on become `otherwise`.
+inline vf keep(vf v, int64_t count, float otherwise) {
+  if (count >= kLanes) return v;
+  float s[kLanes];
+  store(s, v);
+  for (int64_t i = count; i < kLanes; i++) s[i] = otherwise;
+  return load(s);
+}
+
+// out = out * shrink + sum over j of weights[j] * v[j]
+void add_values(const float* weights, const float* v, int64_t count, int64_t n, float shrink, float* out) {
+  constexpr int kWide = 4;
+  int64_t i = 0;
+  for (; i + kWide * kLanes <= n; i += kWide * kLanes) {
+    vf acc[kWide];
+    for (int c = 0; c < kWide; c++) acc[c] = load(out + i + c * kLanes) * splat(shrink);
+    for (int64_t j = 0; j < count; j++) {
+      vf w = splat(weights[j]);
+      for (int c = 0; c < kWide; c++) acc[c] = fma(w, load(v + j * n + i + c * kLanes), acc[c]);
     }
-    const float* v = page_floats(values, page, job.kv_head, first, count, buffer);
-    for (int64_t g = 0; g < group; g++)
-      for (int64_t j = 0; j < count; j++)
-        axpy(scores[g * page_size + j], v + j * value_dim, y.f32(job.t) + (first_head + g) * value_dim, value_dim);
+    for (int c = 0; c < kWide; c++) store(out + i + c * kLanes, acc[c]);
   }
-  for (int64_t g = 0; g < group; g++) {
-    float* out = y.f32(job.t) + (first_head + g) * value_dim;
-    float inverse = 1.0f / total[g];
-    for (int64_t i = 0; i < value_dim; i++) out[i] *= inverse;
+  for (; i + kLanes <= n; i += kLanes) {
+    vf acc = load(out + i) * splat(shrink);
+    for (int64_t j = 0; j < count; j++) acc = fma(splat(weights[j]), load(v + j * n + i), acc);
+    store(out + i, acc);
   }
+  for (; i < n; i++) {
+    float acc = out[i] * shrink;
+    for (int64_t j = 0; j < count; j++) acc = fma(weights[j], v[j * n + i], acc);
+    out[i] = acc;
+  }
+}
+
+// Takes `count` keys of a page from row `first` on into the query's softmax. scores: [round_up(page_size)].
+void attend_page(Query& query, const Page& page, int64_t first, int64_t count, int64_t value_dim, const Attention& attrs, float* scores) {
+  vf high = splat(query.top);
+  for (int64_t j = 0; j < count; j += kLanes) {
+    vf s = dots(query.q, page.k + (first + j) * page.k_stride, page.k_stride, page.k_stride, count - j) * splat(attrs.scale);
+    if (attrs.softcap > 0) s = capped(s, attrs.softcap);
+    s = keep(s, count - j, -INFINITY);
+    store(scores + j, s);
+    high = max(s, high);
+  }
+  float top = max_of(high);
+  vf total = {};
+  for (int64_t j = 0; j < count; j += kLanes) {
+    vf p = keep(exp(load(scores + j) - splat(top)), count - j, 0.0f);
+    store(scores + j, p);
+    total = total + p;
+  }
+  // Before the first key there is nothing to shrink: the factor is then tiny, of zero.
+  float shrink = exp(splat(query.top - top))[0];
+  query.total = query.total * shrink + sum(total);
+  query.top = top;
+  add_values(scores, page.v + first * value_dim, count, value_dim, shrink, query.out);
+}
+
+// First position that a token may see.
+int64_t first_visible(int64_t position, const Attention& attrs) {
+  int64_t begin = 0;
+  if (attrs.window > 0 && position - attrs.window + 1 > begin) begin = position - attrs.window + 1;
+  if (attrs.chunk > 0 && position - position % attrs.chunk > begin) begin = position - position % attrs.chunk;
+  return begin;
+}
+
+// Tokens [t, t + tokens) of one sequence, query heads [head, head + heads) of one kv head.
+struct Job {
+  const Call& call;
+  Attention attrs;
+  int64_t t, tokens, head, heads, kv_head;
+};
+
+struct Scratch {
+  float *keys, *values, *scores, *queries;
+  Query* state;
+};
+
+Scratch place(char* memory, int64_t group, int64_t page_size, int64_t dim, int64_t value_dim, size_t* bytes) {
+  size_t at = 0;
+  auto take = [&](size_t size) {
+    char* p = memory ? memory + at : nullptr;
+    at += align_up(size);
+    return p;
+  };
+  Scratch s;
+  s.keys = (float*)take(page_size * round_up(dim) * 4);
+  s.values = (float*)take(page_size * value_dim * 4);
+  s.scores = (float*)take(round_up(page_size) * 4);
+  s.queries = (float*)take(kTokenTile * group * round_up(dim) * 4);
+  s.state = (Query*)take(kTokenTile * group * sizeof(Query));
+  if (bytes) *bytes = at;
+  return s;
+}
+
+// Queries of the job with rows padded to whole vectors, nothing seen yet.
+void begin(const Job& job, const Scratch& s) {
+  const Tensor &q = *job.call.in[Attention::q], &y = *job.call.out[0];
+  const Tensor* sinks = job.call.in[Attention::sinks];
+  const int64_t dim = q.dims[2], padded = round_up(dim), value_dim = y.dims[2];
+  for (int64_t i = 0; i < job.tokens * job.heads; i++) {
+    int64_t t = job.t + i / job.heads, head = job.head + i % job.heads;
+    const float* from = q.f32(t) + head * dim;
+    if (padded != dim) {
+      float* to = s.queries + i * padded;
+      std::memcpy(to, from, dim * 4);
+      for (int64_t j = dim; j < padded; j++) to[j] = 0;
+      from = to;
+    }
+    float* out = y.f32(t) + head * value_dim;
+    std::memset(out, 0, value_dim * 4);
+    s.state[i] = {from, out, sinks ? sinks->f32()[head] : -INFINITY, sinks ? 1.0f : 0.0f};
+  }
+}
+
+void attend(const Job& job) {
+  const Tensor &keys = *job.call.in[Attention::keys], &values = *job.call.in[Attention::values];
+  const int32_t* positions = job.call.in[Attention::positions]->i32() + job.t;
+  const int32_t* table = job.call.in[Attention::pages]->i32(job.call.in[Attention::sequences]->i32()[job.t]);
+  const int64_t page_size = keys.dims[2], dim = keys.dims[3], value_dim = values.dims[3];
+  Scratch s = place(job.call.own, job.heads, page_size, dim, value_dim, nullptr);
+  begin(job, s);
+  int64_t lowest = first_visible(positions[0], job.attrs), highest = positions[0];
+  for (int64_t i = 1; i < job.tokens; i++) {
+    int64_t low = first_visible(positions[i], job.attrs);
+    lowest = low < lowest ? low : lowest;
+    highest = positions[i] > highest ? positions[i] : highest;
+  }
+  for (int64_t block = lowest / page_size * page_size; block <= highest; block += page_size) {
+    int64_t first = lowest > block ? lowest - block : 0, end = highest - block < page_size - 1 ? highest - block + 1 : page_size;
+    int64_t number = table[block / page_size];
+    Page page;
+    page.k_stride = round_up(dim);
+    page.k = page_floats(keys, number, job.kv_head, first, end, page.k_stride, s.keys);
+    page.v = page_floats(values, number, job.kv_head, first, end, value_dim, s.values);
+    for (int64_t i = 0; i < job.tokens; i++) {
+      int64_t low = first_visible(positions[i], job.attrs) - block, last = positions[i] - block;
+      if (low < 0) low = 0;
+      if (last > page_size - 1) last = page_size - 1;
+      if (low > last) continue;
+      for (int64_t g = 0; g < job.heads; g++) attend_page(s.state[i * job.heads + g], page, low, last - low + 1, value_dim, job.attrs, s.scores);
+    }
+  }
+  for (int64_t i = 0; i < job.tokens * job.heads; i++) {
+    float inverse = 1.0f / s.state[i].total;
+    for (int64_t j = 0; j < value_dim; j++) s.state[i].out[j] *= inverse;
+  }
+}
+
+// Tokens from t on that are of t's sequence, up to a tile.
+int64_t tile_length(const int32_t* sequences, int64_t t, int64_t tokens) {
+  int64_t length = 1;
+  while (length < kTokenTile && t + length < tokens && sequences[t + length] == sequences[t]) length++;
+  return length;
 }
 
 }  // namespace
 
 void op_attention(const Call& call) {
-  const Tensor &q = *call.in[Attention::q], &keys = *call.in[Attention::keys], &pages = *call.in[Attention::pages];
-  const int32_t* positions = call.in[Attention::positions]->i32();
+  const int64_t tokens = call.in[Attention::q]->dims[0], heads = call.in[Attention::q]->dims[1], kv_heads = call.in[Attention::keys]->dims[1];
   const int32_t* sequences = call.in[Attention::sequences]->i32();
-  const Tensor* sinks = call.in[Attention::sinks];
   Attention attrs = Attention::read(call.attrs);
-  const int64_t kv_heads = keys.dims[1], units = q.rows() * kv_heads;
-  // Later tokens see more: interleave units instead of giving each thread a stretch.
-  for (int64_t u = call.thread; u < units; u += call.threads) {
-    int64_t t = u / kv_heads;
-    Job job = {&q, &keys, call.in[Attention::values], call.out[0], sinks ? sinks->f32() : nullptr, pages.i32(sequences[t]), attrs, t, u % kv_heads, positions[t]};
-    attend(job, (float*)call.own);
+  const int64_t group = heads / kv_heads;
+  // A few tokens give few units: then heads of a group go to different threads, each reading the cache for itself.
+  const int64_t share = call.threads > 1 && tokens * kv_heads < 4 * call.threads ? 1 : group;
+  int64_t unit = 0;
+  // Later tokens see more: units are dealt out in turn instead of in stretches.
+  for (int64_t t = 0, length; t < tokens; t += length) {
+    length = tile_length(sequences, t, tokens);
+    for (int64_t head = 0; head < heads; head += share)
+      if (unit++ % call.threads == call.thread) attend({call, attrs, t, length, head, share, head / group});
   }
 }
 
 size_t scratch_attention_own(int64_t group, int64_t page_size, int64_t dim, int64_t value_dim) {
-  return align_up((page_size * (dim > value_dim ? dim : value_dim) + group * page_size + 2 * group + 64) * 4);
+  size_t bytes;
+  place(nullptr, group, page_size, dim, value_dim, &bytes);
+  return bytes;
 }
 
 }  // namespace steelyard::SY_LEVEL
