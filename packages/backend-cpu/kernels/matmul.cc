@@ -55,7 +55,8 @@ void quantise_row(const float* x, int64_t k, int8_t* q, float* scale, float* sum
     }
     float top = max_of(peak), trouble = sum(bad);
     bool finite = trouble == 0;
-    vf inverse = splat(finite && top > 0 ? kTop / top : 0);
+    // What is next to nothing becomes zero: its inverse would be infinite.
+    vf inverse = splat(finite && top > 1e-30f ? kTop / top : 0);
     int32_t rounded[32];
     for (int i = 0; i < 32; i += kLanes) {
       vf v = finite ? load(from + i) : vf{};

@@ -1,0 +1,115 @@
+/**
+ * Matmul in every weight format: against float64 sums over the decoded weights, the same bits for a row alone and in any
+ * batch, and values that are not finite or hardly above zero carried through.
+ */
+
+import {
+  createBuilder,
+  dtypeInfo,
+  dtypes,
+  Random,
+  type Backend,
+  type DType,
+  type TensorData,
+} from '@steelyard/graph';
+import { describe, expect, it } from 'vitest';
+import { tensorData } from '../../../tests/ops/op-case.ts';
+import { kinds } from './kinds.ts';
+
+const formats = (Object.keys(dtypes) as DType[]).filter(
+  (name) => !/^(u8|i8|i16|i32|i64|f64|bool)$/.test(name),
+);
+const DEPTH = 512;
+/** No multiple of any tile of rows. */
+const COLUMNS = 37;
+const BATCH = 11;
+
+type Rows = (first: number, last: number) => Promise<Float32Array>;
+
+/** Rows [first, last) of x times w; w is [COLUMNS, DEPTH]. */
+async function multiplier(backend: Backend, w: TensorData, x: Float32Array): Promise<Rows> {
+  const g = createBuilder('matmul');
+  const operand = g.input('x', ['T', DEPTH], 'f32');
+  g.output('y', g.matmul(operand, null, g.weight('w', [...w.shape], w.dtype), { transposed: true }));
+  const weights = new Map([['w', backend.loadWeight(w)]]);
+  const executable = await backend.compile(g.finish(), { weights, states: new Map(), limits: { T: BATCH } });
+  return async (first, last) => {
+    const inputs = { x: x.slice(first * DEPTH, last * DEPTH) };
+    return (await executable.run({ dims: { T: last - first }, inputs }))['y'] as Float32Array;
+  };
+}
+
+function decoded(w: TensorData): Float32Array {
+  const info = dtypeInfo(w.dtype);
+  const out = new Float32Array(COLUMNS * DEPTH);
+  info.decode(w.bytes(), 0, out, 0, out.length / info.blockSize);
+  return out;
+}
+
+/** Largest error, each relative to the sum of the magnitudes of its products. */
+function worstError(y: Float32Array, x: Float32Array, w: Float32Array): number {
+  let worst = 0;
+  y.forEach((got, i) => {
+    const [row, column] = [Math.floor(i / COLUMNS), i % COLUMNS];
+    let [sum, size] = [0, 0];
+    for (let k = 0; k < DEPTH; k++) {
+      const product = (x[row * DEPTH + k] as number) * (w[column * DEPTH + k] as number);
+      sum += product;
+      size += Math.abs(product);
+    }
+    const error = Math.abs(got - sum) / size;
+    worst = Math.max(worst, Number.isNaN(error) ? Infinity : error);
+  });
+  return worst;
+}
+
+const random = new Random(99);
+const x = random.normals(BATCH * DEPTH, 2);
+const weights = new Map(
+  formats.map((dtype) => [dtype, tensorData({ shape: [COLUMNS, DEPTH], dtype }, random)]),
+);
+
+describe.each(kinds)('$name', ({ create, threads }) => {
+  it.each(formats)('%s', async (format) => {
+    const w = weights.get(format) as TensorData;
+    for (const [activations, bound] of [
+      ['f32', 2e-6],
+      // Each activation moves by at most 1/65024 of its run's peak; worst where one block outweighs the row (mxfp4).
+      ['int16', 5e-5],
+    ] as const) {
+      const rows = await multiplier(create({ threads: 1, activations, poison: true }), w, x);
+      const together = await rows(0, BATCH);
+      expect(worstError(together, x, decoded(w))).toBeLessThan(bound);
+      const cuts = [0, 1, 2, 4, 8, BATCH];
+      const apart: number[] = [];
+      for (let i = 1; i < cuts.length; i++)
+        apart.push(...(await rows(cuts[i - 1] as number, cuts[i] as number)));
+      expect(apart).toEqual([...together]);
+      for (const count of threads) {
+        const others = await multiplier(create({ threads: count, activations }), w, x);
+        expect(await others(0, BATCH)).toEqual(together);
+        expect(await others(3, 4)).toEqual(together.slice(3 * COLUMNS, 4 * COLUMNS));
+      }
+    }
+  });
+
+  it.each(['f32', 'q4_0', 'q6_k'] as const)(
+    '%s: what is not finite shows, in its row only',
+    async (format) => {
+      const odd = x.slice();
+      odd[DEPTH + 70] = NaN;
+      odd[3 * DEPTH + 500] = Infinity;
+      odd.fill(1e-39, 5 * DEPTH, 6 * DEPTH);
+      odd.fill(0, 6 * DEPTH, 7 * DEPTH);
+      const rows = await multiplier(create({ threads: 1 }), weights.get(format) as TensorData, odd);
+      const y = await rows(0, BATCH);
+      for (let row = 0; row < BATCH; row++) {
+        const finite = y.subarray(row * COLUMNS, (row + 1) * COLUMNS).every(Number.isFinite);
+        expect(finite, `row ${row}`).toBe(row !== 1 && row !== 3);
+        const alone = await rows(row, row + 1);
+        expect(alone).toEqual(y.slice(row * COLUMNS, (row + 1) * COLUMNS));
+      }
+      expect(Math.max(...y.slice(5 * COLUMNS, 7 * COLUMNS).map(Math.abs))).toBeLessThan(1e-30);
+    },
+  );
+});
