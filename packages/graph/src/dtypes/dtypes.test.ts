@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { byteLength, dtypeInfo, dtypes, f32ToBf16, f32ToF16, type DType } from './index.ts';
+import { byteLength, dtypeInfo, dtypes, f32ToBf16, f32ToF16, type DType, type DTypeInfo } from './index.ts';
 
 const folder = new URL('../../../../tests/golden/dtypes/', import.meta.url);
 
@@ -53,7 +53,7 @@ describe('decoding', () => {
 describe('numbers', () => {
   it('no two formats share a code, a ggml type or a safetensors name', () => {
     for (const key of ['code', 'ggml', 'safetensors'] as const) {
-      const used = Object.values(dtypes).flatMap((info) => (info as Record<string, unknown>)[key] ?? []);
+      const used = Object.values(dtypes).flatMap((info: DTypeInfo) => info[key] ?? []);
       expect(new Set(used).size).toBe(used.length);
     }
   });
