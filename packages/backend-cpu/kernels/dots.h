@@ -1,7 +1,5 @@
 // Dot products of one vector with as many rows as a SIMD vector has lanes: one reduction for all of them.
 #pragma once
-#include <utility>
-
 #include "simd.h"
 
 namespace steelyard::SY_LEVEL {

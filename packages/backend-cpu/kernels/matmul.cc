@@ -23,11 +23,14 @@ constexpr int kRowTile = 4;
 struct QuantisedRows {
   int8_t* q;     // [M, K / 32, 2, 32]: the high bytes of a run, then the low
   float* scale;  // [M, K / 32]
-  float* sums;   // [M, K / 16]
+  float* sums;   // [M, half_runs(K)]: K / 16, then zeros
 };
 
+// Numbers to a half run, as whole vectors.
+int64_t half_runs(int64_t k) { return (k / 16 + kLanes - 1) / kLanes * kLanes; }
+
 size_t quantised_bytes(int64_t m, int64_t k) {
-  return align_up(2 * m * k) + align_up(m * k / 32 * 4) + align_up(m * k / 16 * 4);
+  return align_up(2 * m * k) + align_up(m * k / 32 * 4) + align_up(m * half_runs(k) * 4);
 }
 
 QuantisedRows place(char* memory, int64_t m, int64_t k) {
@@ -80,6 +83,7 @@ void quantise_row(const float* x, int64_t k, int8_t* q, float* scale, float* sum
     sums[2 * run] = d * halves[0];
     sums[2 * run + 1] = d * halves[1];
   }
+  for (int64_t i = k / 16; i < half_runs(k); i++) sums[i] = 0;
 }
 
 // Sums of products of 32 unsigned and 32 signed bytes, as eight lanes: four of the first 16 bytes, four of the rest.
@@ -108,7 +112,13 @@ inline Acc accumulate(Acc acc, Bytes32 u, const int8_t* planes, Acc weight_scale
   return _mm256_fmadd_ps(_mm256_cvtepi32_ps(both), _mm256_mul_ps(weight_scale, _mm256_set1_ps(x_scale)), acc);
 }
 inline Acc two_scales(const float* s) { return _mm256_set_m128(_mm_set1_ps(s[1]), _mm_set1_ps(s[0])); }
-inline float total(Acc acc) {
+// The sum of all lanes of both.
+inline float total(Acc acc, vf more) {
+#if SY_LANES == 16
+  acc = _mm256_add_ps(acc, (Acc)(__builtin_shufflevector(more, more, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(more, more, 8, 9, 10, 11, 12, 13, 14, 15)));
+#else
+  acc = _mm256_add_ps(acc, (__m256)more);
+#endif
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(acc), _mm256_extractf128_ps(acc, 1));
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
@@ -131,21 +141,31 @@ inline Acc accumulate(Acc acc, Bytes32 u, const int8_t* planes, Acc weight_scale
 inline Acc two_scales(const float* s) { return {{s[0], s[1]}}; }
 inline float total(Acc acc) { return acc.half[0] + acc.half[1]; }
 #endif
+#if !defined(__AVX2__)
+inline float total(Acc acc, vf more) { return total(acc) + sum(more); }
+#endif
+
+// The row's products, and the offsets of w times what they are offsets to.
+inline float finish(Acc acc, const float* offsets, const float* sums, int64_t n) {
+  vf more = {};
+  for (int64_t i = 0; i < n; i += kLanes) more = fma(load(offsets + i), load(sums + i), more);
+  return total(acc, more);
+}
 
 // Up to kRowTile weight rows unpacked: bytes, and per run of 16 a scale and an offset.
 struct Panel {
   uint8_t* u;      // [kRowTile, K]
-  float* scale;    // [kRowTile, K / 16]
-  float* offset;   // [kRowTile, K / 16]
+  float* scale;    // [kRowTile, half_runs(K)]
+  float* offset;   // [kRowTile, half_runs(K)]: K / 16, then zeros
 };
 
-size_t panel_bytes(int64_t k) { return align_up(kRowTile * k) + 2 * align_up(kRowTile * k / 16 * 4); }
+size_t panel_bytes(int64_t k) { return align_up(kRowTile * k) + 2 * align_up(kRowTile * half_runs(k) * 4); }
 
 Panel place_panel(char* memory, int64_t k) {
   Panel panel;
   panel.u = (uint8_t*)memory;
   panel.scale = (float*)(memory + align_up(kRowTile * k));
-  panel.offset = (float*)(memory + align_up(kRowTile * k) + align_up(kRowTile * k / 16 * 4));
+  panel.offset = (float*)(memory + align_up(kRowTile * k) + align_up(kRowTile * half_runs(k) * 4));
   return panel;
 }
 
@@ -158,6 +178,7 @@ void unpack_row(const uint8_t* row, int64_t k, uint8_t* u, float* scale, float* 
     std::memcpy(scale + run * 2, r.scale, 8);
     std::memcpy(offset + run * 2, r.offset, 8);
   }
+  for (int64_t i = k / 16; i < half_runs(k); i++) offset[i] = 0;
 }
 
 // One row of x: unpack in registers, use, forget.
@@ -171,16 +192,17 @@ float dot_block_row(const uint8_t* row, const QuantisedRows& x, int64_t k, float
     offsets[2 * run + 1] = r.offset[1];
     acc = accumulate(acc, r.u, x.q + run * 64, two_scales(r.scale), x.scale[run]);
   }
-  return total(acc) + dot(offsets, x.sums, k / 16);
+  for (int64_t i = k / 16; i < half_runs(k); i++) offsets[i] = 0;
+  return finish(acc, offsets, x.sums, half_runs(k));
 }
 
 // kRowTile weight rows by MT rows of x, from first_x on.
 template <int MT>
 void tile(const Panel& panel, int n_rows, const QuantisedRows& x, int64_t first_x, int64_t k, const Tensor& y, int64_t column) {
-  const int64_t runs = k / 32;
+  const int64_t runs = k / 32, halves = half_runs(k);
   for (int n = 0; n < n_rows; n++) {
     const uint8_t* u = panel.u + n * k;
-    const float* scale = panel.scale + n * (k / 16);
+    const float *scale = panel.scale + n * halves, *offset = panel.offset + n * halves;
     Acc acc[MT];
     for (int m = 0; m < MT; m++) acc[m] = zero_acc();
     for (int64_t run = 0; run < runs; run++) {
@@ -193,7 +215,7 @@ void tile(const Panel& panel, int n_rows, const QuantisedRows& x, int64_t first_
     }
     for (int m = 0; m < MT; m++) {
       int64_t row = first_x + m;
-      y.f32(row)[column + n] = total(acc[m]) + dot(panel.offset + n * (k / 16), x.sums + row * (k / 16), k / 16);
+      y.f32(row)[column + n] = finish(acc[m], offset, x.sums + row * halves, halves);
     }
   }
 }
@@ -209,7 +231,7 @@ void multiply_blocks(const Tensor& w, Range rows, const QuantisedRows& x, int64_
   for (int64_t n = rows.begin; n < rows.end; n += kRowTile) {
     int count = (int)(rows.end - n < kRowTile ? rows.end - n : kRowTile);
     for (int i = 0; i < count; i++)
-      unpack_row<Format>(w.block_row(n + i), k, panel.u + i * k, panel.scale + i * (k / 16), panel.offset + i * (k / 16));
+      unpack_row<Format>(w.block_row(n + i), k, panel.u + i * k, panel.scale + i * half_runs(k), panel.offset + i * half_runs(k));
     int64_t first = 0;
     for (; first + 4 <= m; first += 4) tile<4>(panel, count, x, first, k, y, column + n);
     for (; first < m; first++) tile<1>(panel, count, x, first, k, y, column + n);
@@ -300,7 +322,7 @@ void op_matmul(const Call& call) {
     rows = place(alone ? call.own + panel_bytes(k) : call.shared, m, k);
     Range mine = alone ? Range{0, 1} : split(m, call.thread, call.threads);
     for (int64_t i = mine.begin; i < mine.end; i++)
-      quantise_row(x.f32(i), k, rows.q + i * 2 * k, rows.scale + i * (k / 32), rows.sums + i * (k / 16));
+      quantise_row(x.f32(i), k, rows.q + i * 2 * k, rows.scale + i * (k / 32), rows.sums + i * half_runs(k));
     if (!alone) call.barrier();
   }
 

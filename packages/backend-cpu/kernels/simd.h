@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
@@ -64,12 +65,17 @@ inline float fma(float a, float b, float c) {
 inline vf max(vf a, vf b) { return a > b ? a : b; }
 inline vf min(vf a, vf b) { return a < b ? a : b; }
 
+template <int kBy, int... I>
+inline vf rotate(vf v, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(v, v, (I + kBy) % kLanes...);
+}
+
+// Adds halves until one lane is left.
+template <int kHalf = kLanes / 2>
 inline float sum(vf v) {
-  float s[SY_LANES];
-  store(s, v);
-  for (int width = SY_LANES / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; i++) s[i] += s[i + width];
-  return s[0];
+  v = v + rotate<kHalf>(v, std::make_integer_sequence<int, kLanes>{});
+  if constexpr (kHalf == 1) return v[0];
+  else return sum<kHalf / 2>(v);
 }
 
 inline float max_of(vf v) {
