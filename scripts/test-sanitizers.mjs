@@ -17,12 +17,15 @@ const preload = [library('libasan.so'), library('libubsan.so')].join(' ');
 const built = await runNode(['packages/backend-cpu/scripts/build.mjs', '--asan']);
 process.exitCode =
   built ||
-  (await runNode(['node_modules/vitest/vitest.mjs', 'run', 'tests/ops/backends.test.ts', 'packages/backend-cpu'], {
-    env: {
-      ...process.env,
-      LD_PRELOAD: preload,
-      // Node itself leaks at exit, by design; what does not fit is for the kernels to refuse.
-      ASAN_OPTIONS: 'detect_leaks=0:allocator_may_return_null=1',
-      STEELYARD_NATIVE: join(root, 'packages/backend-cpu/build/asan/steelyard_cpu.node'),
+  (await runNode(
+    ['node_modules/vitest/vitest.mjs', 'run', 'tests/ops/backends.test.ts', 'packages/backend-cpu'],
+    {
+      env: {
+        ...process.env,
+        LD_PRELOAD: preload,
+        // Node itself leaks at exit, by design; what does not fit is for the kernels to refuse.
+        ASAN_OPTIONS: 'detect_leaks=0:allocator_may_return_null=1',
+        STEELYARD_NATIVE: join(root, 'packages/backend-cpu/build/asan/steelyard_cpu.node'),
+      },
     },
-  }));
+  ));
