@@ -1,6 +1,7 @@
 /** Errors that Steelyard throws on purpose. Every message says where, what was found, what was expected and what to do. */
 
-export type ErrorCode = 'format' | 'shape' | 'unsupported' | 'capacity' | 'request' | 'not_found' | 'network' | 'aborted';
+export type ErrorCode =
+  'format' | 'shape' | 'unsupported' | 'capacity' | 'request' | 'not_found' | 'network' | 'aborted';
 
 export class SteelyardError extends Error {
   readonly code: ErrorCode;
