@@ -4,84 +4,106 @@ import { FormatError } from '@steelyard/core';
 import type { ByteSource } from './model-file.ts';
 
 const WINDOW = 1 << 20;
+const UINT32 = 2 ** 32;
 
 export class ByteCursor {
   readonly source: ByteSource;
-  #offset: number;
-  #window: DataView = new DataView(new ArrayBuffer(0));
-  #windowStart = 0;
+  /** What is being read, as an error should name it. */
+  field = 'header';
+  #window: Uint8Array = new Uint8Array(0);
+  #view = new DataView(this.#window.buffer);
+  /** Byte of the source where the window begins, and of the window that is next. */
+  #start = 0;
+  #next = 0;
   readonly #utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-  constructor(source: ByteSource, offset = 0) {
+  constructor(source: ByteSource) {
     this.source = source;
-    this.#offset = offset;
   }
 
   get offset(): number {
-    return this.#offset;
+    return this.#start + this.#next;
   }
 
   get remaining(): number {
-    return this.source.size - this.#offset;
+    return this.source.size - this.offset;
   }
 
-  u8 = (): number => this.#at(1).getUint8(0);
-  i8 = (): number => this.#at(1).getInt8(0);
-  u16 = (): number => this.#at(2).getUint16(0, true);
-  i16 = (): number => this.#at(2).getInt16(0, true);
-  u32 = (): number => this.#at(4).getUint32(0, true);
-  i32 = (): number => this.#at(4).getInt32(0, true);
-  f32 = (): number => this.#at(4).getFloat32(0, true);
-  f64 = (): number => this.#at(8).getFloat64(0, true);
-  /** A number when it is exact, else a bigint. */
-  u64 = (): number | bigint => narrow(this.#at(8).getBigUint64(0, true));
-  i64 = (): number | bigint => narrow(this.#at(8).getBigInt64(0, true));
+  // `#take` may replace the view, so it is called before the view is read.
+  u8 = (): number => (this.#take(1), this.#view.getUint8(this.#next - 1));
+  i8 = (): number => (this.#take(1), this.#view.getInt8(this.#next - 1));
+  u16 = (): number => (this.#take(2), this.#view.getUint16(this.#next - 2, true));
+  i16 = (): number => (this.#take(2), this.#view.getInt16(this.#next - 2, true));
+  u32 = (): number => (this.#take(4), this.#view.getUint32(this.#next - 4, true));
+  i32 = (): number => (this.#take(4), this.#view.getInt32(this.#next - 4, true));
+  f32 = (): number => (this.#take(4), this.#view.getFloat32(this.#next - 4, true));
+  f64 = (): number => (this.#take(8), this.#view.getFloat64(this.#next - 8, true));
 
-  /** A count or length, which must be at most `limit`. */
-  count(field: string, limit: number): number {
+  /** A number when it is exact, else a bigint. */
+  u64 = (): number | bigint => {
+    this.#take(8);
+    const value =
+      this.#view.getUint32(this.#next - 4, true) * UINT32 + this.#view.getUint32(this.#next - 8, true);
+    return Number.isSafeInteger(value) ? value : this.#view.getBigUint64(this.#next - 8, true);
+  };
+
+  /** A number when it is exact, else a bigint. */
+  i64 = (): number | bigint => {
+    this.#take(8);
+    const value =
+      this.#view.getInt32(this.#next - 4, true) * UINT32 + this.#view.getUint32(this.#next - 8, true);
+    return Number.isSafeInteger(value) ? value : this.#view.getBigInt64(this.#next - 8, true);
+  };
+
+  /** A count or length, which must be at most `limit`. `of` goes before the field's name in an error. */
+  count(limit: number, of = ''): number {
     const value = this.u64();
     if (typeof value === 'bigint' || value > limit) {
       throw new FormatError(
-        `${this.source.name}: ${field} is ${value}, expected at most ${limit}; the file is damaged or not what it claims to be`,
+        `${this.source.name}: ${of}${this.field} is ${value}, expected at most ${limit}; the file is damaged or not what it claims to be`,
       );
     }
     return value;
   }
 
-  /** A 64-bit length and that many bytes of UTF-8. */
-  text(field: string, limit: number): string {
-    const length = this.count(`length of ${field}`, Math.min(limit, Math.max(0, this.remaining - 8)));
-    const view = this.#at(length);
-    const bytes = new Uint8Array(view.buffer, view.byteOffset, length);
+  /** A 64-bit length and that many bytes of UTF-8, at most `limit`. */
+  text(limit: number): string {
+    const length = this.count(Math.min(limit, Math.max(0, this.remaining - 8)), 'length of ');
+    this.#take(length);
     try {
-      return this.#utf8.decode(bytes);
+      return this.#utf8.decode(this.#window.subarray(this.#next - length, this.#next));
     } catch {
-      throw new FormatError(`${this.source.name}: ${field} is not valid UTF-8`);
+      throw new FormatError(
+        `${this.source.name}: ${this.field} at byte ${this.offset - length} is not UTF-8, expected text; the file is damaged`,
+      );
     }
   }
 
-  bytes(length: number): Uint8Array {
-    const view = this.#at(length);
-    return new Uint8Array(view.buffer, view.byteOffset, length).slice();
+  /** A copy of the next `length` bytes. */
+  bytes(length: number): Uint8Array<ArrayBuffer> {
+    this.#take(length);
+    // Not `slice`, which gives no copy where the source gave a Buffer.
+    const copy = new Uint8Array(length);
+    copy.set(this.#window.subarray(this.#next - length, this.#next));
+    return copy;
   }
 
-  /** A view of the next `length` bytes; moves past them. */
-  #at(length: number): DataView {
-    const start = this.#offset - this.#windowStart;
-    if (start < 0 || start + length > this.#window.byteLength) {
-      const size = Math.max(length, Math.min(WINDOW, this.remaining));
-      const bytes = this.source.read(this.#offset, size);
-      this.#window = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      this.#windowStart = this.#offset;
-      this.#offset += length;
-      return new DataView(bytes.buffer, bytes.byteOffset, length);
+  /** Moves past `length` bytes, which lie in the window then. */
+  #take(length: number): void {
+    if (this.#next + length > this.#window.length) this.#fill(length);
+    this.#next += length;
+  }
+
+  #fill(length: number): void {
+    const { offset, remaining } = this;
+    if (length > remaining) {
+      throw new FormatError(
+        `${this.source.name}: ends at byte ${this.source.size}, expected ${length} bytes of ${this.field} from byte ${offset}; the file is truncated, pull it again`,
+      );
     }
-    this.#offset += length;
-    return new DataView(this.#window.buffer, this.#window.byteOffset + start, length);
+    this.#window = this.source.read(offset, Math.max(length, Math.min(WINDOW, remaining)));
+    this.#view = new DataView(this.#window.buffer, this.#window.byteOffset, this.#window.byteLength);
+    this.#start = offset;
+    this.#next = 0;
   }
-}
-
-function narrow(value: bigint): number | bigint {
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : value;
 }

@@ -6,18 +6,22 @@
  */
 
 import { FormatError, UnsupportedError } from '@steelyard/core';
-import { dtypeByGgml, type TensorData } from '@steelyard/graph';
+import { dtypeByGgml, dtypes, type DTypeInfo, type TensorData } from '@steelyard/graph';
 import { ByteCursor } from './byte-cursor.ts';
 import { readMetadata } from './gguf-metadata.ts';
 import { DEFAULT_ALIGNMENT, GGUF_MAGIC, GGUF_VERSIONS } from './gguf-types.ts';
 import type { ByteSource, GgufFile, MetadataValue } from './model-file.ts';
+import { shown } from './shown.ts';
 import { checkedByteLength, MAX_DIMS, refuseOverlaps, tensorRegion } from './tensor-region.ts';
 
 const MAX_NAME_BYTES = 4096;
-/** name length, dims, type, offset */
-const MIN_TENSOR_BYTES = 8 + 4 + 8 + 4 + 8;
+/** name length, rank, type, offset */
+const MIN_TENSOR_BYTES = 8 + 4 + 4 + 8;
 /** key length, type, value */
 const MIN_PAIR_BYTES = 8 + 4 + 1;
+/** In memory each takes many times its least size in the file; published files have some thousands and hundreds. */
+const MAX_TENSORS = 1 << 18;
+const MAX_PAIRS = 1 << 16;
 const MAX_ALIGNMENT = 1 << 20;
 
 /**
@@ -30,7 +34,11 @@ export function readGguf(sources: readonly [ByteSource, ...ByteSource[]]): GgufF
   const tensors = new Map<string, TensorData>();
   for (const part of parts) {
     for (const [name, tensor] of part.tensors) {
-      if (tensors.has(name)) throw new FormatError(`${part.name}: tensor ${name} is in an earlier part too`);
+      if (tensors.has(name)) {
+        throw new FormatError(
+          `${part.name}: tensor ${shown(name)} is in an earlier part too, expected it once; put the parts of one model together`,
+        );
+      }
       tensors.set(name, tensor);
     }
   }
@@ -65,21 +73,25 @@ function checkSplit(parts: readonly Part[], tensorCount: number): void {
     const number = part.metadata.get('split.no');
     if (parts.length > 1 && number !== i) {
       throw new FormatError(
-        `${part.name}: split.no is ${String(number)}, expected ${i}; the parts are out of order`,
+        `${part.name}: split.no is ${shown(number)}, expected ${i}; the parts are out of order`,
       );
     }
   });
   const total = first.metadata.get('split.tensors.count');
   if (parts.length > 1 && typeof total === 'number' && total !== tensorCount) {
-    throw new FormatError(`${first.name}: split.tensors.count is ${total}, the parts hold ${tensorCount}`);
+    throw new FormatError(
+      `${first.name}: split.tensors.count is ${total}, the parts hold ${tensorCount}; a part is of another model`,
+    );
   }
 }
 
 function readPart(source: ByteSource): Part {
   const cursor = new ByteCursor(source);
   readMagic(cursor);
-  const tensorCount = cursor.count('tensor count', Math.floor(source.size / MIN_TENSOR_BYTES));
-  const pairCount = cursor.count('metadata count', Math.floor(source.size / MIN_PAIR_BYTES));
+  cursor.field = 'tensor count';
+  const tensorCount = cursor.count(Math.min(MAX_TENSORS, Math.floor(source.size / MIN_TENSOR_BYTES)));
+  cursor.field = 'metadata count';
+  const pairCount = cursor.count(Math.min(MAX_PAIRS, Math.floor(source.size / MIN_PAIR_BYTES)));
   const metadata = readMetadata(cursor, pairCount);
   const infos = Array.from({ length: tensorCount }, (_, i) => readTensorInfo(cursor, i));
   const alignment = readAlignment(source.name, metadata);
@@ -93,7 +105,7 @@ function readMagic(cursor: ByteCursor): void {
   const magic = cursor.u32();
   if (magic !== GGUF_MAGIC) {
     throw new FormatError(
-      `${name}: starts with 0x${magic.toString(16).padStart(8, '0')}, expected GGUF's magic "GGUF"`,
+      `${name}: starts with 0x${magic.toString(16).padStart(8, '0')}, expected GGUF's magic 0x46554747 ("GGUF"); it is another kind of file`,
     );
   }
   const version = cursor.u32();
@@ -117,18 +129,23 @@ interface TensorInfo {
 }
 
 function readTensorInfo(cursor: ByteCursor, i: number): TensorInfo {
-  const name = cursor.text(`name of tensor ${i}`, MAX_NAME_BYTES);
+  cursor.field = `name of tensor ${i}`;
+  const name = cursor.text(MAX_NAME_BYTES);
+  cursor.field = `rank of tensor ${shown(name)}`;
   const rank = cursor.u32();
   if (rank > MAX_DIMS) {
     throw new FormatError(
-      `${cursor.source.name}: tensor ${name} has ${rank} dims, expected at most ${MAX_DIMS}`,
+      `${cursor.source.name}: tensor ${shown(name)} has ${rank} dims, expected at most ${MAX_DIMS}; the file is damaged`,
     );
   }
-  const shape = Array.from({ length: rank }, (_, d) =>
-    cursor.count(`dim ${d} of tensor ${name}`, Number.MAX_SAFE_INTEGER),
-  ).reverse();
+  const shape = Array.from({ length: rank }, (_, d) => {
+    cursor.field = `dim ${d} of tensor ${shown(name)}`;
+    return cursor.count(Number.MAX_SAFE_INTEGER);
+  }).reverse();
+  cursor.field = `type of tensor ${shown(name)}`;
   const type = cursor.u32();
-  return { name, shape, type, offset: cursor.count(`offset of tensor ${name}`, cursor.source.size) };
+  cursor.field = `offset of tensor ${shown(name)}`;
+  return { name, shape, type, offset: cursor.count(cursor.source.size) };
 }
 
 function readAlignment(file: string, metadata: ReadonlyMap<string, MetadataValue>): number {
@@ -136,7 +153,7 @@ function readAlignment(file: string, metadata: ReadonlyMap<string, MetadataValue
   const good = typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_ALIGNMENT;
   if (!good || (value & (value - 1)) !== 0) {
     throw new FormatError(
-      `${file}: general.alignment is ${String(value)}, expected a power of two up to ${MAX_ALIGNMENT}`,
+      `${file}: general.alignment is ${shown(value)}, expected a power of two up to ${MAX_ALIGNMENT}; the file is damaged`,
     );
   }
   return value;
@@ -150,23 +167,26 @@ function placeTensors(
 ): Map<string, TensorData> {
   const tensors = new Map<string, TensorData>();
   const ranges = infos.map(({ name, shape, type, offset }) => {
+    const tensor = `tensor ${shown(name)}`;
     const dtype = dtypeByGgml(type);
     if (!dtype) {
       throw new UnsupportedError(
-        `${source.name}: tensor ${name} has ggml type ${type}, which is not supported yet`,
+        `${source.name}: ${tensor} has ggml type ${type}, expected one of ${supported()}; choose a file quantised with one of these`,
       );
     }
-    if (tensors.has(name)) throw new FormatError(`${source.name}: tensor ${name} appears twice`);
+    if (tensors.has(name)) {
+      throw new FormatError(`${source.name}: ${tensor} appears twice, expected it once; the file is damaged`);
+    }
     if (offset % alignment !== 0) {
       throw new FormatError(
-        `${source.name}: tensor ${name} lies at offset ${offset}, expected a multiple of ${alignment}`,
+        `${source.name}: ${tensor} lies at offset ${offset}, expected a multiple of ${alignment}; the file is damaged`,
       );
     }
     const length = checkedByteLength(source.name, name, dtype, shape);
     const start = dataStart + offset;
     if (start + length > source.size) {
       throw new FormatError(
-        `${source.name}: tensor ${name} needs bytes ${start} to ${start + length}, the file has ${source.size}; it is truncated, pull it again`,
+        `${source.name}: ${tensor} needs bytes ${start} to ${start + length}, the file has ${source.size}; it is truncated, pull it again`,
       );
     }
     tensors.set(name, tensorRegion(source, dtype, shape, start, length));
@@ -174,4 +194,11 @@ function placeTensors(
   });
   refuseOverlaps(source.name, ranges);
   return tensors;
+}
+
+/** `0 (f32), 1 (f16), ...` */
+function supported(): string {
+  return Object.values<DTypeInfo>(dtypes)
+    .flatMap(({ ggml, name }) => (ggml === undefined ? [] : [`${ggml} (${name})`]))
+    .join(', ');
 }

@@ -1,42 +1,110 @@
-/** JSON objects from files of strangers: size and depth are bounded, prototypes cannot be reached. */
+/** JSON objects from files of strangers: size, depth and number of values are bounded, prototypes cannot be reached. */
 
 import { FormatError } from '@steelyard/core';
+import { shown } from './shown.ts';
 
 const MAX_DEPTH = 64;
+/** In memory a value takes many times its least size in the file; the largest tokenizers have two million. */
+const MAX_VALUES = 1 << 23;
 
-/** @throws FormatError naming the file */
-export function parseJsonObject(file: string, bytes: Uint8Array): Record<string, unknown> {
-  refuseDepth(file, bytes);
+/** `__proto__` as a key, if any of its letters may be written as an escape. */
+const PROTOTYPE = /__proto__|\\u00(?:5f|70|72|6f|74)/i;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const COMMA = 0x2c;
+
+/**
+ * @param file name for errors
+ * @param unique whether keys of the object, and of objects directly in it, may appear only once each
+ * @throws FormatError naming the file
+ */
+export function parseJsonObject(file: string, bytes: Uint8Array, unique = false): Record<string, unknown> {
+  checkStructure(file, bytes, unique);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new FormatError(`${file}: JSON is not valid UTF-8`);
+  } catch (error) {
+    throw new FormatError(`${file}: JSON is not valid UTF-8, expected text; the file is damaged`, {
+      cause: error,
+    });
   }
   let value: unknown;
   try {
-    value = JSON.parse(text, (key, inner: unknown) => (key === '__proto__' ? undefined : inner));
+    // A reviver makes parsing several times slower, so it is used only where there may be something to remove.
+    value = PROTOTYPE.test(text) ? JSON.parse(text, withoutPrototype) : JSON.parse(text);
   } catch (error) {
-    throw new FormatError(`${file}: is not valid JSON: ${(error as Error).message}`, { cause: error });
+    throw new FormatError(
+      `${file}: is not valid JSON: ${shown((error as Error).message)}; the file is damaged`,
+      { cause: error },
+    );
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new FormatError(`${file}: holds JSON that is not an object`);
+    throw new FormatError(
+      `${file}: holds JSON that is ${shown(value)}, expected an object; it is another kind of file`,
+    );
   }
   return value as Record<string, unknown>;
 }
 
-/** Counts brackets outside strings, so that a hostile file cannot exhaust the parser's stack. */
-function refuseDepth(file: string, bytes: Uint8Array): void {
+function withoutPrototype(key: string, value: unknown): unknown {
+  return key === '__proto__' ? undefined : value;
+}
+
+/** Walks over brackets, commas and strings, so that a hostile file cannot exhaust the parser's stack or memory. */
+function checkStructure(file: string, bytes: Uint8Array, unique: boolean): void {
+  const keys: Set<string>[] = [];
   let depth = 0;
-  let inString = false;
+  let values = 0;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i];
-    if (inString) {
-      if (byte === 0x5c) i++;
-      else if (byte === 0x22) inString = false;
-    } else if (byte === 0x22) inString = true;
-    else if (byte === 0x7b || byte === 0x5b) {
-      if (++depth > MAX_DEPTH) throw new FormatError(`${file}: JSON nests deeper than ${MAX_DEPTH}`);
+    if (byte === QUOTE) {
+      const end = stringEnd(bytes, i);
+      if (unique && depth <= 2 && nextByte(bytes, end) === COLON) {
+        addKey(file, keys[depth], bytes.subarray(i, end));
+      }
+      i = end - 1;
+    } else if (byte === 0x7b || byte === 0x5b) {
+      if (++depth > MAX_DEPTH) {
+        throw new FormatError(
+          `${file}: JSON nests deeper than ${MAX_DEPTH} at byte ${i}; the file is damaged`,
+        );
+      }
+      values++;
+      if (depth <= 2) keys[depth] = new Set();
     } else if (byte === 0x7d || byte === 0x5d) depth--;
+    else if (byte === COMMA) values++;
   }
+  if (values > MAX_VALUES) {
+    throw new FormatError(`${file}: JSON has ${values} values, expected at most ${MAX_VALUES}`);
+  }
+}
+
+/** Index after the closing quote of the string that opens at `start`. */
+function stringEnd(bytes: Uint8Array, start: number): number {
+  let i = start + 1;
+  while (i < bytes.length && bytes[i] !== QUOTE) i += bytes[i] === BACKSLASH ? 2 : 1;
+  return i + 1;
+}
+
+/** The first byte from `at` that is not white space. */
+function nextByte(bytes: Uint8Array, at: number): number | undefined {
+  let i = at;
+  while (bytes[i] === 0x20 || bytes[i] === 0x0a || bytes[i] === 0x0d || bytes[i] === 0x09) i++;
+  return bytes[i];
+}
+
+function addKey(file: string, keys: Set<string> | undefined, quoted: Uint8Array): void {
+  let key: unknown;
+  try {
+    key = JSON.parse(new TextDecoder().decode(quoted));
+  } catch {
+    return; // The whole will not parse either.
+  }
+  if (typeof key !== 'string' || !keys) return;
+  if (keys.has(key)) {
+    throw new FormatError(`${file}: ${shown(key)} appears twice, expected it once; the file is damaged`);
+  }
+  keys.add(key);
 }

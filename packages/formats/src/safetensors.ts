@@ -6,13 +6,16 @@
  */
 
 import { FormatError, UnsupportedError } from '@steelyard/core';
-import { dtypeBySafetensors, type TensorData } from '@steelyard/graph';
+import { dtypeBySafetensors, dtypes, type DTypeInfo, type TensorData } from '@steelyard/graph';
 import { parseJsonObject } from './json.ts';
 import type { ByteSource } from './model-file.ts';
+import { shown } from './shown.ts';
 import { checkedByteLength, MAX_DIMS, refuseOverlaps, tensorRegion } from './tensor-region.ts';
 
 /** The reference reader's own limit. */
 const MAX_HEADER_BYTES = 100_000_000;
+/** Published files have some thousands, all shards of a model a hundred thousand. */
+const MAX_TENSORS = 1 << 18;
 
 /** Tensors of one file by name. @throws FormatError, UnsupportedError */
 export function readSafetensors(source: ByteSource): Map<string, TensorData> {
@@ -27,12 +30,17 @@ export function readSafetensors(source: ByteSource): Map<string, TensorData> {
     );
   }
   const length = Number(headerLength);
-  const header = parseJsonObject(file, source.read(8, length));
+  const header = parseJsonObject(file, source.read(8, length), true);
   const dataStart = 8 + length;
+  const entries = Object.entries(header).filter(([name]) => name !== '__metadata__');
+  if (entries.length > MAX_TENSORS) {
+    throw new FormatError(
+      `${file}: tensor count is ${entries.length}, expected at most ${MAX_TENSORS}; the file is damaged or not what it claims to be`,
+    );
+  }
   const tensors = new Map<string, TensorData>();
   const ranges: { name: string; start: number; end: number }[] = [];
-  for (const [name, entry] of Object.entries(header)) {
-    if (name === '__metadata__') continue;
+  for (const [name, entry] of entries) {
     const { tensor, start, end } = readEntry(source, name, entry, dataStart);
     tensors.set(name, tensor);
     ranges.push({ name, start, end });
@@ -43,33 +51,50 @@ export function readSafetensors(source: ByteSource): Map<string, TensorData> {
 
 function readEntry(source: ByteSource, name: string, entry: unknown, dataStart: number) {
   const { name: file, size } = source;
-  const { dtype: dtypeName, shape, data_offsets: offsets } = (entry ?? {}) as Record<string, unknown>;
+  const at = `${file}: tensor ${shown(name)}`;
+  if (typeof entry !== 'object' || entry === null) {
+    throw new FormatError(
+      `${at} is ${shown(entry)}, expected an object with dtype, shape and data_offsets; the file is damaged`,
+    );
+  }
+  const { dtype: dtypeName, shape, data_offsets: offsets } = entry as Record<string, unknown>;
   if (!isSizes(shape) || shape.length > MAX_DIMS) {
-    throw new FormatError(`${file}: shape of tensor ${name} must be up to ${MAX_DIMS} whole numbers`);
+    throw new FormatError(
+      `${at} has shape ${shown(shape)}, expected up to ${MAX_DIMS} whole numbers; the file is damaged`,
+    );
   }
   if (!isSizes(offsets) || offsets.length !== 2) {
-    throw new FormatError(`${file}: data_offsets of tensor ${name} must be two whole numbers`);
+    throw new FormatError(
+      `${at} has data_offsets ${shown(offsets)}, expected two whole numbers; the file is damaged`,
+    );
   }
   const dtype = typeof dtypeName === 'string' ? dtypeBySafetensors(dtypeName) : undefined;
   if (!dtype) {
     throw new UnsupportedError(
-      `${file}: tensor ${name} has dtype ${JSON.stringify(dtypeName)}, which is not supported`,
+      `${at} has dtype ${shown(dtypeName)}, expected one of ${supported()}; choose a file stored as one of these`,
     );
   }
   const [begin, end] = offsets as [number, number];
   const length = checkedByteLength(file, name, dtype, shape);
   if (end - begin !== length) {
     throw new FormatError(
-      `${file}: tensor ${name} has ${end - begin} bytes, expected ${length} for [${shape.join(', ')}] ${dtype}`,
+      `${at} has data_offsets ${shown(offsets)}, expected ${length} bytes for [${shape.join(', ')}] ${dtype}; the file is damaged`,
     );
   }
   if (dataStart + end > size) {
     throw new FormatError(
-      `${file}: tensor ${name} ends at byte ${dataStart + end}, the file has ${size}; it is truncated, pull it again`,
+      `${at} ends at byte ${dataStart + end}, the file has ${size}; it is truncated, pull it again`,
     );
   }
   const start = dataStart + begin;
   return { tensor: tensorRegion(source, dtype, shape, start, length), start, end: start + length };
+}
+
+/** `F32, F16, ...` */
+function supported(): string {
+  return Object.values<DTypeInfo>(dtypes)
+    .flatMap(({ safetensors }) => safetensors ?? [])
+    .join(', ');
 }
 
 function isSizes(value: unknown): value is number[] {

@@ -3,11 +3,12 @@
 import { FormatError } from '@steelyard/core';
 import { byteLength, dtypeInfo, type DType, type TensorData } from '@steelyard/graph';
 import type { ByteSource } from './model-file.ts';
+import { shown } from './shown.ts';
 
 /** More dims than any published model has. */
 export const MAX_DIMS = 8;
 
-/** Elements of a shape. @throws FormatError when the product is not a safe integer or a row splits a block */
+/** Bytes of a tensor. @throws FormatError when the elements are not a safe integer or a row splits a block */
 export function checkedByteLength(
   file: string,
   name: string,
@@ -19,7 +20,7 @@ export function checkedByteLength(
     elements *= dim;
     if (!Number.isSafeInteger(dim) || dim < 0 || elements > Number.MAX_SAFE_INTEGER) {
       throw new FormatError(
-        `${file}: tensor ${name} has shape [${shape.join(', ')}], whose size is not a safe integer`,
+        `${file}: tensor ${shown(name)} has shape [${shape.join(', ')}], expected at most 2^53 elements; the file is damaged`,
       );
     }
   }
@@ -27,7 +28,7 @@ export function checkedByteLength(
   const row = shape.at(-1) ?? 1;
   if (row % blockSize !== 0) {
     throw new FormatError(
-      `${file}: tensor ${name} has rows of ${row} elements, expected a multiple of ${blockSize}, the block size of ${dtype}`,
+      `${file}: tensor ${shown(name)} has rows of ${row} elements, expected a multiple of ${blockSize}, the block size of ${dtype}; the file is damaged`,
     );
   }
   return byteLength(dtype, elements);
@@ -60,7 +61,7 @@ export function refuseOverlaps(
     const before = sorted[i - 1];
     if (before && range.start < before.end) {
       throw new FormatError(
-        `${file}: tensors ${before.name} (bytes ${before.start} to ${before.end}) and ${range.name} (${range.start} to ${range.end}) overlap`,
+        `${file}: tensors ${shown(before.name)} (bytes ${before.start} to ${before.end}) and ${shown(range.name)} (${range.start} to ${range.end}) overlap, expected each to have bytes of its own; the file is damaged`,
       );
     }
   });

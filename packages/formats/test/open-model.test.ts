@@ -1,8 +1,9 @@
 /** Opening models by path: files, folders, shards, parts, blobs without a name, and what is not a model. */
 
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { NotFoundError } from '@steelyard/core';
 import { openModel } from '@steelyard/formats/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -31,6 +32,12 @@ describe('GGUF', () => {
     expect(tensor?.bytes().length).toBe(204);
     model.close();
     expect(() => tensor?.bytes()).toThrow(/was closed/);
+  });
+
+  it('by a relative path, with regions that outlive a change of folder', () => {
+    const path = put('one/model.gguf', ggufBytes());
+    const tensor = openModel(relative('.', path)).tensors.get('norm.weight');
+    expect(tensor?.region?.path).toBe(path);
   });
 
   it('by its folder', () => {
@@ -97,16 +104,56 @@ describe('safetensors', () => {
     ]);
   });
 
-  it.each(['../model.safetensors', '/etc/model.safetensors', 'a\\b.safetensors', 'model.bin', 7])(
-    'refuses an index that names %j',
-    (name) => {
-      put('traversal/config.json', {});
-      put('traversal/model.safetensors.index.json', { weight_map: { t: name } });
-      expect(() => openModel(join(root, 'traversal'))).toThrow(
-        /weight_map names .* expected a \.safetensors file beside it/,
-      );
-    },
-  );
+  it.each([
+    '../model.safetensors',
+    '/etc/model.safetensors',
+    'a\\b.safetensors',
+    'a\0.safetensors',
+    'model.bin',
+    7,
+  ])('refuses an index that names %j', (name) => {
+    put('traversal/config.json', {});
+    put('traversal/model.safetensors.index.json', { weight_map: { t: name } });
+    expect(() => openModel(join(root, 'traversal'))).toThrow(
+      /weight_map names .* for t, expected a \.safetensors file beside it/,
+    );
+  });
+
+  it('refuses an index of tensors that its shards do not hold', () => {
+    put('stale/config.json', {});
+    put('stale/a.safetensors', safetensorsBytes(SAFETENSORS, 32));
+    put('stale/model.safetensors.index.json', { weight_map: { 'another.weight': 'a.safetensors' } });
+    expect(() => openModel(join(root, 'stale'))).toThrow(/a\.safetensors: has no tensor another\.weight/);
+  });
+
+  it.each([{}, { weight_map: {} }, { weight_map: 3 }])('refuses the index %j', (index) => {
+    put('mapless/model.safetensors.index.json', index);
+    expect(() => openModel(join(root, 'mapless'))).toThrow(
+      /weight_map is .*, expected an object of file names/,
+    );
+  });
+
+  it('refuses a tensor in two shards', () => {
+    put('twice/config.json', {});
+    for (const name of ['a', 'b']) put(`twice/${name}.safetensors`, safetensorsBytes(SAFETENSORS, 32));
+    put('twice/model.safetensors.index.json', { weight_map: { x: 'a.safetensors', y: 'b.safetensors' } });
+    expect(() => openModel(join(root, 'twice'))).toThrow(
+      /b\.safetensors: tensor model\.norm\.weight is in another shard too/,
+    );
+  });
+
+  it('prefers model.safetensors to copies under other names', () => {
+    put('copies/config.json', {});
+    put('copies/consolidated.safetensors', safetensorsBytes({}, 2));
+    put('copies/model.safetensors', safetensorsBytes(SAFETENSORS, 32));
+    expect(openModel(join(root, 'copies')).tensors.size).toBe(2);
+  });
+
+  it('refuses a config.json that is a folder', () => {
+    put('odd/model.safetensors', safetensorsBytes(SAFETENSORS, 32));
+    mkdirSync(join(root, 'odd/config.json'));
+    expect(() => openModel(join(root, 'odd'))).toThrow(/config\.json is not a file/);
+  });
 
   it('refuses a folder without config.json', () => {
     put('bare/model.safetensors', safetensorsBytes(SAFETENSORS, 32));
@@ -119,6 +166,12 @@ describe('safetensors', () => {
 describe('what is not a model', () => {
   it('nothing there', () => {
     expect(() => openModel(join(root, 'nowhere.gguf'))).toThrow(NotFoundError);
+  });
+
+  it.skipIf(process.platform === 'win32')('a pipe, which is not waited for', () => {
+    const path = join(root, 'pipe.gguf');
+    execFileSync('mkfifo', [path]);
+    expect(() => openModel(path)).toThrow(/pipe\.gguf is not a file/);
   });
 
   it('an empty folder', () => {

@@ -39,21 +39,55 @@ describe('refusals', () => {
     ],
     ['a header of 2^60 bytes', withInteger(valid, 0, 2n ** 60n, 8), /header length is 1152921504606846976/],
     ['broken JSON', safetensorsBytes('{"t": ', 0), /is not valid JSON/],
-    ['JSON that is a list', safetensorsBytes('[1, 2]', 0), /holds JSON that is not an object/],
+    ['JSON that is a list', safetensorsBytes('[1, 2]', 0), /holds JSON that is \[1, 2\], expected an object/],
     ['deep JSON', safetensorsBytes(deep, 0), /JSON nests deeper than 64/],
-    ['an unknown dtype', change({ dtype: 'F7' }), /tensor t has dtype "F7", which is not supported/],
-    ['a negative dim', change({ shape: [-4] }), /shape of tensor t must be/],
-    ['a fractional dim', change({ shape: [1.5] }), /shape of tensor t must be/],
-    ['too many dims', change({ shape: [1, 1, 1, 1, 1, 1, 1, 1, 4] }), /shape of tensor t must be up to 8/],
-    ['a product past 2^53', change({ shape: [2 ** 40, 2 ** 40] }), /not a safe integer/],
-    ['one offset', change({ data_offsets: [0] }), /data_offsets of tensor t must be two whole numbers/],
-    ['another size', change({ shape: [5] }), /tensor t has 16 bytes, expected 20 for \[5\] f32/],
+    ['an unknown dtype', change({ dtype: 'F7' }), /tensor t has dtype F7, expected one of F32, F16/],
+    ['a negative dim', change({ shape: [-4] }), /tensor t has shape \[-4\], expected up to 8 whole numbers/],
+    ['a fractional dim', change({ shape: [1.5] }), /tensor t has shape \[1\.5\], expected up to 8 whole/],
+    [
+      'too many dims',
+      change({ shape: [1, 1, 1, 1, 1, 1, 1, 1, 4] }),
+      /tensor t has shape \[1, 1, 1, 1, 1, 1, 1, 1, 4\], expected up to 8/,
+    ],
+    ['a product past 2^53', change({ shape: [2 ** 40, 2 ** 40] }), /expected at most 2\^53 elements/],
+    [
+      'one offset',
+      change({ data_offsets: [0] }),
+      /tensor t has data_offsets \[0\], expected two whole numbers/,
+    ],
+    [
+      'another size',
+      change({ shape: [5] }),
+      /tensor t has data_offsets \[0, 16\], expected 20 bytes for \[5\] f32/,
+    ],
     [
       'offsets past the end',
       change({ data_offsets: [16, 32] }),
       /ends at byte \d+, the file has \d+; it is truncated/,
     ],
-    ['no entry', safetensorsBytes({ t: null }, 0), /shape of tensor t must be/],
+    ['no entry', safetensorsBytes({ t: null }, 0), /tensor t is null, expected an object with dtype/],
+    ['a list of shapes', change({ shape: [[4]] }), /tensor t has shape \[object\], expected/],
+    [
+      'offsets that go backwards',
+      change({ data_offsets: [16, 0] }),
+      /data_offsets \[16, 0\], expected 16 bytes/,
+    ],
+    [
+      'a tensor that appears twice',
+      safetensorsBytes('{"t": 1, "u": [{}, {}], "\\u0074" : 2}', 0),
+      /t appears twice/,
+    ],
+    [
+      'a field that appears twice',
+      safetensorsBytes('{"t": {"dtype": "F32", "dtype": "F16"}}', 0),
+      /dtype appears twice/,
+    ],
+    [
+      'a name for a terminal',
+      safetensorsBytes({ '\u001b[2J': 0 }, 0),
+      /tensor \\u\{1b\}\[2J is 0, expected an object/,
+    ],
+    ['a name of a megabyte', safetensorsBytes({ ['n'.repeat(1 << 20)]: 0 }, 0), /tensor n{100}\.\.\. is 0/],
     [
       'overlapping tensors',
       safetensorsBytes(
@@ -78,12 +112,32 @@ describe('refusals', () => {
   it('invalid UTF-8', () => {
     const data = safetensorsBytes('{"aa": 1}', 0);
     data[10] = 0xff;
-    expect(() => read(data)).toThrow(/JSON is not valid UTF-8/);
+    expect(() => read(data)).toThrow(/JSON is not valid UTF-8, expected text/);
+  });
+
+  it('a header with more values than any tokenizer has', () => {
+    const data = safetensorsBytes(`{"t":[${'[],'.repeat(1 << 22)}[]]}`, 0);
+    expect(() => read(data)).toThrow(/JSON has \d+ values, expected at most 8388608/);
+  });
+
+  it('a header past the limit is not read', () => {
+    const bytes = new Uint8Array(16);
+    new DataView(bytes.buffer).setBigUint64(0, 100_000_001n, true);
+    const huge = {
+      ...source(bytes, 'model.safetensors'),
+      size: 2 ** 40,
+      read: (offset: number, length: number) => {
+        expect(length).toBeLessThanOrEqual(8);
+        return bytes.subarray(offset, offset + length);
+      },
+    };
+    expect(() => readSafetensors(huge)).toThrow(/header length is 100000001, expected 2 to 100000000/);
   });
 
   it('a prototype in the header does no harm', () => {
-    const data = safetensorsBytes('{"__proto__": {"polluted": true}}', 0);
-    expect(read(data).size).toBe(0);
+    for (const key of ['__proto__', '__pr\\u006fto__']) {
+      expect(read(safetensorsBytes(`{"${key}": {"polluted": true}}`, 0)).size).toBe(0);
+    }
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   });
 });

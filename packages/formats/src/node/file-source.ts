@@ -1,7 +1,7 @@
 /** A file on disk as a byte source: positioned reads, nothing kept. */
 
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { basename } from 'node:path';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
 import { FormatError, NotFoundError } from '@steelyard/core';
 import { checkRange } from '../byte-source.ts';
 import type { ByteSource } from '../model-file.ts';
@@ -12,24 +12,19 @@ const MAX_READ = 1 << 30;
 /** @throws NotFoundError when the file cannot be opened */
 export function fileSource(path: string): ByteSource {
   let fd: number | undefined = open(path);
-  const stat = fstatSync(fd);
-  if (!stat.isFile()) {
-    closeSync(fd);
-    throw new NotFoundError(`${path} is not a file; name a model file or its folder`);
-  }
   const source: ByteSource = {
     name: basename(path),
-    size: stat.size,
-    path,
+    size: fstatSync(fd).size,
+    path: resolve(path),
     read(offset, length) {
-      if (fd === undefined) throw new FormatError(`${path} was closed`);
+      if (fd === undefined) throw new FormatError(`${path} was closed; open the model again`);
       checkRange(source, offset, length);
       const bytes = new Uint8Array(length);
       for (let done = 0; done < length;) {
         const got = readSync(fd, bytes, done, Math.min(length - done, MAX_READ), offset + done);
         if (got === 0)
           throw new FormatError(
-            `${path}: ended at byte ${offset + done} while it was read; it was cut short`,
+            `${path}: ended at byte ${offset + done} while it was read; it was cut short, pull it again`,
           );
         done += got;
       }
@@ -45,10 +40,12 @@ export function fileSource(path: string): ByteSource {
 
 function open(path: string): number {
   try {
-    return openSync(path, 'r');
+    // Before it is opened, which would wait where the path is a pipe.
+    if (statSync(path).isFile()) return openSync(path, 'r');
   } catch (error) {
     throw new NotFoundError(`cannot open ${path}: ${(error as Error).message}; check the path`, {
       cause: error,
     });
   }
+  throw new NotFoundError(`${path} is not a file; name a model file or its folder`);
 }

@@ -1,6 +1,6 @@
 /** Opens a published model by path: a GGUF file (or the first of its parts), a safetensors file, or a folder. */
 
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { FormatError, NotFoundError, UnsupportedError } from '@steelyard/core';
 import type { TensorData } from '@steelyard/graph';
@@ -8,8 +8,10 @@ import { readGguf } from '../gguf.ts';
 import { parseJsonObject } from '../json.ts';
 import type { ByteSource, GgufFile, ModelFile, SafetensorsFile } from '../model-file.ts';
 import { readSafetensors } from '../safetensors.ts';
+import { shown } from '../shown.ts';
 import { fileSource } from './file-source.ts';
 
+const SINGLE = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
 /** Larger than any published tokenizer.json. */
 const MAX_JSON_BYTES = 256 << 20;
@@ -38,7 +40,9 @@ function openByMagic(path: string): ModelFile {
 
 function openFolder(folder: string): ModelFile {
   const names = readdirSync(folder);
-  if (names.includes(INDEX)) return openSafetensors(folder, shardNames(folder));
+  if (names.includes(INDEX)) return openShards(folder);
+  // Repositories may hold the same weights again, under other names.
+  if (names.includes(SINGLE)) return openSafetensors(folder, [SINGLE]);
   const safetensors = names.filter((name) => name.endsWith('.safetensors'));
   if (safetensors.length === 1) return openSafetensors(folder, safetensors);
   const ggufs = names.filter(
@@ -66,7 +70,8 @@ function openAll(paths: readonly string[]): [ByteSource, ...ByteSource[]] {
 function openGguf(path: string): GgufFile {
   const part = PART.exec(basename(path));
   const count = Number(part?.[3] ?? 1);
-  if (count < 1 || count > 9999) throw new FormatError(`${path}: names ${count} parts, expected 1 to 9999`);
+  if (count < 1 || count > 9999)
+    throw new FormatError(`${path}: names ${count} parts, expected 1 to 9999; rename it`);
   const paths = part
     ? Array.from({ length: count }, (_, i) =>
         join(dirname(path), `${part[1]}-${String(i + 1).padStart(5, '0')}-of-${part[3]}.gguf`),
@@ -81,30 +86,59 @@ function openGguf(path: string): GgufFile {
   }
 }
 
-function readJson(folder: string, name: string): Record<string, unknown> | undefined {
+/** Undefined where the folder has no such file. */
+function readSmall(folder: string, name: string): Uint8Array | undefined {
   const path = join(folder, name);
   if (!existsSync(path)) return undefined;
-  const { size } = statSync(path);
-  if (size > MAX_JSON_BYTES)
-    throw new FormatError(`${path} has ${size} bytes, expected at most ${MAX_JSON_BYTES}`);
-  return parseJsonObject(path, readFileSync(path));
+  const source = fileSource(path);
+  try {
+    if (source.size > MAX_JSON_BYTES) {
+      throw new FormatError(
+        `${path}: size is ${source.size} bytes, expected at most ${MAX_JSON_BYTES}; it is another kind of file`,
+      );
+    }
+    return source.read(0, source.size);
+  } finally {
+    source.close();
+  }
 }
 
-/** Shards that the index names, each a plain file name in the same folder. */
-function shardNames(folder: string): string[] {
+function readJson(folder: string, name: string): Record<string, unknown> | undefined {
+  const bytes = readSmall(folder, name);
+  return bytes && parseJsonObject(join(folder, name), bytes);
+}
+
+/** Shard of each tensor, as the index says; each a plain file name in the same folder. */
+function readWeightMap(folder: string): ReadonlyMap<string, string> {
+  const path = join(folder, INDEX);
   const map = readJson(folder, INDEX)?.['weight_map'];
-  if (typeof map !== 'object' || map === null)
-    throw new FormatError(`${join(folder, INDEX)}: weight_map must be an object`);
-  const names = new Set(Object.values(map as Record<string, unknown>));
-  for (const name of names) {
-    if (typeof name !== 'string' || !name.endsWith('.safetensors') || /[/\\]|^\.\./.test(name)) {
+  if (typeof map !== 'object' || map === null || Object.keys(map).length === 0) {
+    throw new FormatError(
+      `${path}: weight_map is ${shown(map)}, expected an object of file names by tensor; pull it again`,
+    );
+  }
+  const entries = Object.entries(map as Record<string, unknown>);
+  for (const [tensor, file] of entries) {
+    if (typeof file !== 'string' || !/^(?!\.)[^/\\:\0]+\.safetensors$/.test(file)) {
       throw new FormatError(
-        `${join(folder, INDEX)}: weight_map names ${JSON.stringify(name)}, expected a .safetensors file beside it`,
+        `${path}: weight_map names ${shown(file)} for ${shown(tensor)}, expected a .safetensors file beside it; do not trust this repository`,
       );
     }
   }
-  if (names.size === 0) throw new FormatError(`${join(folder, INDEX)}: weight_map is empty`);
-  return [...(names as Set<string>)].sort();
+  return new Map(entries as [string, string][]);
+}
+
+function openShards(folder: string): SafetensorsFile {
+  const weightMap = readWeightMap(folder);
+  const model = openSafetensors(folder, [...new Set(weightMap.values())].sort());
+  for (const [tensor, file] of weightMap) {
+    if (model.tensors.has(tensor)) continue;
+    model.close();
+    throw new FormatError(
+      `${join(folder, file)}: has no tensor ${shown(tensor)}, which ${INDEX} expects in it; pull it again`,
+    );
+  }
+  return model;
 }
 
 function openSafetensors(folder: string, names: readonly string[]): SafetensorsFile {
@@ -117,8 +151,11 @@ function openSafetensors(folder: string, names: readonly string[]): SafetensorsF
   try {
     for (const source of sources) {
       for (const [name, tensor] of readSafetensors(source)) {
-        if (tensors.has(name))
-          throw new FormatError(`${source.name}: tensor ${name} is in another shard too`);
+        if (tensors.has(name)) {
+          throw new FormatError(
+            `${source.name}: tensor ${shown(name)} is in another shard too, expected it once; pull it again`,
+          );
+        }
         tensors.set(name, tensor);
       }
     }
@@ -137,8 +174,7 @@ function describeFolder(folder: string, config: Record<string, unknown>) {
   const tokenizer = readJson(folder, 'tokenizer.json');
   const tokenizerConfig = readJson(folder, 'tokenizer_config.json');
   const generationConfig = readJson(folder, 'generation_config.json');
-  const templatePath = join(folder, 'chat_template.jinja');
-  const chatTemplate = existsSync(templatePath) ? readFileSync(templatePath, 'utf8') : undefined;
+  const template = readSmall(folder, 'chat_template.jinja');
   return {
     format: 'safetensors' as const,
     name: basename(folder),
@@ -146,6 +182,6 @@ function describeFolder(folder: string, config: Record<string, unknown>) {
     ...(tokenizer && { tokenizer }),
     ...(tokenizerConfig && { tokenizerConfig }),
     ...(generationConfig && { generationConfig }),
-    ...(chatTemplate !== undefined && { chatTemplate }),
+    ...(template && { chatTemplate: new TextDecoder().decode(template) }),
   };
 }
