@@ -10,6 +10,7 @@ struct Acc {
   vf half[2];
 };
 
+typedef Acc Scales;
 inline Bytes32 load_bytes(const void* p) { return load32((const uint8_t*)p); }
 inline Acc zero_acc() { return {{splat(0), splat(0)}}; }
 

@@ -8,31 +8,46 @@
 
 namespace steelyard::SY_LEVEL {
 
+// Whether activations lie as planes of bytes (high, then low) or as whole numbers of 16 bits: as the products need them.
+#if defined(__AVX512VNNI__) && defined(__AVX512VL__)
+constexpr bool kBytePlanes = true;
+#else
+constexpr bool kBytePlanes = false;
+#endif
+
 #if defined(__AVX2__)
 typedef vb32 Bytes32;
-typedef __m256 Acc;
 inline Bytes32 load_bytes(const void* p) { return load32((const uint8_t*)p); }
+typedef __m256 Acc;
 inline Acc zero_acc() { return _mm256_setzero_ps(); }
-inline __m256i byte_dot(__m256i sum, __m256i u, __m256i s) {
+
 #if defined(__AVX512VNNI__) && defined(__AVX512VL__)
-  return _mm256_dpbusd_epi32(sum, u, s);
-#else
-  // maddubs would saturate for large u; widening is exact.
-  __m256i u0 = _mm256_cvtepu8_epi16(_mm256_castsi256_si128(u)), u1 = _mm256_cvtepu8_epi16(_mm256_extracti128_si256(u, 1));
-  __m256i s0 = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(s)), s1 = _mm256_cvtepi8_epi16(_mm256_extracti128_si256(s, 1));
-  __m256i p0 = _mm256_madd_epi16(u0, s0), p1 = _mm256_madd_epi16(u1, s1);
-  __m128i first = _mm_add_epi32(_mm256_castsi256_si128(p0), _mm256_extracti128_si256(p0, 1));
-  __m128i second = _mm_add_epi32(_mm256_castsi256_si128(p1), _mm256_extracti128_si256(p1, 1));
-  return _mm256_add_epi32(sum, _mm256_set_m128i(second, first));
-#endif
-}
+typedef __m256 Scales;  // four lanes of the first half run, four of the second
+inline Scales two_scales(const float* s) { return _mm256_set_m128(_mm_set1_ps(s[1]), _mm_set1_ps(s[0])); }
+
 // Adds the products of a run; `planes` are its high and low bytes. The sums stay below 2^26.
-inline Acc accumulate(Acc acc, Bytes32 u, const int8_t* planes, Acc weight_scale, float x_scale) {
-  __m256i high = byte_dot(_mm256_setzero_si256(), (__m256i)u, (__m256i)load_bytes(planes));
-  __m256i both = byte_dot(_mm256_slli_epi32(high, 8), (__m256i)u, (__m256i)load_bytes(planes + 32));
+inline Acc accumulate(Acc acc, Bytes32 u, const int8_t* planes, Scales weight_scale, float x_scale) {
+  __m256i high = _mm256_dpbusd_epi32(_mm256_setzero_si256(), (__m256i)u, (__m256i)load_bytes(planes));
+  __m256i both = _mm256_dpbusd_epi32(_mm256_slli_epi32(high, 8), (__m256i)u, (__m256i)load_bytes(planes + 32));
   return _mm256_fmadd_ps(_mm256_cvtepi32_ps(both), _mm256_mul_ps(weight_scale, _mm256_set1_ps(x_scale)), acc);
 }
-inline Acc two_scales(const float* s) { return _mm256_set_m128(_mm_set1_ps(s[1]), _mm_set1_ps(s[0])); }
+#else
+struct Scales {
+  __m256 half[2];
+};
+inline Scales two_scales(const float* s) { return {{_mm256_set1_ps(s[0]), _mm256_set1_ps(s[1])}}; }
+
+// Adds the products of a run; `numbers` are 32 of 16 bits. The sums stay below 2^25.
+inline Acc accumulate(Acc acc, Bytes32 u, const int8_t* numbers, Scales weight_scale, float x_scale) {
+  for (int h = 0; h < 2; h++) {
+    __m256i wide = _mm256_cvtepu8_epi16(h == 0 ? _mm256_castsi256_si128((__m256i)u) : _mm256_extracti128_si256((__m256i)u, 1));
+    __m256i products = _mm256_madd_epi16(wide, (__m256i)load_bytes(numbers + 32 * h));
+    acc = _mm256_fmadd_ps(_mm256_cvtepi32_ps(products), _mm256_mul_ps(weight_scale.half[h], _mm256_set1_ps(x_scale)), acc);
+  }
+  return acc;
+}
+#endif
+
 // The sum of all lanes of both.
 inline float total(Acc acc, vf more) {
 #if SY_LANES == 16
@@ -49,12 +64,17 @@ typedef vb32 Bytes32;
 struct Acc {
   float half[2];
 };
+typedef Acc Scales;
 inline Bytes32 load_bytes(const void* p) { return load32((const uint8_t*)p); }
 inline Acc zero_acc() { return {{0, 0}}; }
-inline Acc accumulate(Acc acc, Bytes32 u, const int8_t* planes, Acc weight_scale, float x_scale) {
+inline Acc accumulate(Acc acc, Bytes32 u, const int8_t* numbers, Scales weight_scale, float x_scale) {
+  uint8_t bytes[32];
+  int16_t x[32];
+  std::memcpy(bytes, &u, 32);
+  std::memcpy(x, numbers, 64);
   for (int h = 0; h < 2; h++) {
     int dot = 0;
-    for (int i = 16 * h; i < 16 * h + 16; i++) dot += (int)u[i] * (256 * planes[i] + planes[32 + i]);
+    for (int i = 16 * h; i < 16 * h + 16; i++) dot += bytes[i] * x[i];
     acc.half[h] += (float)dot * (weight_scale.half[h] * x_scale);
   }
   return acc;

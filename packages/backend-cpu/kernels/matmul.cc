@@ -19,7 +19,7 @@ constexpr int kRowTile = 4;
 // instructions apply: one plane alone (8 bits) costs a model a mean KL of 0.003, two cost nothing measurable. With a
 // float scale a run and, for the offsets of w, the scaled sums of its halves.
 struct QuantisedRows {
-  int8_t* q;     // [M, K / 32, 2, 32]: the high bytes of a run, then the low
+  int8_t* q;     // [M, K / 32, 2, 32]: the high bytes of a run, then the low; or [M, K] whole numbers, see kBytePlanes
   float* scale;  // [M, K / 32]
   float* sums;   // [M, half_runs(K)]: K / 16, then zeros
 };
@@ -66,14 +66,13 @@ void quantise_row(const float* x, int64_t k, int8_t* q, float* scale, float* sum
     }
     int halves[2] = {0, 0};
     for (int i = 0; i < 32; i++) {
-#if defined(__wasm_simd128__)
-      // Its product instruction takes 16 bits: whole numbers in order, no planes.
-      ((int16_t*)q)[run * 32 + i] = (int16_t)rounded[i];
-#else
-      int high = (rounded[i] + 128) >> 8;
-      q[run * 64 + i] = (int8_t)high;
-      q[run * 64 + 32 + i] = (int8_t)(rounded[i] - high * 256);
-#endif
+      if constexpr (kBytePlanes) {
+        int high = (rounded[i] + 128) >> 8;
+        q[run * 64 + i] = (int8_t)high;
+        q[run * 64 + 32 + i] = (int8_t)(rounded[i] - high * 256);
+      } else {
+        ((int16_t*)q)[run * 32 + i] = (int16_t)rounded[i];
+      }
       halves[i / 16] += rounded[i];
     }
     float d = top / kTop + trouble;
@@ -139,7 +138,7 @@ void tile(const Panel& panel, int n_rows, const QuantisedRows& x, int64_t first_
     for (int m = 0; m < MT; m++) acc[m] = zero_acc();
     for (int64_t run = 0; run < runs; run++) {
       Bytes32 bytes = load_bytes(u + run * 32);
-      Acc scales = two_scales(scale + 2 * run);
+      Scales scales = two_scales(scale + 2 * run);
       for (int m = 0; m < MT; m++) {
         int64_t row = first_x + m;
         acc[m] = accumulate(acc[m], bytes, x.q + row * 2 * k + run * 64, scales, x.scale[row * runs + run]);
