@@ -1,9 +1,10 @@
-"""Goldens of every float storage format: random blocks and the float32 bits that the gguf package (torch for the
-8-bit floats) decodes them to.
+"""Goldens of every float storage format: blocks and the float32 bits that the gguf package (torch for plain floats)
+decodes them to, and floats with the bits that torch rounds (gguf quantises) them to.
 
     python tests/golden/generate/dtypes.py
 
-needs gguf, numpy and torch; writes tests/golden/dtypes/<dtype>.json.
+needs gguf, numpy and torch; writes tests/golden/dtypes/<dtype>.json, rounding.json and encoding.json.
+Bytes are in hexadecimal, numbers little-endian.
 """
 
 import json
@@ -15,47 +16,110 @@ import numpy as np
 import torch
 
 OUT = Path(__file__).resolve().parent.parent / "dtypes"
-BLOCK_FORMATS = "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS MXFP4".split()
 TORCH = {"f8_e4m3": torch.float8_e4m3fn, "f8_e5m2": torch.float8_e5m2, "bf16": torch.bfloat16, "f16": torch.float16}
+# Where the half-precision scales (and offsets) of a block lie.
+HALVES = {
+    "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0], "IQ4_NL": [0], "IQ4_XS": [0], "MXFP4": [],
+    "Q2_K": [80, 82], "Q3_K": [108], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208],
+}  # fmt: skip
+# Zero, both smallest subnormals, a larger one, the smallest normal, one, minus a third, the largest.
+SCALES = np.array([0, 0x0001, 0x8001, 0x03FF, 0x0400, 0x3C00, 0xB555, 0x7BFF], dtype="<u2")
+# e8m0: 2^-127 and its neighbour (float32 subnormals once halved), one, large.
+EXPONENTS = [0, 1, 2, 127, 128, 200, 250, 251]
 
 
-def write(name: str, encoded: bytes, floats: np.ndarray, source: str) -> None:
-    record = {
-        "source": source,
-        "encoded": encoded.hex(),
-        "float32": floats.astype("<f4").tobytes().hex(),
-    }
+def text(array: np.ndarray) -> str:
+    return np.ascontiguousarray(array).tobytes().hex()
+
+
+def write(name: str, record: dict[str, str]) -> None:
     (OUT / f"{name}.json").write_text(json.dumps(record) + "\n")
+
+
+def random_blocks(name: str, size: int, random: np.random.Generator) -> np.ndarray:
+    """One block for each of SCALES, one of all ones and one of all zeros but for the scale among them, then random ones."""
+    count = len(SCALES)
+    blocks = random.integers(0, 256, size=(count + 4, size), dtype=np.uint8)
+    blocks[5], blocks[6] = 255, 0
+    for i, at in enumerate(HALVES[name]):
+        # An offset gets another scale than its scale.
+        blocks[:count, at : at + 2] = np.roll(SCALES, i).view(np.uint8).reshape(count, 2)
+        finite = random.standard_normal(4).astype("<f2")
+        blocks[count:, at : at + 2] = finite.view(np.uint8).reshape(4, 2)
+    if name == "MXFP4":
+        blocks[:count, 0] = EXPONENTS
+        blocks[count:, 0] = [120, 121, 126, 130]
+    return blocks
+
+
+def write_blocks(random: np.random.Generator) -> None:
+    for name in HALVES:
+        kind = gguf.GGMLQuantizationType[name]
+        blocks = random_blocks(name, gguf.GGML_QUANT_SIZES[kind][1], random)
+        floats = gguf.quants.dequantize(blocks, kind)
+        assert np.isfinite(floats).all(), name
+        source = f"gguf {version('gguf')}, numpy {version('numpy')}"
+        write(name.lower(), {"source": source, "encoded": text(blocks), "float32": text(floats.astype("<f4"))})
+
+
+def write_plain(random: np.random.Generator) -> None:
+    """All codes of eight bits; of sixteen, all exponents with some fractions; but NaN, whose bits nothing fixes."""
+    high = np.arange(0, 65536, 64, dtype=np.uint16)
+    sixteen = np.concatenate([high, high[::2] + random.integers(1, 64, high.size // 2, dtype=np.uint16)])
+    for name, dtype in TORCH.items():
+        wide = name in ("bf16", "f16")
+        codes = sixteen if wide else np.arange(256, dtype=np.uint8)
+        floats = torch.from_numpy(codes.view(np.int16 if wide else np.int8)).view(dtype).float().numpy()
+        keep = ~np.isnan(floats)
+        source = f"torch {version('torch')}"
+        write(name, {"source": source, "encoded": text(codes[keep]), "float32": text(floats[keep].astype("<f4"))})
+
+
+def write_rounding(random: np.random.Generator) -> None:
+    """Neighbours of both 16-bit formats, exact ties between them, and the floats next to the ties."""
+    def ties(dtype: torch.dtype, last: int) -> list[np.ndarray]:
+        codes = np.unique(np.concatenate([random.integers(0, last, 100), np.arange(6), last - np.arange(1, 4)]))
+        both = np.stack([codes, codes + 1]).astype(np.int16)
+        low, high = torch.from_numpy(both).view(dtype).double().numpy()
+        middle = ((low + high) / 2).astype(np.float32)
+        up, down = np.nextafter(middle, np.float32(np.inf)), np.nextafter(middle, np.float32(-np.inf))
+        return [low.astype(np.float32), middle, -middle, up, -down]
+
+    # 65519.996 rounds to the largest half, 65520 ties to infinity.
+    edges = [0.0, -0.0, np.inf, -np.inf, 65504, 65519.996, 65520, -65520, 3.4e38, 3.3895314e38, 3.3961775e38, 1e-45]
+    values = np.concatenate([*ties(torch.float16, 0x7BFF), *ties(torch.bfloat16, 0x7F7F), np.float32(edges)])
+    tensor = torch.from_numpy(values.astype(np.float32))
+    record = {"source": f"torch {version('torch')}", "float32": text(tensor.numpy().astype("<f4"))}
+    for name in ("f16", "bf16"):
+        record[name] = text(tensor.to(TORCH[name]).view(torch.int16).numpy().astype("<i2"))
+    write("rounding", record)
+
+
+def write_encoding(random: np.random.Generator) -> None:
+    """Rows of weights of several sizes, with ties between integers, zeros, and tiny and huge values among them."""
+    rows = random.standard_normal((24, 32)) * np.logspace(-6, 3, 24)[:, None]
+    rows[0], rows[1], rows[2] = 0, 1.5, np.linspace(-4, 4, 32)
+    rows[3] = np.round(rows[3] * 1e7) / 2
+    rows[4] = np.abs(rows[4])
+    rows[5, :16] = 0
+    rows[6] = 1e-9 * np.arange(32)
+    rows[7] = np.arange(32) - 16
+    values = rows.astype("<f4")
+    record = {"source": f"gguf {version('gguf')}, numpy {version('numpy')}", "float32": text(values)}
+    for name in ("f16", "bf16"):
+        record[name] = text(torch.from_numpy(values).to(TORCH[name]).view(torch.int16).numpy().astype("<i2"))
+    for name in ("Q4_0", "Q4_1", "Q8_0"):
+        record[name.lower()] = text(gguf.quants.quantize(values, gguf.GGMLQuantizationType[name]))
+    write("encoding", record)
 
 
 def main() -> None:
     OUT.mkdir(exist_ok=True)
     random = np.random.default_rng(7)
-    for name in BLOCK_FORMATS:
-        kind = gguf.GGMLQuantizationType[name]
-        size = gguf.GGML_QUANT_SIZES[kind][1]
-        # Random bytes reach negative, subnormal and infinite scales; the first two blocks are all zeros and ones.
-        blocks = random.integers(0, 256, size=(24, size), dtype=np.uint8)
-        blocks[0], blocks[1] = 0, 1
-        floats = gguf.quants.dequantize(blocks, kind)
-        keep = np.isfinite(floats).all(axis=1)
-        write(name.lower(), blocks[keep].tobytes(), floats[keep], f"gguf {version('gguf')}")
-    for name, dtype in TORCH.items():
-        bits = 16 if name in ("bf16", "f16") else 8
-        codes = np.arange(256, dtype=np.uint8) if bits == 8 else random.integers(0, 65536, 1024, dtype=np.uint16)
-        raw = torch.from_numpy(codes.view(np.int8 if bits == 8 else np.int16)).view(dtype).float().numpy()
-        keep = np.isfinite(raw)
-        write(name, codes[keep].tobytes(), raw[keep], f"torch {version('torch')}")
-    # Rounding to 16-bit floats: ties, subnormals, overflow.
-    values = np.concatenate([
-        random.standard_normal(400), random.standard_normal(400) * 1e-6, random.standard_normal(200) * 6e4,
-        [0.0, -0.0, 1e-8, 65504, 65519, 65520, 1e30, -1e30, 2**-24, 2**-25, 3 * 2**-25, 1 + 2**-11, 1 + 3 * 2**-11],
-    ]).astype(np.float32)
-    tensor = torch.from_numpy(values)
-    record = {"source": f"torch {version('torch')}", "float32": values.astype("<f4").tobytes().hex()}
-    for name in ("f16", "bf16"):
-        record[name] = tensor.to(TORCH[name]).view(torch.int16).numpy().astype("<i2").tobytes().hex()
-    (OUT / "rounding.json").write_text(json.dumps(record) + "\n")
+    write_blocks(random)
+    write_plain(random)
+    write_rounding(random)
+    write_encoding(random)
 
 
 if __name__ == "__main__":

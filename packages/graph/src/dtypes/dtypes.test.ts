@@ -1,8 +1,18 @@
-/** Every float format decodes bit for bit as the gguf package and torch do; 16-bit floats round as torch does. */
+/** Every float format decodes and encodes bit for bit as the gguf package and torch do. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { byteLength, dtypeInfo, dtypes, f32ToBf16, f32ToF16, type DType, type DTypeInfo } from './index.ts';
+import {
+  byteLength,
+  dtypeInfo,
+  dtypes,
+  encode,
+  f16ToF32,
+  f32ToBf16,
+  f32ToF16,
+  type DType,
+  type DTypeInfo,
+} from './index.ts';
 
 const folder = new URL('../../../../tests/golden/dtypes/', import.meta.url);
 
@@ -16,7 +26,7 @@ function fromHex(hex: string | undefined): Uint8Array {
 
 const goldens = readdirSync(folder)
   .map((file) => file.replace('.json', ''))
-  .filter((name) => name !== 'rounding');
+  .filter((name) => name !== 'rounding' && name !== 'encoding');
 
 /** Formats that models store floats in; float32 is its own golden, and float64 is only converted. */
 const floats = Object.values(dtypes).filter(({ name }) => !/^(i\d+|u8|bool|f32|f64)$/.test(name));
@@ -68,5 +78,29 @@ describe.each([
     const values = new Float32Array(fromHex(golden['float32']).buffer);
     const expected = new Uint16Array(fromHex(golden[name]).buffer);
     expect([...values].map((v) => convert(v))).toEqual([...expected]);
+  });
+});
+
+it('every half comes back from float32', () => {
+  const isNaNCode = (half: number): boolean => (half & 0x7fff) > 0x7c00;
+  const halves = Array.from({ length: 65536 }, (_, half) => half).filter((half) => !isNaNCode(half));
+  expect(halves.filter((half) => f32ToF16(f16ToF32(half)) !== half)).toEqual([]);
+  expect([f16ToF32(0x7c00), f16ToF32(0xfc00), f16ToF32(0x7e00)]).toEqual([Infinity, -Infinity, NaN]);
+});
+
+describe('encoding', () => {
+  const golden = readGolden('encoding');
+  const values = new Float32Array(fromHex(golden['float32']).buffer);
+
+  it.each(['f16', 'bf16', 'q4_0', 'q4_1', 'q8_0'] as const)('%s', (name) => {
+    expect(Buffer.from(encode(name, values)).toString('hex')).toBe(golden[name]);
+  });
+
+  it('f32 keeps every bit', () => {
+    expect(Buffer.from(encode('f32', values)).toString('hex')).toBe(golden['float32']);
+  });
+
+  it('refuses a part of a block', () => {
+    expect(() => encode('q8_0', new Float32Array(33))).toThrow(/got 33 values, expected a multiple of 32/);
   });
 });

@@ -3,14 +3,18 @@
 const scratch = new Float32Array(1);
 const bits = new Uint32Array(scratch.buffer);
 
+/** The smallest half above zero. */
+const HALF_STEP = 2 ** -24;
+
+/** Exponent biases of float32 and half differ by 112; infinity and NaN need twice that. */
+const REBIAS = 112 << 23;
+
 /** float32 value of a half-precision bit pattern. */
 export function f16ToF32(half: number): number {
-  const exponent = (half >> 10) & 31;
-  const fraction = half & 1023;
-  const sign = half & 0x8000 ? -1 : 1;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+  const magnitude = half & 0x7fff;
+  if (magnitude < 0x400) return (half & 0x8000 ? -magnitude : magnitude) * HALF_STEP;
+  bits[0] = ((half & 0x8000) << 16) | ((magnitude << 13) + (magnitude < 0x7c00 ? REBIAS : 2 * REBIAS));
+  return scratch[0] as number;
 }
 
 /** Half-precision bit pattern nearest to a float. */
@@ -23,7 +27,7 @@ export function f32ToF16(value: number): number {
   if (magnitude >= 0x477ff000) return sign | 0x7c00;
   if (magnitude < 0x38800000) {
     // Subnormal: the quotient is exact in float64, so Math.round's tie is ours to settle.
-    const scaled = Math.abs(scratch[0]) * 2 ** 24;
+    const scaled = Math.abs(scratch[0]) / HALF_STEP;
     const low = Math.floor(scaled);
     const rest = scaled - low;
     return sign | (rest > 0.5 || (rest === 0.5 && low & 1) ? low + 1 : low);
@@ -55,11 +59,10 @@ export function bf16Round(value: number): number {
 
 /** 8-bit float of 4 exponent and 3 fraction bits without infinities (Micikevicius et al. 2022, arXiv:2209.05433). */
 export function f8E4m3ToF32(byte: number): number {
-  const sign = byte & 0x80 ? -1 : 1;
-  const exponent = (byte >> 3) & 15;
-  const fraction = byte & 7;
-  if (exponent === 15 && fraction === 7) return NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -9 : sign * (1 + fraction / 8) * 2 ** (exponent - 7);
+  const magnitude = byte & 0x7f;
+  if (magnitude === 0x7f) return NaN;
+  // Moved into a half's exponent and fraction, the value is 2^8 too small: the biases are 7 and 15.
+  return f16ToF32(((byte & 0x80) << 8) | (magnitude << 7)) * 256;
 }
 
 /** 8-bit float of 5 exponent and 2 fraction bits: the upper byte of a half. */

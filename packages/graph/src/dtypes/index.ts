@@ -58,4 +58,5 @@ export function byteLength(dtype: DType, elements: number): number {
 }
 
 export * from './dtype.ts';
+export * from './encode.ts';
 export * from './float-conversion.ts';
