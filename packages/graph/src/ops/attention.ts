@@ -115,25 +115,25 @@ function attendHead(
   const slot = (j: number): number =>
     ((table[Math.floor(j / pageSize)] as number) * kvHeads + kvHead) * pageSize + (j % pageSize);
   const first = firstVisible(position, options.window, options.chunk);
+  const [qs, ks, vs, ys] = [q.f32, keys.f32, values.f32, y.f32];
+  const query = (t * heads + h) * dim;
   const scores: number[] = [];
   for (let j = first; j <= position; j++) {
+    const key = slot(j) * dim;
     let score = 0;
-    for (let i = 0; i < dim; i++) {
-      score += (q.f32[(t * heads + h) * dim + i] as number) * (keys.f32[slot(j) * dim + i] as number);
-    }
+    for (let i = 0; i < dim; i++) score += (qs[query + i] as number) * (ks[key + i] as number);
     score *= options.scale;
     scores.push(options.softcap > 0 ? options.softcap * Math.tanh(score / options.softcap) : score);
   }
   const top = scores.reduce((a, b) => Math.max(a, b), sink ?? -Infinity);
   const weights = scores.map((s) => Math.exp(s - top));
   const total = weights.reduce((a, b) => a + b, sink === undefined ? 0 : Math.exp(sink - top));
-  for (let i = 0; i < valueDim; i++) {
-    let sum = 0;
-    weights.forEach((w, n) => {
-      sum += w * (values.f32[slot(first + n) * valueDim + i] as number);
-    });
-    y.f32[(t * heads + h) * valueDim + i] = sum / total;
-  }
+  const sums = new Float64Array(valueDim);
+  weights.forEach((weight, n) => {
+    const value = slot(first + n) * valueDim;
+    for (let i = 0; i < valueDim; i++) sums[i] = (sums[i] as number) + weight * (vs[value + i] as number);
+  });
+  for (let i = 0; i < valueDim; i++) ys[(t * heads + h) * valueDim + i] = (sums[i] as number) / total;
 }
 
 function sampleAttention(random: Random) {
