@@ -104,6 +104,14 @@ def write_encoding(random: np.random.Generator) -> None:
     rows[5, :16] = 0
     rows[6] = 1e-9 * np.arange(32)
     rows[7] = np.arange(32) - 16
+    # Halves of steps that no float holds, so that the rounding of the scale decides each; the first two fix the scale.
+    steps = random.uniform(0.01, 1, 24)[:, None]
+    halves = np.empty((24, 32))
+    for i, (low, high) in enumerate([(-127, 127), (-8, 7), (-3, 12)]):
+        some = halves[i * 8 : i * 8 + 8]
+        some[:] = random.integers(low, high, some.shape) + 0.5
+        some[:, 0], some[:, 1] = low, high
+    rows = np.concatenate([rows, halves * steps])
     values = rows.astype("<f4")
     record = {"source": f"gguf {version('gguf')}, numpy {version('numpy')}", "float32": text(values)}
     for name in ("f16", "bf16"):

@@ -1,6 +1,7 @@
 /**
  * Encoders of the simple storage formats, for scripts and tests that make model files. Bit-exact with the `gguf`
- * Python package on finite values; choosing scales that minimise error, as llama.cpp's quantiser does for the
+ * Python package on finite values, but for the sign of a q4_1 offset of zero, which numpy leaves open where a block
+ * has zeros of both signs. Choosing scales that minimise error, as llama.cpp's quantiser does for the
  * K-quants, is not done here.
  */
 
