@@ -1,7 +1,7 @@
 /**
  * Writes a Llama of random weights at a published size, for measuring speed and memory where no real file is at hand.
  *
- *   node bench/make-model.mjs --shape 1.2b --format q4_0 OUT.gguf
+ *   npm run build && node bench/make-model.mjs --shape 1.2b --format q4_0 OUT.gguf
  *
  * Blocks are random bytes with scales set so that activations stay finite; the text it writes means nothing.
  */
@@ -34,7 +34,10 @@ const SHAPES = {
     theta: 100000,
   },
 };
-/** Format of the linear layers, and of the embedding, which is the output head too. */
+/**
+ * Format of the linear layers, and of the embedding, which is the output head too. In q4_k_m, some layers' value and
+ * down projections get the embedding's format, as llama.cpp does it.
+ */
 const FORMATS = {
   q4_0: ['q4_0', 'q6_k'],
   q4_1: ['q4_1', 'q6_k'],
@@ -43,6 +46,8 @@ const FORMATS = {
   f16: ['f16', 'f16'],
   bf16: ['bf16', 'bf16'],
 };
+/** What llama.cpp uses where rows do not divide into blocks of 256. */
+const FALLBACKS = { q4_k: 'q5_0', q6_k: 'q8_0' };
 const PIECE = 1 << 24;
 
 const { values: options, positionals } = parseArgs({
@@ -59,41 +64,52 @@ if (!shape || !format || !out) {
   process.exit(2);
 }
 
-/** Bytes of each block that hold a half-precision scale, for a weight of about 0.02. */
-const SCALES = { q4_0: [0], q4_1: [0, 2], q8_0: [0], q4_k: [0, 2], q6_k: [208] };
-const SCALE_VALUE = { q4_0: 0.005, q4_1: 0.005, q8_0: 0.0003, q4_k: 0.0001, q6_k: 0.00003 };
+/** Halves of each block, by their byte: values for weights around zero of a deviation of about 0.02. */
+const HALVES = {
+  q4_0: { 0: 0.005 },
+  q4_1: { 0: 0.005, 2: -7.5 * 0.005 },
+  q5_0: { 0: 0.0025 },
+  q8_0: { 0: 0.0003 },
+  // The mins, as many as the scales, are subtracted: 7.5 is the mean of the integers that the scales multiply.
+  q4_k: { 0: 0.0001, 2: 7.5 * 0.0001 },
+  q6_k: { 208: 0.000015 },
+};
 
 function* randomWeights(dtype, elements) {
   const { blockSize, blockBytes } = dtypeInfo(dtype);
   const total = (elements / blockSize) * blockBytes;
-  const piece = new Uint8Array(PIECE - (PIECE % blockBytes));
+  const piece = new Uint8Array(Math.min(total, PIECE - (PIECE % blockBytes)));
   for (let done = 0; done < total; done += piece.length) {
     const bytes = piece.subarray(0, Math.min(piece.length, total - done));
     randomFillSync(bytes);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    if (blockSize === 1) {
-      // Exponents are set to that of 0.016, fractions and signs stay random.
-      const bits = dtype === 'f16' ? [0x83ff, f32ToF16(1 / 64)] : [0x807f, f32ToBf16(1 / 64)];
-      for (let at = 0; at < bytes.length; at += 2)
-        view.setUint16(at, (view.getUint16(at, true) & bits[0]) | bits[1], true);
-    } else {
-      const scale = f32ToF16(SCALE_VALUE[dtype]);
-      for (let at = 0; at < bytes.length; at += blockBytes) {
-        SCALES[dtype].forEach((place, i) => {
-          // The second half is an offset: mins are subtracted, q4_1's is added.
-          const value = i === 0 ? scale : dtype === 'q4_1' ? f32ToF16(-7.5 * SCALE_VALUE.q4_1) : scale;
-          view.setUint16(at + place, value, true);
-        });
+    if (blockSize === 1) setExponents(dtype, bytes);
+    else {
+      for (const [at, value] of Object.entries(HALVES[dtype])) {
+        setHalves(bytes, Number(at), blockBytes, f32ToF16(value));
       }
     }
     yield bytes;
   }
 }
 
+/** Exponents become that of 1/64, fractions and signs stay random. */
+function setExponents(dtype, bytes) {
+  const [keep, exponent] = dtype === 'f16' ? [0x83ff, f32ToF16(1 / 64)] : [0x807f, f32ToBf16(1 / 64)];
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  const [keepBoth, exponents] = [keep * 0x10001, exponent * 0x10001];
+  for (let i = 0; i < words.length; i++) words[i] = (words[i] & keepBoth) | exponents;
+}
+
+function setHalves(bytes, first, step, half) {
+  for (let at = first; at < bytes.length; at += step) {
+    bytes[at] = half & 255;
+    bytes[at + 1] = half >> 8;
+  }
+}
+
 function weight(name, dtype, rows, columns) {
-  // Rows that do not divide into blocks of 256 fall back to 32, as llama.cpp does.
   const fits = columns % dtypeInfo(dtype).blockSize === 0;
-  const used = fits ? dtype : 'q8_0';
+  const used = fits ? dtype : FALLBACKS[dtype];
   return { name, dtype: used, shape: [rows, columns], bytes: () => randomWeights(used, rows * columns) };
 }
 
@@ -106,6 +122,12 @@ function norm(name) {
   };
 }
 
+/** The first and last eighth of the layers, and every third between. */
+function isFiner(layer) {
+  const eighth = Math.floor(shape.layers / 8);
+  return layer < eighth || layer >= Math.floor((7 * shape.layers) / 8) || (layer - eighth) % 3 === 2;
+}
+
 const [linear, embedding] = format;
 const kvWidth = (shape.hidden / shape.heads) * shape.kvHeads;
 const tensors = [
@@ -114,32 +136,46 @@ const tensors = [
 ];
 for (let i = 0; i < shape.layers; i++) {
   const at = (name) => `blk.${i}.${name}.weight`;
+  const finer = options.format === 'q4_k_m' && isFiner(i) ? embedding : linear;
   tensors.push(
     norm(at('attn_norm')),
     weight(at('attn_q'), linear, shape.hidden, shape.hidden),
     weight(at('attn_k'), linear, kvWidth, shape.hidden),
-    weight(at('attn_v'), linear, kvWidth, shape.hidden),
+    weight(at('attn_v'), finer, kvWidth, shape.hidden),
     weight(at('attn_output'), linear, shape.hidden, shape.hidden),
     norm(at('ffn_norm')),
     weight(at('ffn_gate'), linear, shape.ff, shape.hidden),
     weight(at('ffn_up'), linear, shape.ff, shape.hidden),
-    weight(at('ffn_down'), linear, shape.hidden, shape.ff),
+    weight(at('ffn_down'), finer, shape.hidden, shape.ff),
   );
 }
 
-/** GPT-2's printable stand-in of each byte, then made-up words; the last token ends a text. */
+/**
+ * A whole byte-level BPE: GPT-2's printable stand-in of each byte, then made-up words, each an earlier word and one
+ * letter more, by one merge each; the last token ends a text.
+ */
 function vocabulary() {
-  const printable = [];
+  const bytes = [];
   let next = 256;
   for (let byte = 0; byte < 256; byte++) {
     const visible = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-    printable.push(String.fromCodePoint(visible ? byte : next++));
+    bytes.push(String.fromCodePoint(visible ? byte : next++));
   }
-  const words = Array.from({ length: shape.vocab - 257 }, (_, i) => `\u0120w${i || ''}`);
-  return [...printable, ...words, '<|end|>'];
+  const letters = [...'etaoinshrdlcumwfgypbvkjxqz'];
+  const words = [];
+  const merges = [];
+  const starts = ['\u0120', ...letters];
+  for (let i = 0; words.length < shape.vocab - bytes.length - 1; i++) {
+    const start = i < starts.length ? starts[i] : words[i - starts.length];
+    for (const letter of letters.slice(0, shape.vocab - bytes.length - 1 - words.length)) {
+      words.push(start + letter);
+      merges.push(`${start} ${letter}`);
+    }
+  }
+  return { tokens: [...bytes, ...words, '<|end|>'], merges };
 }
 
-const tokens = vocabulary();
+const { tokens, merges } = vocabulary();
 const u32 = (value) => ({ type: 'u32', value });
 const metadata = {
   'general.architecture': { type: 'string', value: 'llama' },
@@ -162,9 +198,13 @@ const metadata = {
     of: 'i32',
     value: tokens.map((_, i) => (i === tokens.length - 1 ? 3 : 1)),
   },
-  'tokenizer.ggml.merges': { type: 'array', of: 'string', value: ['\u0120 w'] },
+  'tokenizer.ggml.merges': { type: 'array', of: 'string', value: merges },
   'tokenizer.ggml.bos_token_id': u32(shape.vocab - 1),
   'tokenizer.ggml.eos_token_id': u32(shape.vocab - 1),
+  'tokenizer.chat_template': {
+    type: 'string',
+    value: '{% for message in messages %}{{ message.content }}\n{% endfor %}',
+  },
   'tokenizer.ggml.add_bos_token': { type: 'bool', value: false },
 };
 
