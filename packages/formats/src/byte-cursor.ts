@@ -4,6 +4,8 @@ import { FormatError } from '@steelyard/core';
 import type { ByteSource } from './model-file.ts';
 
 const WINDOW = 1 << 20;
+/** A header beyond this is refused, however large the file: sparse files are cheap to make. Published ones have 30 MB. */
+const MAX_HEADER_BYTES = 256 << 20;
 const UINT32 = 2 ** 32;
 
 export class ByteCursor {
@@ -25,8 +27,9 @@ export class ByteCursor {
     return this.#start + this.#next;
   }
 
+  /** Bytes of the header that may still come. */
   get remaining(): number {
-    return this.source.size - this.offset;
+    return Math.min(this.source.size, MAX_HEADER_BYTES) - this.offset;
   }
 
   // `#take` may replace the view, so it is called before the view is read.
@@ -96,6 +99,11 @@ export class ByteCursor {
 
   #fill(length: number): void {
     const { offset, remaining } = this;
+    if (length > remaining && this.source.size > MAX_HEADER_BYTES) {
+      throw new FormatError(
+        `${this.source.name}: ${this.field} ends at byte ${offset + length}, expected a header of at most ${MAX_HEADER_BYTES} bytes; the file is damaged`,
+      );
+    }
     if (length > remaining) {
       throw new FormatError(
         `${this.source.name}: ends at byte ${this.source.size}, expected ${length} bytes of ${this.field} from byte ${offset}; the file is truncated, pull it again`,

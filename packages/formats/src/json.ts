@@ -75,9 +75,11 @@ function checkStructure(file: string, bytes: Uint8Array, unique: boolean): void 
       if (depth <= 2) keys[depth] = new Set();
     } else if (byte === 0x7d || byte === 0x5d) depth--;
     else if (byte === COMMA) values++;
-  }
-  if (values > MAX_VALUES) {
-    throw new FormatError(`${file}: JSON has ${values} values, expected at most ${MAX_VALUES}`);
+    if (values > MAX_VALUES) {
+      throw new FormatError(
+        `${file}: JSON has value ${values} at byte ${i}, expected at most ${MAX_VALUES}; the file is damaged`,
+      );
+    }
   }
 }
 

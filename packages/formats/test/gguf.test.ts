@@ -222,6 +222,21 @@ describe('refusals', () => {
     }
   });
 
+  it.each(['test.ints', 'test.text'])('a header of gigabytes in a sparse file: %s', (key) => {
+    // All zeros past its beginning, as a sparse file is; it must be refused without being read.
+    const lengthAt = valueOf(key) + (key === 'test.ints' ? 4 : 0);
+    const head = withInteger(valid, lengthAt, 2n ** 33n, 8);
+    const sparse = {
+      ...source(head),
+      size: 2 ** 40,
+      read: (offset: number, length: number) => {
+        expect(length).toBeLessThanOrEqual(1 << 20);
+        return concat([head.subarray(offset, offset + length), new Uint8Array(length)]).subarray(0, length);
+      },
+    };
+    expect(() => readGguf([sparse])).toThrow(/length of metadata test\.\w+ is 8589934592, expected at most/);
+  });
+
   it('invalid UTF-8', () => {
     const data = valid.slice();
     data[valueOf('test.text') + 8] = 0xff;

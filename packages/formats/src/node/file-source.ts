@@ -2,7 +2,7 @@
 
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
-import { FormatError, NotFoundError } from '@steelyard/core';
+import { CapacityError, FormatError, NotFoundError } from '@steelyard/core';
 import { checkRange } from '../byte-source.ts';
 import type { ByteSource } from '../model-file.ts';
 
@@ -19,7 +19,7 @@ export function fileSource(path: string): ByteSource {
     read(offset, length) {
       if (fd === undefined) throw new FormatError(`${path} was closed; open the model again`);
       checkRange(source, offset, length);
-      const bytes = new Uint8Array(length);
+      const bytes = allocate(path, length);
       for (let done = 0; done < length;) {
         const got = readSync(fd, bytes, done, Math.min(length - done, MAX_READ), offset + done);
         if (got === 0)
@@ -48,4 +48,15 @@ function open(path: string): number {
     });
   }
   throw new NotFoundError(`${path} is not a file; name a model file or its folder`);
+}
+
+function allocate(path: string, length: number): Uint8Array {
+  try {
+    return new Uint8Array(length);
+  } catch (error) {
+    throw new CapacityError(
+      `${path}: no room for ${length} bytes of it at once; use a backend that maps the file`,
+      { cause: error },
+    );
+  }
 }
