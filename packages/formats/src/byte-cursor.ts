@@ -63,7 +63,7 @@ export class ByteCursor {
     const value = this.u64();
     if (typeof value === 'bigint' || value > limit) {
       throw new FormatError(
-        `${this.source.name}: ${of}${this.field} is ${value}, expected at most ${limit}; the file is damaged or not what it claims to be`,
+        `${this.source.name}: ${of}${this.field} is ${value}, expected at most ${limit}; the file is truncated or damaged, pull it again`,
       );
     }
     return value;

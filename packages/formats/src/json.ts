@@ -4,11 +4,13 @@ import { FormatError } from '@steelyard/core';
 import { shown } from './shown.ts';
 
 const MAX_DEPTH = 64;
-/** In memory a value takes many times its least size in the file; the largest tokenizers have two million. */
-const MAX_VALUES = 1 << 23;
+/** In memory a value takes many times its least size in the file; the largest tokenizers have under three million. */
+const MAX_VALUES = 1 << 22;
 
 /** `__proto__` as a key, if any of its letters may be written as an escape. */
 const PROTOTYPE = /__proto__|\\u00(?:5f|70|72|6f|74)/i;
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -17,14 +19,14 @@ const COMMA = 0x2c;
 
 /**
  * @param file name for errors
- * @param unique whether keys of the object, and of objects directly in it, may appear only once each
+ * @param maxKeys when given, the object, and each object directly in it, may have so many keys, each only once
  * @throws FormatError naming the file
  */
-export function parseJsonObject(file: string, bytes: Uint8Array, unique = false): Record<string, unknown> {
-  checkStructure(file, bytes, unique);
+export function parseJsonObject(file: string, bytes: Uint8Array, maxKeys?: number): Record<string, unknown> {
+  checkStructure(file, bytes, maxKeys);
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    text = utf8.decode(bytes);
   } catch (error) {
     throw new FormatError(`${file}: JSON is not valid UTF-8, expected text; the file is damaged`, {
       cause: error,
@@ -53,7 +55,7 @@ function withoutPrototype(key: string, value: unknown): unknown {
 }
 
 /** Walks over brackets, commas and strings, so that a hostile file cannot exhaust the parser's stack or memory. */
-function checkStructure(file: string, bytes: Uint8Array, unique: boolean): void {
+function checkStructure(file: string, bytes: Uint8Array, maxKeys?: number): void {
   const keys: Set<string>[] = [];
   let depth = 0;
   let values = 0;
@@ -61,8 +63,8 @@ function checkStructure(file: string, bytes: Uint8Array, unique: boolean): void 
     const byte = bytes[i];
     if (byte === QUOTE) {
       const end = stringEnd(bytes, i);
-      if (unique && depth <= 2 && nextByte(bytes, end) === COLON) {
-        addKey(file, keys[depth], bytes.subarray(i, end));
+      if (maxKeys !== undefined && depth <= 2 && nextByte(bytes, end) === COLON) {
+        addKey(file, keys[depth], bytes.subarray(i, end), maxKeys);
       }
       i = end - 1;
     } else if (byte === 0x7b || byte === 0x5b) {
@@ -97,10 +99,10 @@ function nextByte(bytes: Uint8Array, at: number): number | undefined {
   return bytes[i];
 }
 
-function addKey(file: string, keys: Set<string> | undefined, quoted: Uint8Array): void {
+function addKey(file: string, keys: Set<string> | undefined, quoted: Uint8Array, maxKeys: number): void {
   let key: unknown;
   try {
-    key = JSON.parse(new TextDecoder().decode(quoted));
+    key = JSON.parse(utf8.decode(quoted));
   } catch {
     return; // The whole will not parse either.
   }
@@ -109,4 +111,9 @@ function addKey(file: string, keys: Set<string> | undefined, quoted: Uint8Array)
     throw new FormatError(`${file}: ${shown(key)} appears twice, expected it once; the file is damaged`);
   }
   keys.add(key);
+  if (keys.size > maxKeys) {
+    throw new FormatError(
+      `${file}: JSON has ${keys.size} keys at ${shown(key)}, expected at most ${maxKeys}; the file is damaged or not what it claims to be`,
+    );
+  }
 }

@@ -116,8 +116,14 @@ describe('refusals', () => {
   });
 
   it('a header with more values than any tokenizer has', () => {
-    const data = safetensorsBytes(`{"t":[${'[],'.repeat(1 << 22)}[]]}`, 0);
-    expect(() => read(data)).toThrow(/JSON has value 8388609 at byte \d+, expected at most 8388608/);
+    const data = safetensorsBytes(`{"t":[${'[],'.repeat(1 << 21)}[]]}`, 0);
+    expect(() => read(data)).toThrow(/JSON has value 4194305 at byte \d+, expected at most 4194304/);
+  });
+
+  it('a header of more tensors than any model has', () => {
+    const entries = Array.from({ length: 2 ** 18 + 1 }, (_, i) => `"t${i}":0`);
+    const data = safetensorsBytes(`{${entries.join(',')}}`, 0);
+    expect(() => read(data)).toThrow(/JSON has 262145 keys at t262144, expected at most 262144/);
   });
 
   it('a header past the limit is not read', () => {
