@@ -6,15 +6,16 @@ import { DEFAULT_ALIGNMENT, GGUF_MAGIC, ValueType } from './gguf-types.ts';
 
 /** A metadata value with its GGUF type; arrays hold values of one type. */
 export type TypedValue =
-  | {
-      readonly type: Exclude<keyof typeof ValueType, 'array' | 'string' | 'bool' | 'u64' | 'i64'>;
-      readonly value: number;
-    }
+  | { readonly type: SmallNumber; readonly value: number }
   | { readonly type: 'u64' | 'i64'; readonly value: number | bigint }
   | { readonly type: 'string'; readonly value: string }
   | { readonly type: 'bool'; readonly value: boolean }
   | { readonly type: 'array'; readonly of: 'string'; readonly value: readonly string[] }
-  | { readonly type: 'array'; readonly of: 'i32' | 'u32' | 'f32'; readonly value: ArrayLike<number> };
+  | { readonly type: 'array'; readonly of: 'bool'; readonly value: readonly boolean[] }
+  | { readonly type: 'array'; readonly of: 'u64' | 'i64'; readonly value: ArrayLike<number | bigint> }
+  | { readonly type: 'array'; readonly of: SmallNumber; readonly value: ArrayLike<number> };
+
+type SmallNumber = Exclude<keyof typeof ValueType, 'array' | 'string' | 'bool' | 'u64' | 'i64'>;
 
 export interface GgufTensor {
   readonly name: string;
@@ -42,7 +43,7 @@ class Bytes {
     return at;
   }
 
-  number(type: keyof typeof ValueType, value: number | bigint): void {
+  number(type: keyof typeof ValueType, value: number | bigint | boolean): void {
     const v = Number(value);
     switch (type) {
       case 'u8':
@@ -83,12 +84,14 @@ class Bytes {
 function writeValue(out: Bytes, entry: TypedValue): void {
   out.number('u32', ValueType[entry.type]);
   if (entry.type === 'string') return out.text(entry.value);
-  if (entry.type === 'bool') return out.number('bool', entry.value ? 1 : 0);
+  if (entry.type === 'bool') return out.number('bool', entry.value);
   if (entry.type !== 'array') return out.number(entry.type, entry.value);
   out.number('u32', ValueType[entry.of]);
   out.number('u64', entry.value.length);
   if (entry.of === 'string') entry.value.forEach((text) => out.text(text));
-  else for (let i = 0; i < entry.value.length; i++) out.number(entry.of, entry.value[i] as number);
+  else
+    for (let i = 0; i < entry.value.length; i++)
+      out.number(entry.of, entry.value[i] as number | bigint | boolean);
 }
 
 const align = (offset: number): number => Math.ceil(offset / DEFAULT_ALIGNMENT) * DEFAULT_ALIGNMENT;

@@ -145,7 +145,8 @@ function readTensorInfo(cursor: ByteCursor, i: number): TensorInfo {
   cursor.field = `type of tensor ${shown(name)}`;
   const type = cursor.u32();
   cursor.field = `offset of tensor ${shown(name)}`;
-  return { name, shape, type, offset: cursor.count(cursor.source.size) };
+  // Held against the file's size once the tensor's length is known, so that a truncated file is called one.
+  return { name, shape, type, offset: cursor.count(Number.MAX_SAFE_INTEGER) };
 }
 
 function readAlignment(file: string, metadata: ReadonlyMap<string, MetadataValue>): number {

@@ -54,9 +54,33 @@ describe('a valid file', () => {
   });
 
   it('gives numbers of each width, whole or fractional, as typed arrays', () => {
-    const { metadata } = read(valid);
-    expect(metadata.get('test.ints')).toEqual(new Int32Array([1, -2, 3]));
-    expect(metadata.get('test.floats')).toEqual(new Float32Array([0.25, -1]));
+    const arrays = {
+      u8: new Uint8Array([1, 255]),
+      i8: new Int8Array([-128, 127]),
+      u16: new Uint16Array([1, 65535]),
+      i16: new Int16Array([-32768, 7]),
+      u32: new Uint32Array([1, 4294967295]),
+      i32: new Int32Array([-2147483648, 7]),
+      f32: new Float32Array([0.25, -1]),
+      f64: new Float64Array([0.1, -1e300]),
+    };
+    const entries = Object.entries(arrays).map(
+      ([of, value]) => [of, { type: 'array', of: of as keyof typeof arrays, value }] as const,
+    );
+    expect(Object.fromEntries(read(ggufBytes(Object.fromEntries(entries), [])).metadata)).toEqual(arrays);
+  });
+
+  it('gives lists of bools and of 64-bit integers, those that are not exact as bigint', () => {
+    const lists = {
+      bools: { type: 'array', of: 'bool', value: [true, false] },
+      u64: { type: 'array', of: 'u64', value: [5, 2n ** 63n] },
+      i64: { type: 'array', of: 'i64', value: [-5, -(2n ** 63n)] },
+    } as const;
+    expect(Object.fromEntries(read(ggufBytes(lists, [])).metadata)).toEqual({
+      bools: lists.bools.value,
+      u64: lists.u64.value,
+      i64: lists.i64.value,
+    });
   });
 
   it('may come as a Buffer and in windows smaller than its values', () => {
@@ -198,7 +222,7 @@ describe('refusals', () => {
     [
       'an offset past the end',
       withInteger(valid, rankOf('norm.weight') + 16, 2n ** 40n, 8),
-      /offset of tensor norm\.weight is 1099511627776/,
+      /tensor norm\.weight needs bytes \d+ to \d+, the file has \d+; it is truncated, pull it again/,
     ],
     [
       'overlapping tensors',
@@ -241,6 +265,11 @@ describe('refusals', () => {
     const data = valid.slice();
     data[valueOf('test.text') + 8] = 0xff;
     expect(() => read(data)).toThrow(/metadata test\.text at byte \d+ is not UTF-8, expected text/);
+  });
+
+  it('a file cut short at any byte, as one to pull again', () => {
+    for (let length = 0; length < valid.length; length++)
+      expect(() => read(valid.subarray(0, length)), `${length} bytes`).toThrow(/pull it again/);
   });
 
   it('a key that appears twice', () => {
