@@ -26,7 +26,7 @@ export function readSafetensors(source: ByteSource): Map<string, TensorData> {
   const headerLength = new DataView(lengthBytes.buffer, lengthBytes.byteOffset, 8).getBigUint64(0, true);
   if (headerLength < 2n || headerLength > BigInt(Math.min(MAX_HEADER_BYTES, size - 8))) {
     throw new FormatError(
-      `${file}: header length is ${headerLength}, expected 2 to ${Math.min(MAX_HEADER_BYTES, size - 8)}; the file is damaged or truncated`,
+      `${file}: header length is ${headerLength}, expected 2 to ${Math.min(MAX_HEADER_BYTES, size - 8)}; the file is truncated or damaged, pull it again`,
     );
   }
   const length = Number(headerLength);

@@ -109,6 +109,11 @@ describe('refusals', () => {
     }
   });
 
+  it('a file cut short at any byte, as one to pull again', () => {
+    for (let length = 0; length < valid.length; length++)
+      expect(() => read(valid.subarray(0, length)), `${length} bytes`).toThrow(/pull it again/);
+  });
+
   it('invalid UTF-8', () => {
     const data = safetensorsBytes('{"aa": 1}', 0);
     data[10] = 0xff;
