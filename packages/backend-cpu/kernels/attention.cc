@@ -1,4 +1,4 @@
-// The paged KV cache: writing tokens to their slots, and causal attention over them.
+// The paged KV cache: writing tokens to their slots, and attention over them.
 //
 // Floor of decode: bytes of K and V over memory bandwidth; the query heads of a group share each read, and so do
 // neighbouring tokens of a sequence in a prefill.
@@ -138,11 +138,19 @@ int64_t first_visible(int64_t position, const Attention& attrs) {
   return begin;
 }
 
-// Tokens [t, t + tokens) of one sequence, query heads [head, head + heads) of one kv head.
+// Last position that a token may see, of those up to the last of its sequence.
+int64_t last_visible(int64_t position, int64_t end, const Attention& attrs) {
+  if (attrs.causal) return position;
+  if (attrs.window > 0 && position + attrs.window - 1 < end) end = position + attrs.window - 1;
+  if (attrs.chunk > 0 && position - position % attrs.chunk + attrs.chunk - 1 < end) end = position - position % attrs.chunk + attrs.chunk - 1;
+  return end;
+}
+
+// Tokens [t, t + tokens) of one sequence, whose last token of this step is at position `end`; query heads [head, head + heads) of one kv head.
 struct Job {
   const Call& call;
   Attention attrs;
-  int64_t t, tokens, head, heads, kv_head;
+  int64_t t, tokens, end, head, heads, kv_head;
 };
 
 struct Scratch {
@@ -194,11 +202,12 @@ void attend(const Job& job) {
   const int64_t page_size = keys.dims[2], dim = keys.dims[3], value_dim = values.dims[3];
   Scratch s = place(job.call.own, job.heads, page_size, dim, value_dim, nullptr);
   begin(job, s);
-  int64_t lowest = first_visible(positions[0], job.attrs), highest = positions[0];
+  int64_t lowest = first_visible(positions[0], job.attrs), highest = last_visible(positions[0], job.end, job.attrs);
   for (int64_t i = 1; i < job.tokens; i++) {
     int64_t low = first_visible(positions[i], job.attrs);
     lowest = low < lowest ? low : lowest;
-    highest = positions[i] > highest ? positions[i] : highest;
+    int64_t high = last_visible(positions[i], job.end, job.attrs);
+    highest = high > highest ? high : highest;
   }
   for (int64_t block = lowest / page_size * page_size; block <= highest; block += page_size) {
     int64_t first = lowest > block ? lowest - block : 0, end = highest - block < page_size - 1 ? highest - block + 1 : page_size;
@@ -208,7 +217,7 @@ void attend(const Job& job) {
     page.k = page_floats(keys, number, job.kv_head, first, end, page.k_stride, s.keys);
     page.v = page_floats(values, number, job.kv_head, first, end, value_dim, s.values);
     for (int64_t i = 0; i < job.tokens; i++) {
-      int64_t low = first_visible(positions[i], job.attrs) - block, last = positions[i] - block;
+      int64_t low = first_visible(positions[i], job.attrs) - block, last = last_visible(positions[i], job.end, job.attrs) - block;
       if (low < 0) low = 0;
       if (last > page_size - 1) last = page_size - 1;
       if (low > last) continue;
@@ -232,17 +241,19 @@ int64_t tile_length(const int32_t* sequences, int64_t t, int64_t tokens) {
 
 void op_attention(const Call& call) {
   const int64_t tokens = call.in[Attention::q]->dims[0], heads = call.in[Attention::q]->dims[1], kv_heads = call.in[Attention::keys]->dims[1];
-  const int32_t* sequences = call.in[Attention::sequences]->i32();
+  const int32_t *sequences = call.in[Attention::sequences]->i32(), *positions = call.in[Attention::positions]->i32();
   Attention attrs = Attention::read(call.attrs);
   const int64_t group = heads / kv_heads;
   // A few tokens give few units: then heads of a group go to different threads, each reading the cache for itself.
   const int64_t share = call.threads > 1 && tokens * kv_heads < 4 * call.threads ? 1 : group;
-  int64_t unit = 0;
+  int64_t unit = 0, sequence_end = 0;
   // Later tokens see more: units are dealt out in turn instead of in stretches.
   for (int64_t t = 0, length; t < tokens; t += length) {
     length = tile_length(sequences, t, tokens);
+    if (t >= sequence_end)
+      for (sequence_end = t + 1; sequence_end < tokens && sequences[sequence_end] == sequences[t];) sequence_end++;
     for (int64_t head = 0; head < heads; head += share)
-      if (unit++ % call.threads == call.thread) attend({call, attrs, t, length, head, share, head / group});
+      if (unit++ % call.threads == call.thread) attend({call, attrs, t, length, positions[sequence_end - 1], head, share, head / group});
   }
 }
 

@@ -26,7 +26,7 @@ export function everyOp(): Graph {
   const kv = g.reshape(g.slice(plain, { start: 0, length: 16 }), { shape: ['T', 2, 8] });
   const keys = g.kvwrite(g.state('keys', ['N', 2, 4, 8], 'f16'), kv, slots);
   const values = g.kvwrite(g.state('values', ['N', 2, 4, 8], 'f32'), kv, slots);
-  const attrs = { scale: 0.3, window: 5, chunk: 4, softcap: 30 };
+  const attrs = { scale: 0.3, window: 5, chunk: 4, softcap: 30, causal: true };
   const mixed = g.attention(q, keys, values, positions, sequences, pages, vector('sinks', 4), attrs);
   const residual = g.add(x, g.reshape(mixed, { shape: ['T', 32] }));
   const after = g.rmsnorm(residual, vector('after'), { eps: 1e-5, offset: 1 });

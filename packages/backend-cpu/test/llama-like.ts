@@ -70,7 +70,7 @@ export function llamaLike(shape: LlamaShape): Graph {
     const state = (name: string): Value => g.state(`${l}.${name}`, ['N', kvHeads, PAGE_SIZE, dim], cache);
     const keys = g.kvwrite(state('keys'), k, slots);
     const values = g.kvwrite(state('values'), v, slots);
-    const attrs = { scale: 1 / Math.sqrt(dim), window: 0, chunk: 0, softcap: 0 };
+    const attrs = { scale: 1 / Math.sqrt(dim), window: 0, chunk: 0, softcap: 0, causal: true };
     const mixed = g.attention(q, keys, values, positions, sequences, pages, null, attrs);
     x = g.add(x, linear(`${l}.o`, hidden, hidden, g.reshape(mixed, { shape: ['T', hidden] })));
     const inner = norm(`${l}.ff_norm`, x);

@@ -8,13 +8,14 @@ import { expectDim, expectF32, expectRank, operand } from './shape-rules.ts';
 /**
  * scale: factor on q . k. window: a token sees itself and the window - 1 tokens before it, 0 for all.
  * chunk: it sees only its own chunk of that many positions (Llama 4), 0 for all. softcap: scores become
- * softcap * tanh(score / softcap), 0 for none.
+ * softcap * tanh(score / softcap), 0 for none. causal: it sees nothing after itself; else it sees its sequence up
+ * to the last token of this step, and window counts to both sides.
  */
-const attrs = { scale: 'f32', window: 'i32', chunk: 'i32', softcap: 'f32' } as const;
+const attrs = { scale: 'f32', window: 'i32', chunk: 'i32', softcap: 'f32', causal: 'bool' } as const;
 
 export const attention = defineOp({
   name: 'attention',
-  doc: 'Causal attention of T query tokens over the paged keys and values of their sequences; grouped heads.',
+  doc: 'Attention, causal or not, of T query tokens over the paged keys and values of their sequences; grouped heads.',
   see: 'Kwon et al. 2023, arXiv:2309.06180; Dao 2023, arXiv:2307.08691; sinks: the gpt-oss model card',
   /**
    * q [T, H, D]; keys [N, Hkv, page_size, D]; values [N, Hkv, page_size, Dv]; positions i32 [T], a token's
@@ -64,6 +65,10 @@ export const attention = defineOp({
       const width = (pages as ReferenceTensor).rowLength;
       const table = (pages as ReferenceTensor).i32.subarray(row * width, (row + 1) * width);
       const position = (positions as ReferenceTensor).i32[t] as number;
+      const end = options.causal
+        ? position
+        : lastPosition(positions as ReferenceTensor, sequences as ReferenceTensor, t);
+      const visible = visibleFrom(position, end, options);
       for (let h = 0; h < heads; h++) {
         attendHead(
           q as ReferenceTensor,
@@ -73,7 +78,7 @@ export const attention = defineOp({
           {
             t,
             h,
-            position,
+            visible,
             table,
             sink: sinks?.f32[h],
             options,
@@ -88,17 +93,30 @@ export const attention = defineOp({
 interface HeadCase {
   readonly t: number;
   readonly h: number;
-  readonly position: number;
+  /** First and last position that the token sees. */
+  readonly visible: readonly [number, number];
   readonly table: Int32Array;
   readonly sink: number | undefined;
   readonly options: AttrsOf<typeof attrs>;
 }
 
-/** First position that a token at `position` may see. */
-function firstVisible(position: number, window: number, chunk: number): number {
-  const byWindow = window > 0 ? position - window + 1 : 0;
-  const byChunk = chunk > 0 ? position - (position % chunk) : 0;
-  return Math.max(0, byWindow, byChunk);
+/** Position of the last token in this step of the sequence that token t is of. */
+function lastPosition(positions: ReferenceTensor, sequences: ReferenceTensor, t: number): number {
+  let last = t;
+  while (last + 1 < sequences.i32.length && sequences.i32[last + 1] === sequences.i32[t]) last++;
+  return positions.i32[last] as number;
+}
+
+/** First and last position that a token at `position` may see of those up to `end`. */
+function visibleFrom(
+  position: number,
+  end: number,
+  { window, chunk }: AttrsOf<typeof attrs>,
+): readonly [number, number] {
+  const chunkStart = chunk > 0 ? position - (position % chunk) : 0;
+  const first = Math.max(0, chunkStart, window > 0 ? position - window + 1 : 0);
+  const chunkEnd = chunk > 0 ? chunkStart + chunk - 1 : end;
+  return [first, Math.min(end, chunkEnd, window > 0 ? position + window - 1 : end)];
 }
 
 function attendHead(
@@ -108,17 +126,17 @@ function attendHead(
   y: ReferenceTensor,
   head: HeadCase,
 ): void {
-  const { t, h, position, table, sink, options } = head;
+  const { t, h, visible, table, sink, options } = head;
   const [, heads, dim] = q.shape as [number, number, number];
   const [, kvHeads, pageSize, valueDim] = values.shape as [number, number, number, number];
   const kvHead = Math.floor((h * kvHeads) / heads);
   const slot = (j: number): number =>
     ((table[Math.floor(j / pageSize)] as number) * kvHeads + kvHead) * pageSize + (j % pageSize);
-  const first = firstVisible(position, options.window, options.chunk);
+  const [first, last] = visible;
   const [qs, ks, vs, ys] = [q.f32, keys.f32, values.f32, y.f32];
   const query = (t * heads + h) * dim;
   const scores: number[] = [];
-  for (let j = first; j <= position; j++) {
+  for (let j = first; j <= last; j++) {
     const key = slot(j) * dim;
     let score = 0;
     for (let i = 0; i < dim; i++) score += (qs[query + i] as number) * (ks[key + i] as number);
@@ -179,6 +197,7 @@ function sampleAttention(random: Random) {
       window: random.pick([0, 0, 3, 20]),
       chunk: random.pick([0, 0, 0, 8]),
       softcap: random.pick([0, 0, 5]),
+      causal: random.next() < 0.7,
     },
   };
 }

@@ -14,6 +14,8 @@ export interface AttentionOptions {
   /** Positions per chunk; 0 for none. */
   readonly chunk?: number;
   readonly softcap?: number;
+  /** Tokens see nothing after themselves; default true. */
+  readonly causal?: boolean;
   /** [H] */
   readonly sinks?: Value;
 }
@@ -25,7 +27,7 @@ export function splitHeads(step: Step, x: Value, heads: number): Value {
 
 /** Stores k and v [T, Hkv, D] in the layer's cache and attends with q [T, H, D]: [T, H * Dv]. */
 export function cachedAttention(step: Step, q: Value, k: Value, v: Value, options: AttentionOptions): Value {
-  const { layer, window = 0, chunk = 0, softcap = 0, sinks = null } = options;
+  const { layer, window = 0, chunk = 0, softcap = 0, causal = true, sinks = null } = options;
   const { g, positions, sequences, pages, slots } = step;
   const [, heads, dim] = q.shape as [string, number, number];
   const [, kvHeads, valueDim] = v.shape as [string, number, number];
@@ -37,6 +39,7 @@ export function cachedAttention(step: Step, q: Value, k: Value, v: Value, option
     window,
     chunk,
     softcap,
+    causal,
   });
   return g.reshape(y, { shape: ['T', heads * valueDim] });
 }
