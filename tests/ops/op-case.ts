@@ -77,13 +77,14 @@ export function referenceResults({ op, sample, data }: OpCase): Float32Array[] {
     return ReferenceTensor.of(source.shape, source.dtype, source.f32.slice());
   });
   definition.reference(inputs, outputs, sample.attrs);
-  return outputs.map((output) => output.f32);
+  return outputs.map(({ dtype, i32, f32 }) => (dtype === 'i32' ? Float32Array.from(i32) : f32));
 }
 
 /** Operands that a model keeps as weights or states rather than computes. */
 function storageOf(op: string, operand: string, type: DType): 'weight' | 'state' | 'input' {
   if (op === 'kvwrite' && operand === 'cache') return 'state';
   if (op === 'attention' && (operand === 'keys' || operand === 'values')) return 'state';
+  if (op === 'expertmatmul' && (operand === 'bias?' || operand === 'scales?')) return 'weight';
   if (type !== 'f32' && type !== 'i32') return 'weight';
   return operand.startsWith('w') || operand === 'table' ? 'weight' : 'input';
 }
@@ -141,7 +142,7 @@ export async function runCase(
   const found = await Promise.all(
     results.map(async (_, i) => {
       const alias = definition.aliases?.[i];
-      if (alias === undefined || definition.view) return out[`${i}`] as Float32Array;
+      if (alias === undefined || definition.view) return floatsOf(out[`${i}`] as Float32Array, results[i]);
       return stateValues(
         backend,
         (data[alias] as TensorData).dtype,
@@ -152,6 +153,12 @@ export async function runCase(
   executable.dispose();
   for (const tensor of [...weights.values(), ...states.values()]) tensor.dispose();
   return found;
+}
+
+/** A result as numbers: runs give every result's words as if they were floats. */
+function floatsOf(words: Float32Array, type: Value | undefined): Float32Array {
+  if (type?.dtype !== 'i32') return words;
+  return Float32Array.from(new Int32Array(words.buffer, words.byteOffset, words.length));
 }
 
 function operandName(declared: readonly string[], i: number): string {

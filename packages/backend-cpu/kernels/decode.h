@@ -228,6 +228,14 @@ inline float e4m3(uint8_t b) {
   return sign * f;
 }
 
+inline float e8m0(uint8_t b) {
+  if (b == 255) return __builtin_nanf("");
+  uint32_t bits = b == 0 ? 0x00400000u : (uint32_t)b << 23;
+  float f;
+  std::memcpy(&f, &bits, 4);
+  return f;
+}
+
 // `n` elements of a row in any float format to float32. Block formats give scale * u + offset, whose rounding is
 // within one unit in the last place of scale * (u - bias).
 inline void decode_row(DType dtype, const uint8_t* row, float* to, int64_t n) {
@@ -256,6 +264,12 @@ inline void decode_row(DType dtype, const uint8_t* row, float* to, int64_t n) {
       return;
     case DType::f8_e5m2:
       for (int64_t i = 0; i < n; i++) to[i] = half_to_float(row[i] << 8);
+      return;
+    case DType::f8_e8m0:
+      for (int64_t i = 0; i < n; i++) to[i] = e8m0(row[i]);
+      return;
+    case DType::f4_e2m1:
+      for (int64_t i = 0; i < n; i++) to[i] = 0.5f * kE2m1[row[i / 2] >> i % 2 * 4 & 15];
       return;
     default:
       // The compiler of tapes refuses other dtypes.

@@ -102,6 +102,7 @@ std::string Executable::bind_slot(size_t i, const std::vector<int32_t>& dims, co
     if (s.storage == Storage::input && !inputs) return "";
     const std::vector<Buffer>& from = s.storage == Storage::weight ? input_.weights : s.storage == Storage::state ? input_.states : *inputs;
     if ((size_t)s.index >= from.size()) return "names buffer " + std::to_string(s.index) + " of " + std::to_string(from.size());
+    if (!from[s.index].parts.empty()) return bind_parts(s, from[s.index], extent, &t);
     data = from[s.index].data;
     bytes = from[s.index].bytes;
   }
@@ -111,6 +112,19 @@ std::string Executable::bind_slot(size_t i, const std::vector<int32_t>& dims, co
   // Single bytes and blocks, whose fields are read as bytes, may lie anywhere.
   const DTypeInfo& info = dtype_info(t.dtype);
   if (info.block_size == 1 && (uintptr_t)t.data % info.block_bytes != 0) return "is not aligned to its elements";
+  return "";
+}
+
+// Refuses pieces that are not the tensor's rows.
+std::string Executable::bind_parts(const TensorSlot& s, const Buffer& buffer, int64_t extent, Tensor* t) {
+  const DTypeInfo& info = dtype_info(t->dtype);
+  if (t->rank < 2 || (size_t)t->rows() != buffer.parts.size() || s.offset != 0 || !t->contiguous())
+    return "has " + std::to_string(t->rows()) + " rows where the weight has " + std::to_string(buffer.parts.size()) + " pieces";
+  if ((uint64_t)(extent / t->rows()) > buffer.bytes) return "needs " + std::to_string(extent / t->rows()) + " bytes of pieces of " + std::to_string(buffer.bytes);
+  for (const char* part : buffer.parts)
+    if (info.block_size == 1 && (uintptr_t)part % info.block_bytes != 0) return "is not aligned to its elements";
+  t->data = nullptr;
+  t->parts = buffer.parts.data();
   return "";
 }
 
@@ -127,7 +141,7 @@ void Executable::choose_threads() {
     int64_t work = 0;
     for (const Tensor* out : results_[i]) work = std::max(work, out->count());
     int op = tape_.instructions[i].op;
-    bool heavy = op == (int)Op::matmul || op == (int)Op::attention;
+    bool heavy = op == (int)Op::matmul || op == (int)Op::attention || op == (int)Op::expertmatmul;
     parallel_[i] = threads_ > 1 && (heavy || work >= kSerialElements);
   }
 }

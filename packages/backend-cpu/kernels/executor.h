@@ -12,6 +12,8 @@ namespace steelyard {
 struct Buffer {
   char* data = nullptr;
   size_t bytes = 0;
+  // A weight in several pieces, each the same number of rows (dim 0): where they lie, of `bytes` each. Then data is null.
+  std::vector<const char*> parts = {};
 };
 
 struct CompileInput {
@@ -55,6 +57,7 @@ class Executable {
   Operands operands(size_t instruction) const;
   std::string bind(const std::vector<int32_t>& dims, const std::vector<Buffer>* inputs);
   std::string bind_slot(size_t slot, const std::vector<int32_t>& dims, const std::vector<Buffer>* inputs);
+  static std::string bind_parts(const TensorSlot& slot, const Buffer& buffer, int64_t extent, Tensor* t);
   std::string check_instructions();
   std::string check_indices();
   void choose_threads();

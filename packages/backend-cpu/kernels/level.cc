@@ -1,6 +1,7 @@
 // All kernels of one instruction-set level; compiled once per level with that level's flags.
 #include "attention.cc"
 #include "elementwise.cc"
+#include "experts.cc"
 #include "matmul.cc"
 #include "norms.cc"
 
@@ -18,6 +19,8 @@ ScratchSize scratch(int op, const Operands& o) {
       const Tensor &keys = *o.in[Attention::keys], &values = *o.in[Attention::values];
       return {0, scratch_attention_own(o.in[Attention::q]->dims[1] / keys.dims[1], keys.dims[2], keys.dims[3], values.dims[3])};
     }
+    case Op::route: return {0, scratch_route_own(o.in[Route::logits]->last())};
+    case Op::expertmatmul: return scratch_expertmatmul(o);
     default: return {};
   }
 }

@@ -228,8 +228,8 @@ napi_value features_js(napi_env env, napi_callback_info) {
   return result;
 }
 
-// Handles and byte ranges: [handle, offset, bytes] flattened. False, with an exception, when one is no good.
-bool buffers(napi_env env, napi_value array, std::vector<Buffer>* result, std::vector<std::shared_ptr<Pages>>* owners) {
+// A tensor's pieces: [handle, offset, bytes] flattened, mostly one. False, with an exception, when one is no good.
+bool buffer(napi_env env, napi_value array, Buffer* result, std::vector<std::shared_ptr<Pages>>* owners) {
   uint32_t length = 0;
   napi_get_array_length(env, array, &length);
   for (uint32_t i = 0; i + 2 < length; i += 3) {
@@ -245,8 +245,25 @@ bool buffers(napi_env env, napi_value array, std::vector<Buffer>* result, std::v
       fail(env, "a tensor lies outside its memory: bytes " + std::to_string(at) + " to " + std::to_string(at + (int64_t)size) + " of " + std::to_string(pages->bytes));
       return false;
     }
-    result->push_back({pages->data + at, size});
-    owners->push_back(handle<Memory>(env, h)->pages);
+    if (i == 0) *result = {pages->data + at, size};
+    if (length > 3) result->parts.push_back(pages->data + at);
+    result->bytes = std::min(result->bytes, size);
+    // Pieces of a file are many, and neighbours share their pages.
+    std::shared_ptr<Pages> owner = handle<Memory>(env, h)->pages;
+    if (owners->empty() || owners->back() != owner) owners->push_back(std::move(owner));
+  }
+  return true;
+}
+
+// One list of pieces per tensor.
+bool buffers(napi_env env, napi_value array, std::vector<Buffer>* result, std::vector<std::shared_ptr<Pages>>* owners) {
+  uint32_t length = 0;
+  napi_get_array_length(env, array, &length);
+  for (uint32_t i = 0; i < length; i++) {
+    napi_value pieces;
+    Buffer one;
+    if (napi_get_element(env, array, i, &pieces) != napi_ok || !buffer(env, pieces, &one, owners)) return false;
+    result->push_back(std::move(one));
   }
   return true;
 }

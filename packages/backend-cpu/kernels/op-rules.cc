@@ -121,6 +121,51 @@ Rule rule_rope(const Operands& o) {
   return is_vector(&frequencies, frequencies.count()) && 2 * frequencies.count() <= x.dims[2] ? nullptr : "frequencies must be f32, at most dim / 2";
 }
 
+Rule rule_route(const Operands& o) {
+  const Tensor &logits = *o.in[Route::logits], &experts = *o.out[0], &weights = *o.out[1];
+  Route attrs = Route::read(o.attrs);
+  if (!is_f32(&logits) || logits.rank != 2 || !is_vector(o.in[Route::bias], logits.dims[1])) return "logits must be f32 [tokens, experts], bias one per expert";
+  if (attrs.groups < 1 || logits.dims[1] % attrs.groups != 0 || attrs.topGroups < 1 || attrs.topGroups > attrs.groups) return "experts must divide into the groups";
+  const int64_t each = logits.dims[1] / attrs.groups;
+  if (attrs.groups > 1 && each < 2 && attrs.groupScore == Route::GroupScore::best_two) return "groups of one expert have no best two";
+  if (attrs.k < 1 || attrs.k > each * attrs.topGroups) return "k must be at most the experts of the groups that stay";
+  bool fits = experts.rank == 2 && experts.dims[0] == logits.dims[0] && experts.dims[1] == attrs.k && same_shape(experts, weights);
+  return fits ? nullptr : "the results must be [tokens, k]";
+}
+
+Rule rule_combine(const Operands& o) {
+  const Tensor &x = *o.in[Combine::x], &y = *o.out[0];
+  const Tensor* weights = o.in[Combine::weights];
+  if (!is_f32(&x) || x.rank != 3 || y.rank != 2 || y.dims[0] != x.dims[0] || y.dims[1] != x.dims[2]) return "x must be f32 [tokens, k, n], the result [tokens, n]";
+  bool fits = !weights || (is_f32(weights) && weights->rank == 2 && weights->dims[0] == x.dims[0] && weights->dims[1] == x.dims[1]);
+  return fits ? nullptr : "weights must be f32 [tokens, k]";
+}
+
+// A float weight whose rows (dim 0) are matrices, in one piece or in several.
+bool is_stack(const Tensor* t, int rank) { return is_float_weight(t->dtype) && t->rank == rank && t->contiguous(); }
+
+Rule rule_expertmatmul(const Operands& o) {
+  const Tensor &x = *o.in[Expertmatmul::x], &experts = *o.in[Expertmatmul::experts], &w = *o.in[Expertmatmul::w], &y = *o.out[0];
+  const Tensor *bias = o.in[Expertmatmul::bias], *scales = o.in[Expertmatmul::scales];
+  Expertmatmul attrs = Expertmatmul::read(o.attrs);
+  if (experts.dtype != DType::i32 || experts.rank != 2 || experts.count() > INT32_MAX) return "experts must be i32 [tokens, k]";
+  const int64_t tokens = experts.dims[0], k = experts.dims[1];
+  if (!is_stack(&w, w.rank == 4 ? 4 : 3)) return "w must be a contiguous float weight of three or four dims";
+  const int64_t parts = w.rank == 4 ? w.dims[2] : 1, width = attrs.transposed ? w.dims[1] : w.last(), depth = attrs.transposed ? w.last() : w.dims[1];
+  bool rows = is_f32(&x) && x.dims[0] == tokens && x.last() == depth && (x.rank == 2 || (x.rank == 3 && x.dims[1] == k));
+  if (!rows) return "x must be f32 [tokens, depth of w] or [tokens, k, depth of w]";
+  if (y.rank != 3 || y.dims[0] != tokens || y.dims[1] != parts * k || y.dims[2] != width) return "the result must be [tokens, parts * k, width of w]";
+  if (bias) {
+    bool fits = is_stack(bias, parts > 1 ? 3 : 2) && !bias->parts && bias->dims[0] == w.dims[0] && bias->dims[1] == width && bias->last() == (parts > 1 ? parts : width);
+    if (!fits) return "bias must be as wide as w, for each expert";
+  }
+  if (!scales) return nullptr;
+  if (!attrs.transposed || attrs.blockRows < 1 || attrs.blockColumns < 1) return "scales need blocks of a transposed w";
+  const int64_t down = (width * parts + attrs.blockRows - 1) / attrs.blockRows, across = (depth + attrs.blockColumns - 1) / attrs.blockColumns;
+  bool fits = is_stack(scales, 3) && scales->dims[0] == w.dims[0] && scales->dims[1] == down && scales->dims[2] == across;
+  return fits ? nullptr : "scales must be one per block of w";
+}
+
 Rule rule_kvwrite(const Operands& o) {
   const Tensor &cache = *o.in[Kvwrite::cache], &x = *o.in[Kvwrite::x], &slots = *o.in[Kvwrite::slots], &out = *o.out[0];
   if (cache.storage != Storage::state || !is_cache(cache)) return "cache must be an f32 or f16 state of four dims";
@@ -155,11 +200,13 @@ Rule (*const kRules[kOpCount])(const Operands&) = {
 
 namespace {
 
-// Results are f32 temporaries apart from everything that the instruction reads or writes.
-Rule result_rule(const Operands& o, int results) {
-  for (int i = 0; i < results; i++) {
+// Results are temporaries apart from everything that the instruction reads or writes.
+Rule result_rule(int op, const Operands& o) {
+  for (int i = 0; i < op_result_count(op); i++) {
     const Tensor& out = *o.out[i];
-    if (out.storage != Storage::arena || out.dtype != DType::f32) return "results must be f32 temporaries";
+    // Kernels that read computed indices check each: unlike an input, a temporary may hold anything.
+    DType wanted = op == (int)Op::route && i == 0 ? DType::i32 : DType::f32;
+    if (out.storage != Storage::arena || out.dtype != wanted) return "results must be temporaries, f32 but for indices";
     for (int j = 0; j < o.in_count; j++)
       if (o.in[j] && overlap(out, *o.in[j])) return "a result overlaps an operand";
     for (int j = 0; j < i; j++)
@@ -168,11 +215,21 @@ Rule result_rule(const Operands& o, int results) {
   return nullptr;
 }
 
+// Weights in several pieces are known to the ops that take a piece for itself.
+Rule parts_rule(int op, const Operands& o) {
+  for (int i = 0; i < o.in_count; i++) {
+    bool known = op == (int)Op::expertmatmul && (i == Expertmatmul::w || i == Expertmatmul::scales);
+    if (o.in[i] && o.in[i]->parts && !known) return "a weight in several pieces is given to an op that wants one";
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 const char* broken_rule(int op, const Operands& operands) {
   // Only kvwrite changes anything but temporaries.
-  Rule rule = op == (int)Op::kvwrite ? nullptr : result_rule(operands, op_result_count(op));
+  Rule rule = op == (int)Op::kvwrite ? nullptr : result_rule(op, operands);
+  if (!rule) rule = parts_rule(op, operands);
   return rule ? rule : kRules[op](operands);
 }
 

@@ -17,6 +17,8 @@ struct Tensor {
   char* data = nullptr;
   // A weight in its level's own layout, when loading repacked it; null while kernels read the published one.
   const char* packed = nullptr;
+  // A stacked weight whose rows (dim 0) are pieces of their own, where they lie, and data is null.
+  const char* const* parts = nullptr;
   Storage storage = Storage::arena;
   DType dtype = DType::f32;
   int rank = 0;

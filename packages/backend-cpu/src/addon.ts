@@ -14,6 +14,9 @@ export interface NativeExecutable {
   readonly [compiled]: true;
 }
 
+/** Where a tensor lies: handle, byte offset, bytes; several times for a weight whose rows are pieces of their own. */
+export type Pieces = readonly (NativeMemory | number)[];
+
 export interface Addon {
   mapFile(path: string): NativeMemory;
   allocate(bytes: number): NativeMemory;
@@ -26,11 +29,10 @@ export interface Addon {
   level(name: string): string | undefined;
   /** Instruction sets that the processor has, separated by spaces. */
   features(): string;
-  /** Weights and states as flat lists of handle, byte offset, bytes. */
   compile(
     tape: Int32Array,
-    weights: readonly (NativeMemory | number)[],
-    states: readonly (NativeMemory | number)[],
+    weights: readonly Pieces[],
+    states: readonly Pieces[],
     limits: Int32Array,
     threads: number,
     integerActivations: boolean,

@@ -12,7 +12,7 @@ import {
   type RunResult,
   type Value,
 } from '@steelyard/graph';
-import type { Addon, NativeExecutable, NativeMemory } from './addon.ts';
+import type { Addon, NativeExecutable, Pieces } from './addon.ts';
 import { copyWeight, CpuTensor } from './cpu-tensor.ts';
 import { checkDims, checkInputs, checkType, planGraph, type PlannedGraph } from './planned-graph.ts';
 
@@ -85,20 +85,20 @@ export function compileGraph(
   const planned = planGraph(graph, limits);
   const { tape } = planned;
   const constants: CpuTensor[] = [];
-  const bind = (value: Value, from: ReadonlyMap<string, DeviceTensor>): (NativeMemory | number)[] => {
+  const bind = (value: Value, from: ReadonlyMap<string, DeviceTensor>): Pieces => {
     const tensor = value.data ? copyWeight(addon, value.data) : from.get(value.name);
     if (!(tensor instanceof CpuTensor)) {
       throw new ShapeError(`${value.storage} ${value.name} is not loaded on the cpu backend; load it first`);
     }
     if (value.data) constants.push(tensor);
     checkType(value, tensor);
-    return [tensor.memory, tensor.offset, tensor.byteLength];
+    return tensor.pieces.flatMap(({ memory, offset, bytes }) => [memory, offset, bytes]);
   };
   try {
     const native = addon.compile(
       tape.words,
-      tape.weights.flatMap((v) => bind(v, weights)),
-      tape.states.flatMap((v) => bind(v, states)),
+      tape.weights.map((v) => bind(v, weights)),
+      tape.states.map((v) => bind(v, states)),
       planned.limits,
       settings.threads,
       settings.integers,

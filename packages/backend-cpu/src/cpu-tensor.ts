@@ -11,59 +11,68 @@ import {
 } from '@steelyard/graph';
 import type { Addon, NativeMemory } from './addon.ts';
 
-export class CpuTensor implements DeviceTensor {
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-  readonly residentBytes: number;
-  readonly byteLength: number;
+/** A range of memory, and what to do when it is no longer needed. */
+export interface Piece {
   readonly memory: NativeMemory;
   /** First byte within `memory`. */
   readonly offset: number;
+  readonly bytes: number;
+  /** Copied rather than mapped. */
+  readonly resident: boolean;
+  readonly release: () => void;
+}
+
+export class CpuTensor implements DeviceTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly byteLength: number;
+  /** One; of a weight published in parts, one for each row (dim 0). */
+  readonly pieces: readonly Piece[];
   readonly #addon: Addon;
-  readonly #release: () => void;
   readonly #isState: boolean;
 
   constructor(
     addon: Addon,
-    type: { dtype: DType; shape: readonly number[] },
-    place: {
-      memory: NativeMemory;
-      offset: number;
-      resident: boolean;
-      isState: boolean;
-      release: () => void;
-    },
+    type: { readonly dtype: DType; readonly shape: readonly number[] },
+    pieces: readonly Piece[],
+    isState = false,
   ) {
     this.dtype = type.dtype;
     this.shape = type.shape;
     this.byteLength = byteLength(type.dtype, elementCount(type.shape));
-    this.residentBytes = place.resident ? this.byteLength : 0;
-    this.memory = place.memory;
-    this.offset = place.offset;
+    this.pieces = pieces;
     this.#addon = addon;
-    this.#release = place.release;
-    this.#isState = place.isState;
+    this.#isState = isState;
+  }
+
+  get residentBytes(): number {
+    return this.pieces.reduce((sum, { resident, bytes }) => sum + (resident ? bytes : 0), 0);
   }
 
   read(): Promise<Uint8Array> {
-    const bytes = new Uint8Array(this.byteLength);
-    this.#addon.read(this.memory, this.offset, bytes);
-    return Promise.resolve(bytes);
+    const all = new Uint8Array(this.byteLength);
+    let at = 0;
+    for (const { memory, offset, bytes } of this.pieces) {
+      this.#addon.read(memory, offset, all.subarray(at, at + bytes));
+      at += bytes;
+    }
+    return Promise.resolve(all);
   }
 
   write(bytes: Uint8Array, offset = 0): Promise<void> {
-    if (!this.#isState) throw new ShapeError('a weight cannot be written');
+    const [piece] = this.pieces;
+    if (!this.#isState || !piece) throw new ShapeError('a weight cannot be written');
     if (offset < 0 || offset + bytes.length > this.byteLength) {
       throw new ShapeError(
         `bytes ${offset} to ${offset + bytes.length} lie outside a state of ${this.byteLength}`,
       );
     }
-    this.#addon.write(this.memory, this.offset + offset, bytes);
+    this.#addon.write(piece.memory, piece.offset + offset, bytes);
     return Promise.resolve();
   }
 
   dispose(): void {
-    this.#release();
+    for (const { release } of this.pieces) release();
   }
 }
 
@@ -106,25 +115,26 @@ function isAligned({ dtype, region }: TensorData): boolean {
   return blockSize > 1 || (region?.offset ?? 0) % blockBytes === 0;
 }
 
-/** A weight in memory of its own. */
-export function copyWeight(addon: Addon, data: TensorData): CpuTensor {
-  const memory = addon.allocate(data.byteLength);
+function copyPiece(addon: Addon, data: TensorData): Piece {
+  const bytes = data.byteLength;
+  const memory = addon.allocate(bytes);
   addon.write(memory, 0, data.bytes());
-  const release = (): void => addon.release(memory);
-  return new CpuTensor(addon, data, { memory, offset: 0, resident: true, isState: false, release });
+  return { memory, offset: 0, bytes, resident: true, release: () => addon.release(memory) };
 }
 
-/** A weight where its file is mapped, when it may be read there. */
+/** A weight in memory of its own. */
+export function copyWeight(addon: Addon, data: TensorData): CpuTensor {
+  return new CpuTensor(addon, data, [copyPiece(addon, data)]);
+}
+
+/** A weight where its file is mapped, when it may be read there; part by part where it has parts. */
 export function loadWeight(addon: Addon, maps: FileMaps, data: TensorData): CpuTensor {
-  if (!data.region || !isAligned(data)) return copyWeight(addon, data);
-  const { memory, release } = maps.take(data.region.path);
-  return new CpuTensor(addon, data, {
-    memory,
-    offset: data.region.offset,
-    resident: false,
-    isState: false,
-    release,
+  const pieces = (data.parts ?? [data]).map((part) => {
+    if (!part.region || !isAligned(part)) return copyPiece(addon, part);
+    const { memory, release } = maps.take(part.region.path);
+    return { memory, offset: part.region.offset, bytes: part.byteLength, resident: false, release };
   });
+  return new CpuTensor(addon, data, pieces);
 }
 
 /** @throws CapacityError when it does not fit in memory */
@@ -136,7 +146,8 @@ export function allocateState(addon: Addon, dtype: DType, shape: readonly number
     return new CpuTensor(
       addon,
       { dtype, shape },
-      { memory, offset: 0, resident: true, isState: true, release },
+      [{ memory, offset: 0, bytes, resident: true, release }],
+      true,
     );
   } catch (error) {
     throw new CapacityError(

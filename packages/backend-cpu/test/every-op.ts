@@ -34,6 +34,29 @@ export function everyOp(): Graph {
   const gated = g.mul(g.silu(g.scale(after, { by: 3 })), after);
   g.output('gated', gated);
   g.output('fused', g.applyAll('glu', [after, gated], { activation: 'gelu_tanh' })[0] as typeof gated);
+  const [chosen, weights] = g.route(g.slice(after, { start: 0, length: 4 }), vector('choice', 4), {
+    k: 3,
+    score: 'sigmoid',
+    groups: 2,
+    topGroups: 2,
+    groupScore: 'best_two',
+    normalise: 'sum',
+    scale: 2,
+  }) as [typeof after, typeof after];
+  const experts = g.expertmatmul(after, chosen, g.weight('experts', [4, 8, 2, 32], 'q8_0'), null, null, {
+    transposed: true,
+    blockRows: 0,
+    blockColumns: 0,
+  });
+  const scaled = g.expertmatmul(
+    g.reshape(experts, { shape: ['T', 48] }),
+    chosen,
+    g.weight('scaled', [4, 32, 48], 'f8_e4m3'),
+    g.weight('scaled_bias', [4, 32], 'bf16'),
+    g.weight('scales', [4, 2, 3], 'f32'),
+    { transposed: true, blockRows: 16, blockColumns: 16 },
+  );
+  g.output('experts', g.combine(scaled, weights));
   g.output(
     'joint',
     g.applyAll('addrmsnorm', [after, gated, null], { eps: 1e-6, offset: 0 })[1] as typeof gated,

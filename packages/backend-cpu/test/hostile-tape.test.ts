@@ -47,8 +47,8 @@ async function attempt(
   wildInputs = 0.1,
 ): Promise<'refused' | 'ran'> {
   const [weights, states] = memory as [NativeMemory, NativeMemory];
-  const flat = (from: NativeMemory, count: number): (NativeMemory | number)[] =>
-    Array.from({ length: count }, (): (NativeMemory | number)[] => [from, 0, BUFFER]).flat();
+  const flat = (from: NativeMemory, count: number): (NativeMemory | number)[][] =>
+    Array.from({ length: count }, (): (NativeMemory | number)[] => [from, 0, BUFFER]);
   let executable;
   try {
     executable = addon.compile(
@@ -150,10 +150,10 @@ describe.skipIf('reason' in loaded)('hostile tapes', () => {
     }
     const compile = (weights: unknown[]): unknown =>
       anything['compile']?.(tape.words, weights, [], limits, 1, true, '', false);
-    expect(() => compile([memory, 0, 65])).toThrow(/outside/);
-    expect(() => compile([{}, 0, 8])).toThrow(/handle/);
+    expect(() => compile([[memory, 0, 65]])).toThrow(/outside/);
+    expect(() => compile([[{}, 0, 8]])).toThrow(/handle/);
     addon.release(memory);
-    expect(() => compile([memory, 0, 8])).toThrow(/released/);
+    expect(() => compile([[memory, 0, 8]])).toThrow(/released/);
     expect(() => addon.read(memory, 0, new Uint8Array(1))).toThrow(/released/);
   });
 });

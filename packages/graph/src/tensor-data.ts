@@ -10,6 +10,11 @@ export interface TensorData {
   readonly byteLength: number;
   /** Where the bytes lie on disk, so that a backend can map them instead of copying. */
   readonly region?: FileRegion;
+  /**
+   * The same tensor as its rows (dim 0), each with a region of its own: experts that a file holds one by one.
+   * Then `region` is absent.
+   */
+  readonly parts?: readonly TensorData[];
   /** The bytes, read now. The caller must not modify them. */
   bytes(): Uint8Array;
 }

@@ -75,6 +75,21 @@ def write_plain(random: np.random.Generator) -> None:
         write(name, {"source": source, "encoded": text(codes[keep]), "float32": text(floats[keep].astype("<f4"))})
 
 
+def write_microscaling() -> None:
+    """The parts of MXFP4 where they are stored apart: all exponents, and all pairs of elements, the low nibble first."""
+    codes = np.arange(255, dtype=np.uint8)
+    floats = torch.from_numpy(codes).view(torch.float8_e8m0fnu).float().numpy()
+    record = {"source": f"torch {version('torch')}", "encoded": text(codes), "float32": text(floats.astype("<f4"))}
+    write("f8_e8m0", record)
+    # gguf's blocks of 32, whose first half is the low nibbles, with the scale 1.
+    pairs = np.arange(256, dtype=np.uint8)
+    blocks = np.concatenate([np.full((16, 1), 127, np.uint8), pairs.reshape(16, 16)], axis=1)
+    halves = gguf.quants.dequantize(blocks, gguf.GGMLQuantizationType.MXFP4).reshape(16, 2, 16)
+    floats = halves.transpose(0, 2, 1)
+    record = {"source": f"gguf {version('gguf')}", "encoded": text(pairs), "float32": text(floats.astype("<f4"))}
+    write("f4_e2m1", record)
+
+
 def write_rounding(random: np.random.Generator) -> None:
     """Neighbours of both 16-bit formats, exact ties between them, and the floats next to the ties."""
     def ties(dtype: torch.dtype, last: int) -> list[np.ndarray]:
@@ -128,6 +143,7 @@ def main() -> None:
     write_plain(random)
     write_rounding(random)
     write_encoding(random)
+    write_microscaling()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ export interface MemorySpan {
 export type Command =
   | { readonly do: 'allocate'; readonly id: number; readonly bytes: number }
   | { readonly do: 'write'; readonly id: number; readonly offset: number; readonly bytes: Uint8Array }
-  | { readonly do: 'load'; readonly id: number; readonly region: FileRegion }
+  | { readonly do: 'load'; readonly id: number; readonly offset: number; readonly region: FileRegion }
   | { readonly do: 'read'; readonly id: number; readonly bytes: number }
   | { readonly do: 'free'; readonly id: number }
   | {
@@ -79,7 +79,7 @@ export class CommandExecutor {
         return undefined;
       case 'load':
         if (!this.#readRegion) throw new UnsupportedError('files cannot be read here; write the bytes');
-        this.#readRegion(command.region, kernels.view(this.#memory(command.id)));
+        this.#readRegion(command.region, this.#part(command));
         return undefined;
       case 'read':
         return kernels.view({ ...this.#memory(command.id), bytes: command.bytes }).slice();
@@ -96,6 +96,11 @@ export class CommandExecutor {
         this.#executables.delete(command.id);
         return undefined;
     }
+  }
+
+  /** The bytes of a memory that a region of a file goes to. */
+  #part({ id, offset, region }: Extract<Command, { do: 'load' }>): Uint8Array {
+    return this.#kernels.view(this.#memory(id)).subarray(offset, offset + region.length);
   }
 
   #allocate(bytes: number): Span {

@@ -108,11 +108,17 @@ export class WasmTensor implements DeviceTensor {
 /** Copied into WebAssembly memory, from its file by the runner where that reads files. */
 export function loadWeight(memory: WasmMemory, data: TensorData): WasmTensor {
   const { runner } = memory;
-  return new WasmTensor(memory, data, 'a weight', (id) =>
-    data.region && runner.readsFiles
-      ? runner.call({ do: 'load', id, region: data.region })
-      : runner.call({ do: 'write', id, offset: 0, bytes: data.bytes() }),
-  );
+  return new WasmTensor(memory, data, 'a weight', (id) => {
+    let offset = 0;
+    const loads = (data.parts ?? [data]).map((part) => {
+      const at = offset;
+      offset += part.byteLength;
+      return part.region && runner.readsFiles
+        ? runner.call({ do: 'load', id, offset: at, region: part.region })
+        : runner.call({ do: 'write', id, offset: at, bytes: part.bytes() });
+    });
+    return Promise.all(loads);
+  });
 }
 
 export function allocateState(memory: WasmMemory, dtype: DType, shape: readonly number[]): WasmTensor {

@@ -69,3 +69,8 @@ export function f8E4m3ToF32(byte: number): number {
 export function f8E5m2ToF32(byte: number): number {
   return f16ToF32(byte << 8);
 }
+
+/** 2^(byte - 127), an exponent without sign or fraction (OCP Microscaling Formats v1.0, section 5.4.1). */
+export function e8m0ToF32(byte: number): number {
+  return byte === 255 ? NaN : 2 ** (byte - 127);
+}

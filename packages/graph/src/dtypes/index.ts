@@ -4,7 +4,22 @@ import { q4_0, q4_1, q5_0, q5_1, q8_0 } from './block-quants.ts';
 import { iq4_nl, iq4_xs, mxfp4 } from './codebook-quants.ts';
 import type { DTypeInfo } from './dtype.ts';
 import { q2_k, q3_k, q4_k, q5_k, q6_k } from './k-quants.ts';
-import { bf16, bool, f16, f32, f64, f8_e4m3, f8_e5m2, i16, i32, i64, i8, u8 } from './plain.ts';
+import {
+  bf16,
+  bool,
+  f16,
+  f32,
+  f4_e2m1,
+  f64,
+  f8_e4m3,
+  f8_e5m2,
+  f8_e8m0,
+  i16,
+  i32,
+  i64,
+  i8,
+  u8,
+} from './plain.ts';
 
 export const dtypes = {
   f32,
@@ -19,6 +34,8 @@ export const dtypes = {
   bool,
   f8_e4m3,
   f8_e5m2,
+  f4_e2m1,
+  f8_e8m0,
   q4_0,
   q4_1,
   q5_0,

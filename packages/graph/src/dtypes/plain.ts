@@ -1,7 +1,7 @@
 /** Floats and integers: blocks of one element. */
 
 import type { DTypeInfo } from './dtype.ts';
-import { bf16ToF32, f16ToF32, f8E4m3ToF32, f8E5m2ToF32 } from './float-conversion.ts';
+import { bf16ToF32, e8m0ToF32, f16ToF32, f8E4m3ToF32, f8E5m2ToF32 } from './float-conversion.ts';
 
 type Read = (view: DataView, at: number) => number;
 
@@ -50,3 +50,26 @@ export const f8_e4m3 = plain('f8_e4m3', 10, 1, (v, at) => f8E4m3ToF32(v.getUint8
 export const f8_e5m2 = plain('f8_e5m2', 11, 1, (v, at) => f8E5m2ToF32(v.getUint8(at)), {
   safetensors: 'F8_E5M2',
 });
+/** An exponent alone: the factor of a block of a microscaling format. */
+export const f8_e8m0 = plain('f8_e8m0', 12, 1, (v, at) => e8m0ToF32(v.getUint8(at)), {
+  safetensors: 'F8_E8M0',
+});
+
+/** The values of e2m1 (OCP Microscaling Formats v1.0, section 5.3.3). */
+const E2M1 = [0, 0.5, 1, 1.5, 2, 3, 4, 6, 0, -0.5, -1, -1.5, -2, -3, -4, -6];
+
+/** Two elements to a byte, the low nibble first. */
+export const f4_e2m1: DTypeInfo = {
+  name: 'f4_e2m1',
+  code: 13,
+  safetensors: 'F4',
+  blockSize: 2,
+  blockBytes: 1,
+  decode(src, srcOffset, out, outOffset, blocks) {
+    for (let i = 0; i < blocks; i++) {
+      const byte = src[srcOffset + i] as number;
+      out[outOffset + 2 * i] = E2M1[byte & 15] as number;
+      out[outOffset + 2 * i + 1] = E2M1[byte >> 4] as number;
+    }
+  },
+};

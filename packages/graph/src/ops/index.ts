@@ -5,6 +5,8 @@ import type { OpDefinition } from '../op.ts';
 import { add } from './add.ts';
 import { addrmsnorm } from './addrmsnorm.ts';
 import { attention } from './attention.ts';
+import { combine } from './combine.ts';
+import { expertmatmul } from './expertmatmul.ts';
 import { gather } from './gather.ts';
 import { gelu } from './gelu.ts';
 import { glu } from './glu.ts';
@@ -15,6 +17,7 @@ import { mul } from './mul.ts';
 import { reshape } from './reshape.ts';
 import { rmsnorm } from './rmsnorm.ts';
 import { rope } from './rope.ts';
+import { route } from './route.ts';
 import { scale } from './scale.ts';
 import { sigmoid } from './sigmoid.ts';
 import { silu } from './silu.ts';
@@ -44,6 +47,9 @@ export const ops = {
   attention,
   addrmsnorm,
   glu,
+  route,
+  expertmatmul,
+  combine,
 } as const;
 
 export type OpName = keyof typeof ops;
