@@ -20,9 +20,9 @@ export function loadModel(file: ModelFile, options: LoadOptions): LoadedModel {
   reader.finish();
   const source = new WeightSource(file, architecture.names);
   const step = new Step(config.architecture, source, options);
-  const logits = architecture.forward(step, config);
+  const result = architecture.forward(step, config);
   source.finish();
-  const graph = step.finish(logits);
+  const graph = step.finish(result);
   let parameterCount = 0;
   let weightBytes = 0;
   for (const data of step.weights.values()) {

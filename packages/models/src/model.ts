@@ -37,6 +37,8 @@ export interface LoadOptions {
   readonly pageSize: number;
   /** Storage format of the KV cache. */
   readonly kvDType: DType;
+  /** What the graph computes of the wanted rows; default logits. */
+  readonly output?: 'logits' | 'hidden';
 }
 
 /** A model ready to be compiled. The file that its weights lie in must stay open as long as it is used. */
@@ -45,7 +47,7 @@ export interface LoadedModel {
   /**
    * One step. Inputs, all i32: `tokens` [T], `positions` [T], `sequences` [T], `slots` [T] (cache slots of the
    * new tokens), `pages` [S, P], `rows` [V] (tokens of this step whose logits are wanted). States: those of
-   * `kv`. Output: `logits` [V, vocabSize] f32.
+   * `kv`. Output: `logits` [V, vocabSize] f32, or `hidden` [V, hiddenSize] where that was asked for.
    */
   readonly graph: Graph;
   /** Exactly the graph's weights by canonical name, less its constants. */

@@ -37,6 +37,11 @@ export class Step {
     this.rows = this.g.input('rows', ['V'], 'i32');
   }
 
+  /** What the graph ends with: logits of the wanted rows, or their hidden states after the last norm. */
+  get output(): 'logits' | 'hidden' {
+    return this.#options.output ?? 'logits';
+  }
+
   /** Which kind of file the weights come from; some layouts differ. */
   get format(): 'gguf' | 'safetensors' {
     return this.#source.format;
@@ -72,8 +77,8 @@ export class Step {
     return this.g.state(name, ['N', heads, this.#options.pageSize, dim], this.#options.kvDType);
   }
 
-  finish(logits: Value): Graph {
-    this.g.output('logits', logits);
+  finish(result: Value): Graph {
+    this.g.output(this.output, result);
     return this.g.finish();
   }
 }

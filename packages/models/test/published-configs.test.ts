@@ -115,7 +115,7 @@ describe('published configurations', () => {
       tie_word_embeddings: false,
       vocab_size: 32000,
     });
-    expect(config).toMatchObject({ window: 4096, headDim: 128 });
+    expect(config).toMatchObject({ windows: new Array(32).fill(4096), headDim: 128 });
   });
 
   it('GPT-2', () => {

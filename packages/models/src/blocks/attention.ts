@@ -53,22 +53,44 @@ export interface SelfAttention extends AttentionOptions {
   readonly outputBias?: Bias;
   /** Normalises each head of q and k, before rope. */
   readonly headNorm?: (x: Value, name: string) => Value;
-  /** Absent in layers without positions. */
-  readonly rope?: Rope;
+  /** Normalises q and k whole, before they are heads. */
+  readonly flatNorm?: (x: Value, name: string) => Value;
+  /** q, k and v are the columns of one projection, `attn_qkv`. */
+  readonly fused?: boolean;
+  /** Undefined in layers without positions. */
+  readonly rope?: Rope | undefined;
 }
 
-/** The whole attention of a layer, x [T, hidden] to [T, hidden], with separate q, k and v projections. */
+/** The whole attention of a layer, x [T, hidden] to [T, hidden]. */
 export function selfAttention(step: Step, x: Value, block: string, options: SelfAttention): Value {
-  const { heads, kvHeads, headDim, bias = false, outputBias = false, headNorm, rope = (y) => y } = options;
-  const project = (name: string, count: number): Value =>
-    splitHeads(step, linear(step, x, `${block}.${name}`, count * headDim, { bias }), count);
-  const normed = (name: string, count: number): Value => {
-    const y = project(name, count);
-    return headNorm ? headNorm(y, `${block}.${name}_norm`) : y;
+  const { heads, kvHeads, outputBias = false, headNorm, flatNorm, rope = (y) => y } = options;
+  const [q, k, v] = options.fused ? fusedQkv(step, x, block, options) : separateQkv(step, x, block, options);
+  const turned = (y: Value, name: string, count: number): Value => {
+    const flat = flatNorm ? flatNorm(y, `${block}.${name}`) : y;
+    const split = splitHeads(step, flat, count);
+    return rope(headNorm ? headNorm(split, `${block}.${name}`) : split);
   };
-  const q = rope(normed('attn_q', heads)); // [T, H, D]
-  const k = rope(normed('attn_k', kvHeads));
-  const v = project('attn_v', kvHeads);
-  const y = cachedAttention(step, q, k, v, options); // [T, H * D]
+  const y = cachedAttention(
+    step,
+    turned(q, 'attn_q_norm', heads), // [T, H, D]
+    turned(k, 'attn_k_norm', kvHeads),
+    splitHeads(step, v, kvHeads),
+    options,
+  ); // [T, H * D]
   return linear(step, y, `${block}.attn_output`, x.shape[1] as number, { bias: outputBias });
+}
+
+function separateQkv(step: Step, x: Value, block: string, options: SelfAttention): [Value, Value, Value] {
+  const { heads, kvHeads, headDim, bias = false } = options;
+  const project = (name: string, count: number): Value =>
+    linear(step, x, `${block}.${name}`, count * headDim, { bias });
+  return [project('attn_q', heads), project('attn_k', kvHeads), project('attn_v', kvHeads)];
+}
+
+function fusedQkv(step: Step, x: Value, block: string, options: SelfAttention): [Value, Value, Value] {
+  const { heads, kvHeads, headDim, bias = false } = options;
+  const [queries, keys] = [heads * headDim, kvHeads * headDim];
+  const qkv = linear(step, x, `${block}.attn_qkv`, queries + 2 * keys, { bias });
+  const part = (start: number, length: number): Value => step.g.slice(qkv, { start, length });
+  return [part(0, queries), part(queries, keys), part(queries + keys, keys)];
 }

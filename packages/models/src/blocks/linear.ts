@@ -26,14 +26,26 @@ export function embedTokens(step: Step, vocab: number, hidden: number): Value {
   return step.g.gather(step.weight('token_embd.weight', [vocab, hidden]), step.tokens);
 }
 
-/** Logits [V, vocab] of hidden x [V, hidden] by the model's head, or by its embedding table when tied. */
-export function logits(step: Step, x: Value, vocab: number, tied: boolean): Value {
-  if (!tied) return linear(step, x, 'output', vocab);
+/**
+ * Logits [V, vocab] of hidden x [V, hidden] by the model's head, or by its embedding table when tied, changed by
+ * `finish`. A step that wants the hidden states themselves ends with x.
+ */
+export function logits(
+  step: Step,
+  x: Value,
+  vocab: number,
+  tied: boolean,
+  finish: (logits: Value) => Value = (y) => y,
+): Value {
+  if (step.output === 'hidden') {
+    step.ignoreWeight('output.weight');
+    return x;
+  }
+  if (!tied) return finish(linear(step, x, 'output', vocab));
   // Some files repeat the table under the head's name; the reference uses the embedding.
   step.ignoreWeight('output.weight');
-  return step.g.matmul(x, null, step.weight('token_embd.weight', [vocab, x.shape[1] as number]), {
-    transposed: true,
-  });
+  const table = step.weight('token_embd.weight', [vocab, x.shape[1] as number]);
+  return finish(step.g.matmul(x, null, table, { transposed: true }));
 }
 
 /** cap * tanh(x / cap); x itself for a cap of 0. */

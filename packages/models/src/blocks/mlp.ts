@@ -17,6 +17,8 @@ export interface MlpShape {
   readonly width: number;
   readonly activation: Activation;
   readonly bias?: Bias;
+  /** Gate and up are the columns of one projection, `ffn_up`. */
+  readonly fused?: boolean;
 }
 
 /** down(act(gate(x)) * up(x)). @see Shazeer 2020, arXiv:2002.05202 */
@@ -24,11 +26,24 @@ export function gatedMlp(
   step: Step,
   x: Value,
   block: string,
-  { width, activation, bias = false }: MlpShape,
+  { width, activation, bias = false, fused = false }: MlpShape,
 ): Value {
-  const gate = activate(step, linear(step, x, `${block}.ffn_gate`, width, { bias }), activation);
-  const up = linear(step, x, `${block}.ffn_up`, width, { bias });
-  return linear(step, step.g.mul(gate, up), `${block}.ffn_down`, x.shape[1] as number, { bias });
+  const [gate, up] = fused
+    ? fusedGateUp(step, x, block, width, bias)
+    : [
+        linear(step, x, `${block}.ffn_gate`, width, { bias }),
+        linear(step, x, `${block}.ffn_up`, width, { bias }),
+      ];
+  const product = step.g.mul(activate(step, gate, activation), up);
+  return linear(step, product, `${block}.ffn_down`, x.shape[1] as number, { bias });
+}
+
+function fusedGateUp(step: Step, x: Value, block: string, width: number, bias: Bias): [Value, Value] {
+  const both = linear(step, x, `${block}.ffn_up`, 2 * width, { bias });
+  return [
+    step.g.slice(both, { start: 0, length: width }),
+    step.g.slice(both, { start: width, length: width }),
+  ];
 }
 
 /** down(act(up(x))). */
