@@ -80,6 +80,25 @@ export function referenceResults({ op, sample, data }: OpCase): Float32Array[] {
   return outputs.map(({ dtype, i32, f32 }) => (dtype === 'i32' ? Float32Array.from(i32) : f32));
 }
 
+/** A matmul with x rounded as kernels round it where that is allowed: to 8 bits in runs of 32, nearest even. */
+export function roundedToBytes(opCase: OpCase): OpCase {
+  const [x, ...rest] = opCase.data;
+  const values = new Float32Array((x as TensorData).bytes().slice().buffer);
+  for (let run = 0; run < values.length; run += 32) {
+    const part = values.subarray(run, run + 32);
+    const peak = part.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
+    const inverse = Math.fround(127 / peak);
+    part.forEach((v, i) => {
+      const scaled = Math.fround(v * inverse);
+      const nearest = Math.round(scaled);
+      const even = Math.abs(scaled - Math.trunc(scaled)) === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
+      part[i] = (even * peak) / 127;
+    });
+  }
+  const bytes = new Uint8Array(values.buffer);
+  return { ...opCase, data: [{ ...(x as TensorData), bytes: () => bytes }, ...rest] };
+}
+
 /** Operands that a model keeps as weights or states rather than computes. */
 function storageOf(op: string, operand: string, type: DType): 'weight' | 'state' | 'input' {
   if (op === 'kvwrite' && operand === 'cache') return 'state';

@@ -4,6 +4,7 @@
 // neighbouring tokens of a sequence in a prefill.
 // A (token, head) walks positions in blocks that begin at multiples of the page size, with online softmax, so its
 // result depends on nothing else in the batch. Dao 2023, arXiv:2307.08691.
+#include <algorithm>
 #include <cmath>
 
 #include "decode.h"
@@ -14,7 +15,7 @@ namespace steelyard::SY_LEVEL {
 void op_kvwrite(const Call& call) {
   const Tensor &cache = *call.out[0], &x = *call.in[Kvwrite::x], &slots = *call.in[Kvwrite::slots];
   const int64_t heads = cache.dims[1], page_size = cache.dims[2], dim = cache.dims[3];
-  Range mine = split(x.rows(), call.thread, call.threads);
+  Range mine = share(call, x.rows());
   for (int64_t t = mine.begin; t < mine.end; t++) {
     int64_t slot = slots.i32()[t];
     if (slot < 0) continue;
@@ -147,7 +148,7 @@ int64_t last_visible(int64_t position, int64_t end, const Attention& attrs) {
 }
 
 // Tokens [t, t + tokens) of one sequence, whose last token of this step is at position `end`; query heads [head, head + heads) of one kv head.
-struct Job {
+struct HeadJob {
   const Call& call;
   Attention attrs;
   int64_t t, tokens, end, head, heads, kv_head;
@@ -176,7 +177,7 @@ Scratch place(char* memory, int64_t group, int64_t page_size, int64_t dim, int64
 }
 
 // Queries of the job with rows padded to whole vectors, nothing seen yet.
-void begin(const Job& job, const Scratch& s) {
+void begin(const HeadJob& job, const Scratch& s) {
   const Tensor &q = *job.call.in[Attention::q], &y = *job.call.out[0];
   const Tensor* sinks = job.call.in[Attention::sinks];
   const int64_t dim = q.dims[2], padded = round_up(dim), value_dim = y.dims[2];
@@ -195,7 +196,7 @@ void begin(const Job& job, const Scratch& s) {
   }
 }
 
-void attend(const Job& job) {
+void attend(const HeadJob& job) {
   const Tensor &keys = *job.call.in[Attention::keys], &values = *job.call.in[Attention::values];
   const int32_t* positions = job.call.in[Attention::positions]->i32() + job.t;
   const int32_t* table = job.call.in[Attention::pages]->i32(job.call.in[Attention::sequences]->i32()[job.t]);
@@ -239,13 +240,19 @@ int64_t tile_length(const int32_t* sequences, int64_t t, int64_t tokens) {
 
 }  // namespace
 
+// Units of work are tiles of tokens by query heads that share a read of the cache. A few tokens give few units: then heads
+// of a group go apart, a chunk each, and each reads the cache for itself.
+int chunks_attention(const Operands& o, int threads) {
+  const int64_t tokens = o.in[Attention::q]->dims[0], heads = o.in[Attention::q]->dims[1], kv_heads = o.in[Attention::keys]->dims[1];
+  if (threads == 1) return 1;
+  return (int)(tokens * kv_heads < 2 * threads ? tokens * heads : std::min<int64_t>(tokens * kv_heads, 16 * threads));
+}
+
 void op_attention(const Call& call) {
   const int64_t tokens = call.in[Attention::q]->dims[0], heads = call.in[Attention::q]->dims[1], kv_heads = call.in[Attention::keys]->dims[1];
   const int32_t *sequences = call.in[Attention::sequences]->i32(), *positions = call.in[Attention::positions]->i32();
   Attention attrs = Attention::read(call.attrs);
-  const int64_t group = heads / kv_heads;
-  // A few tokens give few units: then heads of a group go to different threads, each reading the cache for itself.
-  const int64_t share = call.threads > 1 && tokens * kv_heads < 4 * call.threads ? 1 : group;
+  const int64_t group = heads / kv_heads, share = call.chunks == tokens * heads ? 1 : group;
   int64_t unit = 0, sequence_end = 0;
   // Later tokens see more: units are dealt out in turn instead of in stretches.
   for (int64_t t = 0, length; t < tokens; t += length) {
@@ -253,7 +260,7 @@ void op_attention(const Call& call) {
     if (t >= sequence_end)
       for (sequence_end = t + 1; sequence_end < tokens && sequences[sequence_end] == sequences[t];) sequence_end++;
     for (int64_t head = 0; head < heads; head += share)
-      if (unit++ % call.threads == call.thread) attend({call, attrs, t, length, positions[sequence_end - 1], head, share, head / group});
+      if (unit++ % call.chunks == call.chunk) attend({call, attrs, t, length, positions[sequence_end - 1], head, share, head / group});
   }
 }
 

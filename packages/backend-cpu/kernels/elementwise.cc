@@ -6,11 +6,11 @@
 namespace steelyard::SY_LEVEL {
 namespace {
 
-// Calls visit(row, column, count) for this thread's share of x's elements, in stretches within a row.
+// Calls visit(row, column, count) for this chunk's share of x's elements, in stretches within a row.
 template <class Visit>
 void for_each_stretch(const Call& call, const Tensor& x, Visit visit) {
   int64_t n = x.inner();
-  Range cells = split(x.rows() * n, call.thread, call.threads, 64);
+  Range cells = share(call, x.rows() * n, 64);
   for (int64_t at = cells.begin; at < cells.end;) {
     int64_t column = at % n, count = cells.end - at < n - column ? cells.end - at : n - column;
     visit(at / n, column, count);
@@ -79,7 +79,7 @@ void binary(const Call& call, F f) {
   for (int i = 0; i < y.rank; i++) dims[kMaxRank - y.rank + i] = y.dims[i];
   Walk wa = walk(a, y.rank), wb = walk(b, y.rank), wy = walk(y, y.rank);
   int64_t outer = dims[0] * dims[1] * dims[2], n = dims[3];
-  Range mine = split(outer, call.thread, call.threads);
+  Range mine = share(call, outer);
   for (int64_t o = mine.begin; o < mine.end; o++) {
     int64_t i2 = o % dims[2], i1 = o / dims[2] % dims[1], i0 = o / (dims[2] * dims[1]);
     auto at = [&](const Tensor& t, const Walk& w) { return (float*)t.data + i0 * w.step[0] + i1 * w.step[1] + i2 * w.step[2]; };
@@ -125,7 +125,6 @@ void op_gelu(const Call& call) {
 // The whole sum by one thread per output element, in order of x.
 void op_sumto(const Call& call) {
   const Tensor &x = *call.in[0], &y = *call.out[0];
-  if (call.thread != 0) return;
   for (int64_t i = 0; i < y.rows(); i++) std::memset(y.f32(i), 0, y.inner() * 4);
   int64_t dims[kMaxRank] = {1, 1, 1, 1};
   for (int i = 0; i < x.rank; i++) dims[kMaxRank - x.rank + i] = x.dims[i];
@@ -154,7 +153,7 @@ void op_glu(const Call& call) {
 
 void op_gather(const Call& call) {
   const Tensor &table = *call.in[Gather::table], &rows = *call.in[Gather::rows], &y = *call.out[0];
-  Range mine = split(y.rows(), call.thread, call.threads);
+  Range mine = share(call, y.rows());
   for (int64_t i = mine.begin; i < mine.end; i++) {
     int32_t row = rows.i32()[i];
     // Temporaries may be strided; weights are rows of blocks.

@@ -4,15 +4,11 @@
 #include <cstring>
 
 #include "platform.h"
-#include "thread-pool.h"
 
 namespace steelyard {
 namespace {
 
-// Below this many elements of output an op is faster on one thread than across a barrier.
-constexpr int64_t kSerialElements = 8192;
 constexpr int64_t kMaxElements = (int64_t)1 << 44;
-constexpr int kMaxThreads = 1024;
 
 // Bytes from the tensor's first element to the end of its last; below zero when rows overlap or it is absurdly large.
 int64_t extent_bytes(const Tensor& t) {
@@ -29,16 +25,9 @@ int64_t extent_bytes(const Tensor& t) {
 
 }  // namespace
 
-Executable::Memory::~Memory() { free_pages(data_, size_); }
-bool Executable::Memory::allocate(size_t bytes) {
-  data_ = bytes == 0 ? nullptr : allocate_pages(bytes);
-  size_ = data_ ? bytes : 0;
-  return bytes == 0 || data_ != nullptr;
-}
-
 std::string Executable::compile(CompileInput input) {
   input_ = std::move(input);
-  threads_ = std::clamp(input_.threads, 1, kMaxThreads);
+  threads_ = std::clamp(input_.threads, 1, ThreadPool::kMaxThreads);
   std::string problem = parse_tape(std::move(input_.tape), &tape_);
   if (!problem.empty()) return problem;
   if ((size_t)tape_.symbols != input_.limits.size()) return "the tape has " + std::to_string(tape_.symbols) + " symbols, limits are given for " + std::to_string(input_.limits.size());
@@ -53,11 +42,28 @@ std::string Executable::compile(CompileInput input) {
     operands_.push_back(std::move(in));
     results_.push_back(std::move(out));
   }
-  parallel_.resize(tape_.instructions.size());
   // At the limits everything is as large as it gets: buffers are checked and scratch is sized once, here.
   problem = bind(input_.limits, nullptr);
   if (!problem.empty()) return problem;
-  return plan_scratch() ? "" : "cannot allocate scratch memory";
+  if (!plan_scratch()) return "cannot allocate scratch memory";
+  return pack_weights() ? "" : "cannot allocate memory for the weights";
+}
+
+// Weights that only matmuls read by rows get the layout of the level.
+bool Executable::pack_weights() {
+  if (!input_.integer_activations) return true;
+  packed_.resize(tape_.slots.size());
+  for (const Instruction& i : tape_.instructions) {
+    if (i.op != (int)Op::matmul || !Matmul::read(i.attrs).transposed) continue;
+    for (size_t operand = Matmul::w; operand < i.in.size(); operand++) {
+      int slot = i.in[operand];
+      const Tensor& w = tensors_[slot];
+      if (w.storage != Storage::weight || w.parts || packed_[slot] || input_.table->packed_bytes(w) == 0) continue;
+      packed_[slot] = pack_weight(*input_.table, w, input_.weights[tape_.slots[slot].index].mapped, threads_);
+      if (!packed_[slot]) return false;
+    }
+  }
+  return true;
 }
 
 Operands Executable::operands(size_t i) const {
@@ -81,7 +87,7 @@ std::string Executable::bind(const std::vector<int32_t>& dims, const std::vector
     if (!problem.empty()) return "tensor " + std::to_string(i) + " " + problem;
   }
   std::string problem = check_instructions();
-  if (problem.empty()) choose_threads();
+  if (problem.empty()) plan_phases();
   return problem;
 }
 
@@ -109,6 +115,7 @@ std::string Executable::bind_slot(size_t i, const std::vector<int32_t>& dims, co
   if ((uint64_t)s.offset + (uint64_t)extent > bytes)
     return "needs " + std::to_string(s.offset + extent) + " bytes of a buffer of " + std::to_string(bytes);
   t.data = data + s.offset;
+  t.packed = i < packed_.size() && packed_[i] ? packed_[i]->memory.data() : nullptr;
   // Single bytes and blocks, whose fields are read as bytes, may lie anywhere.
   const DTypeInfo& info = dtype_info(t.dtype);
   if (info.block_size == 1 && (uintptr_t)t.data % info.block_bytes != 0) return "is not aligned to its elements";
@@ -136,13 +143,14 @@ std::string Executable::check_instructions() {
   return "";
 }
 
-void Executable::choose_threads() {
+void Executable::plan_phases() {
+  phases_.clear();
   for (size_t i = 0; i < tape_.instructions.size(); i++) {
-    int64_t work = 0;
-    for (const Tensor* out : results_[i]) work = std::max(work, out->count());
-    int op = tape_.instructions[i].op;
-    bool heavy = op == (int)Op::matmul || op == (int)Op::attention || op == (int)Op::expertmatmul;
-    parallel_[i] = threads_ > 1 && (heavy || work >= kSerialElements);
+    for (int phase = 0;; phase++) {
+      int chunks = input_.table->chunks(tape_.instructions[i].op, operands(i), phase, threads_);
+      if (chunks == 0) break;
+      phases_.push_back({i, phase, std::min(chunks, ThreadPool::kMaxChunks)});
+    }
   }
 }
 
@@ -167,23 +175,24 @@ void Executable::poison() {
     if (memory->size()) std::memset(memory->data(), 0xff, memory->size());
 }
 
-void Executable::walk(int thread) {
-  ThreadPool& pool = ThreadPool::instance();
+int Executable::next_step() {
+  first_ = end_;
+  if (first_ == phases_.size()) return 0;
+  int chunks = phases_[end_++].chunks;
+  while (chunks == 1 && end_ < phases_.size() && phases_[end_].chunks == 1) end_++;
+  return chunks;
+}
+
+void Executable::run_chunk(int chunk, int thread) {
   Call call = {};
-  call.thread = thread;
+  call.chunk = chunk;
   call.integer_activations = input_.integer_activations;
   call.shared = shared_.data();
   call.own = own_.data() + own_stride_ * thread;
-  call.pool = &pool;
-  call.barrier_fn = [](void* p, int) { static_cast<ThreadPool*>(p)->barrier(); };
-  bool before = false;  // was the instruction before this one shared among threads?
-  for (size_t i = 0; i < tape_.instructions.size(); i++) {
-    bool parallel = parallel_[i];
-    // Small ops in a row all belong to thread 0, which needs no barrier between them.
-    if (i > 0 && (parallel || before) && threads_ > 1) pool.barrier();
-    before = parallel;
-    if (!parallel && thread != 0) continue;
-    call.threads = parallel ? threads_ : 1;
+  for (size_t p = first_; p < end_; p++) {
+    size_t i = phases_[p].instruction;
+    call.phase = phases_[p].phase;
+    call.chunks = phases_[p].chunks;
     call.in = operands_[i].data();
     call.in_count = (int)operands_[i].size();
     call.out = results_[i].data();
@@ -201,7 +210,8 @@ std::string Executable::run(const std::vector<int32_t>& dims, const std::vector<
   if (problem.empty()) problem = check_indices();
   if (!problem.empty()) return problem;
   if (input_.poison) poison();
-  ThreadPool::instance().run(threads_, [](void* self, int thread) { static_cast<Executable*>(self)->walk(thread); }, this);
+  first_ = end_ = 0;
+  ThreadPool::instance().run(threads_, *this);
   return "";
 }
 

@@ -1,20 +1,14 @@
-// A compiled tape: checked once, then walked by every thread of a run.
+// A compiled tape: checked once, then run step by step by the threads of the pool.
 #pragma once
 #include <string>
 #include <vector>
 
 #include "op-rules.h"
+#include "packed-weights.h"
 #include "tape.h"
+#include "thread-pool.h"
 
 namespace steelyard {
-
-// Bytes that something else owns.
-struct Buffer {
-  char* data = nullptr;
-  size_t bytes = 0;
-  // A weight in several pieces, each the same number of rows (dim 0): where they lie, of `bytes` each. Then data is null.
-  std::vector<const char*> parts = {};
-};
 
 struct CompileInput {
   std::vector<int32_t> tape;
@@ -27,7 +21,7 @@ struct CompileInput {
   const KernelTable* table;
 };
 
-class Executable {
+class Executable final : private Job {
  public:
   // Empty on success, else what is wrong.
   std::string compile(CompileInput input);
@@ -38,39 +32,33 @@ class Executable {
   Buffer arena() { return {arena_.data(), arena_.size()}; }
 
  private:
-  // Memory that pages in when touched.
-  class Memory {
-   public:
-    Memory() = default;
-    Memory(const Memory&) = delete;
-    Memory& operator=(const Memory&) = delete;
-    ~Memory();
-    bool allocate(size_t bytes);
-    char* data() const { return data_; }
-    size_t size() const { return size_; }
-
-   private:
-    char* data_ = nullptr;
-    size_t size_ = 0;
-  };
-
   Operands operands(size_t instruction) const;
   std::string bind(const std::vector<int32_t>& dims, const std::vector<Buffer>* inputs);
   std::string bind_slot(size_t slot, const std::vector<int32_t>& dims, const std::vector<Buffer>* inputs);
   static std::string bind_parts(const TensorSlot& slot, const Buffer& buffer, int64_t extent, Tensor* t);
   std::string check_instructions();
   std::string check_indices();
-  void choose_threads();
+  bool pack_weights();
+  void plan_phases();
+  int next_step() override;
+  void run_chunk(int chunk, int thread) override;
   bool plan_scratch();
   void poison();
-  void walk(int thread);
 
   CompileInput input_;
   Tape tape_;
   std::vector<std::vector<const Tensor*>> operands_, results_;
   std::vector<Tensor> tensors_;
+  std::vector<std::shared_ptr<PackedWeight>> packed_;  // by slot; null where kernels read the published weight
   std::vector<IndexRange> indices_;
-  std::vector<char> parallel_;
+  struct Phase {
+    size_t instruction;
+    int phase;
+    int chunks;
+  };
+  std::vector<Phase> phases_;
+  // The open step: one phase in chunks, or several phases of one chunk each, which then wait for nobody in between.
+  size_t first_ = 0, end_ = 0;
   Memory arena_, shared_, own_;
   size_t own_stride_ = 0;
   int threads_ = 1;

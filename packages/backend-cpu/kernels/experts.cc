@@ -2,7 +2,8 @@
 //
 // Floor of decode: bytes of the chosen experts over memory bandwidth; the others' pages are never touched. Floor of
 // prefill: that of matmul over T * k rows. Rows are grouped by expert and given to the matmul kernel a group at a time,
-// so a row's result is what that kernel gives it alone, whatever the batch.
+// so a row's result is what that kernel gives it alone, whatever the batch. A chunk does its own columns of every expert
+// and waits for nobody.
 #include <cmath>
 
 #include "decode.h"
@@ -10,8 +11,8 @@
 namespace steelyard::SY_LEVEL {
 
 void op_matmul(const Call& call);
-size_t scratch_matmul_shared(int64_t m, int64_t k);
-size_t scratch_matmul_own(int64_t k);
+int chunks_matmul(const Operands& o, int phase, int threads);
+ScratchSize scratch_matmul(const Operands& o);
 
 namespace {
 
@@ -96,7 +97,7 @@ void op_route(const Call& call) {
   const Tensor* bias = call.in[Route::bias];
   Route attrs = Route::read(call.attrs);
   RouteScratch scratch = place_route(call.own, logits.last());
-  Range mine = split(logits.rows(), call.thread, call.threads);
+  Range mine = share(call, logits.rows());
   for (int64_t t = mine.begin; t < mine.end; t++) {
     int32_t* chosen = (int32_t*)experts.data + t * experts.row_stride;
     route_row(logits.f32(t), bias ? bias->f32() : nullptr, logits.last(), attrs, scratch, chosen, weights.f32(t));
@@ -107,7 +108,7 @@ void op_combine(const Call& call) {
   const Tensor &x = *call.in[Combine::x], &y = *call.out[0];
   const Tensor* weights = call.in[Combine::weights];
   const int64_t k = x.dims[1], n = x.dims[2];
-  Range cells = split(y.rows() * n, call.thread, call.threads, 64);
+  Range cells = share(call, y.rows() * n, 64);
   for (int64_t at = cells.begin; at < cells.end;) {
     int64_t t = at / n, column = at % n, count = cells.end - at < n - column ? cells.end - at : n - column;
     float* to = y.f32(t) + column;
@@ -149,7 +150,13 @@ struct Experts {
   int64_t rows() const { return attrs.transposed ? columns() : depth; }
   int64_t row_length() const { return attrs.transposed ? depth : columns(); }
   const float* input(int64_t choice) const { return x.f32(choice / k) + (x.rank == 3 ? choice % k * depth : 0); }
-  float* output(int64_t choice, int64_t part) const { return y.f32(choice / k) + (part * k + choice % k) * width; }
+  // Where column `column` of a choice's row of all parts goes; parts are interleaved in rows of transposed weights.
+  float* place(int64_t choice, int64_t column) const {
+    int64_t part = attrs.transposed ? column % parts : column / width, at = attrs.transposed ? column / parts : column % width;
+    return y.f32(choice / k) + (part * k + choice % k) * width + at;
+  }
+  // Where its bias lies in a row of biases, which are interleaved always.
+  int64_t bias_at(int64_t column) const { return attrs.transposed ? column : column % width * parts + column / width; }
 };
 
 // One expert of a stacked weight as a matrix [rows, row_length].
@@ -201,23 +208,31 @@ Groups group(const Experts& e, char* memory) {
   return g;
 }
 
-void call_matmul(const Call& from, const Tensor& x, const Tensor& w, const Tensor& y, bool transposed, char* shared, char* own, bool alone) {
-  const Tensor* in[] = {&x, nullptr, &w};
-  const Tensor* out[] = {&y};
-  const int32_t attrs[] = {transposed};
-  Call call = from;
-  call.in = in;
-  call.in_count = 3;
-  call.out = out;
-  call.attrs = attrs;
-  call.shared = shared;
-  call.own = own;
-  if (alone) {
-    call.thread = 0;
-    call.threads = 1;
+// One matmul with its operands and scratch memory in place, all phases by this chunk.
+struct InnerMatmul {
+  const Tensor* in[3];
+  const Tensor* out[1];
+  int32_t attrs[2];
+
+  InnerMatmul(const Tensor& x, const Tensor& w, const Tensor& y, bool transposed) : in{&x, nullptr, &w}, out{&y}, attrs{transposed, 0} {}
+  Operands operands() const { return {in, 3, out, attrs}; }
+  void run(const Call& from, char* memory) const {
+    Call call = from;
+    call.in = in;
+    call.in_count = 3;
+    call.out = out;
+    call.attrs = attrs;
+    call.shared = memory;
+    call.own = memory + align_up(scratch_matmul(operands()).shared);
+    call.chunk = 0;
+    call.chunks = 1;
+    for (call.phase = 0; chunks_matmul(operands(), call.phase, 1) > 0; call.phase++) op_matmul(call);
   }
-  op_matmul(call);
-}
+  size_t bytes() const {
+    ScratchSize size = scratch_matmul(operands());
+    return align_up(size.shared) + size.own;
+  }
+};
 
 bool is_microscaled(const Tensor& w, const Tensor& scales, const Expertmatmul& attrs) {
   return w.dtype == DType::f4_e2m1 && scales.dtype == DType::f8_e8m0 && attrs.blockRows == 1 && attrs.blockColumns == 32 && w.last() % 32 == 0;
@@ -246,103 +261,105 @@ void unpack_scaled(const Tensor& w, const Tensor& scales, const Expertmatmul& at
   for (int64_t i = 0; i < n; i++) ((float*)to)[i] *= factors[i / attrs.blockColumns];
 }
 
+// Rows of a scaled weight that are unpacked together, and where.
 struct Panels {
-  int64_t rows;  // unpacked together
-  size_t panel, factors, quantised;
-  size_t bytes() const { return panel + factors + quantised; }
+  int64_t rows, row_bytes;
+  size_t bytes, factors;
 };
 
 Panels plan_panels(const Experts& e) {
-  size_t row = is_microscaled(e.w, *e.scales, e.attrs) ? e.depth / 32 * 17 : e.depth * 4;
-  int64_t rows = kPanelBytes / (int64_t)row;
-  rows = rows < 16 ? 16 : rows;
-  return {rows, align_up(rows * row), align_up(e.scales->last() * 4), scratch_matmul_shared(e.group(), e.depth)};
+  int64_t row = is_microscaled(e.w, *e.scales, e.attrs) ? e.depth / 32 * 17 : e.depth * 4;
+  int64_t rows = kPanelBytes / row < 16 ? 16 : kPanelBytes / row;
+  return {rows, row, align_up(rows * row), align_up(e.scales->last() * 4)};
 }
 
-// Each thread unpacks its own rows, a panel at a time, and multiplies by them alone.
-void multiply_scaled(const Experts& e, const Tensor& x, int64_t expert, const Tensor& y, char* own) {
+// Rows `mine` of a scaled weight, a panel at a time.
+void multiply_scaled(const Experts& e, const Tensor& x, int64_t expert, Range mine, const Tensor& y, char* memory) {
   Tensor w = matrix_of(e.w, expert, e.rows(), e.depth), scales = matrix_of(*e.scales, expert, e.scales->dims[1], e.scales->dims[2]);
-  Panels panels = plan_panels(e);
-  char *memory = own, *shared = own + panels.panel + panels.factors, *rest = own + panels.bytes();
-  bool packed = is_microscaled(w, scales, e.attrs);
-  const int64_t stride = packed ? e.depth / 32 * 17 : e.depth * 4;
-  Range mine = split(e.rows(), e.call.thread, e.call.threads, 4);
+  const Panels panels = plan_panels(e);
   for (int64_t n = mine.begin; n < mine.end; n += panels.rows) {
     int64_t count = mine.end - n < panels.rows ? mine.end - n : panels.rows;
-    for (int64_t i = 0; i < count; i++) unpack_scaled(w, scales, e.attrs, n + i, memory + i * stride, (float*)(own + panels.panel));
+    for (int64_t i = 0; i < count; i++) unpack_scaled(w, scales, e.attrs, n + i, memory + i * panels.row_bytes, (float*)(memory + panels.bytes));
     Tensor panel = floats((float*)memory, count, e.depth, e.depth);
-    if (packed) panel.dtype = DType::mxfp4;
+    if (is_microscaled(w, scales, e.attrs)) panel.dtype = DType::mxfp4;
     Tensor columns = floats(y.f32() + n, y.rows(), count, y.row_stride);
-    call_matmul(e.call, x, panel, columns, true, shared, rest, true);
+    InnerMatmul(x, panel, columns, true).run(e.call, memory + panels.bytes + panels.factors);
   }
 }
 
-void multiply(const Experts& e, const Tensor& x, int64_t expert, const Tensor& y, char* shared, char* own) {
-  if (e.scales) return multiply_scaled(e, x, expert, y, own);
+// This chunk's columns of y = x times one expert.
+void multiply(const Experts& e, const Tensor& x, int64_t expert, Range mine, const Tensor& y, char* memory) {
+  if (e.scales) return multiply_scaled(e, x, expert, mine, y, memory);
   Tensor w = matrix_of(e.w, expert, e.rows(), e.row_length());
-  call_matmul(e.call, x, w, y, e.attrs.transposed, shared, own, false);
+  if (!e.attrs.transposed) {
+    const Tensor *in[] = {&x, nullptr, &w}, *out[] = {&y};
+    const int32_t attrs[] = {0, 0};
+    Call call = e.call;
+    call.in = in;
+    call.in_count = 3;
+    call.out = out;
+    call.attrs = attrs;
+    call.own = memory;
+    op_matmul(call);
+    return;
+  }
+  w.data = (char*)w.block_row(mine.begin);
+  w.dims[0] = mine.end - mine.begin;
+  Tensor columns = floats(y.f32() + mine.begin, y.rows(), w.dims[0], y.row_stride);
+  InnerMatmul(x, w, columns, true).run(e.call, memory);
 }
 
-// Column of part `part` and place `i` in a row of all parts.
-int64_t column_of(const Experts& e, int64_t part, int64_t i) { return e.attrs.transposed ? i * e.parts + part : part * e.width + i; }
-
-// The choices' rows by way of shared memory: gathered, multiplied together, and put in their places.
-void multiply_group(const Experts& e, const int32_t* choices, int64_t m, int64_t expert, char* own) {
-  const Call& call = e.call;
-  float *in = (float*)call.shared, *out = (float*)(call.shared + align_up(e.group() * e.depth * 4));
+// The choices' rows gathered, multiplied together, and this chunk's columns of them put in their places.
+void multiply_group(const Experts& e, const int32_t* choices, int64_t m, int64_t expert, Range mine, char* memory) {
+  float *in = (float*)memory, *out = (float*)(memory + align_up(e.group() * e.depth * 4));
   char* rest = (char*)out + align_up(e.group() * e.columns() * 4);
-  Range mine = split(m, call.thread, call.threads);
-  for (int64_t i = mine.begin; i < mine.end; i++) std::memcpy(in + i * e.depth, e.input(choices[i]), e.depth * 4);
-  call.barrier();
-  multiply(e, floats(in, m, e.depth, e.depth), expert, floats(out, m, e.columns(), e.columns()), rest, own);
-  call.barrier();
-  for (int64_t i = mine.begin; i < mine.end; i++)
-    for (int64_t p = 0; p < e.parts; p++) {
-      float *to = e.output(choices[i], p), *from = out + i * e.columns();
-      for (int64_t n = 0; n < e.width; n++) to[n] = from[column_of(e, p, n)];
-    }
-  // The next group gathers into the same memory.
-  call.barrier();
+  for (int64_t i = 0; i < m; i++) std::memcpy(in + i * e.depth, e.input(choices[i]), e.depth * 4);
+  multiply(e, floats(in, m, e.depth, e.depth), expert, mine, floats(out, m, e.columns(), e.columns()), rest);
+  for (int64_t i = 0; i < m; i++)
+    for (int64_t column = mine.begin; column < mine.end; column++) *e.place(choices[i], column) = out[i * e.columns() + column];
 }
 
-void add_biases(const Experts& e, char* own) {
-  float* row = (float*)own;
-  Range mine = split(e.tokens * e.k, e.call.thread, e.call.threads);
-  for (int64_t c = mine.begin; c < mine.end; c++) {
+// Adds the biases of this chunk's columns to the choices' rows.
+void add_biases(const Experts& e, Range mine, float* row) {
+  for (int64_t c = 0; c < e.tokens * e.k; c++) {
     int32_t expert = e.experts.i32(c / e.k)[c % e.k];
     if (expert < 0 || expert >= e.count) continue;
     decode_row(e.bias->dtype, e.bias->block_row(expert * (e.parts > 1 ? e.width : 1)), row, e.columns());
-    for (int64_t p = 0; p < e.parts; p++) {
-      float* to = e.output(c, p);
-      for (int64_t n = 0; n < e.width; n++) to[n] += row[n * e.parts + p];
-    }
+    for (int64_t column = mine.begin; column < mine.end; column++) *e.place(c, column) += row[e.bias_at(column)];
   }
 }
 
 }  // namespace
 
+// Chunks are as many as threads: each gathers the rows of x for itself.
+int chunks_expertmatmul(const Operands& o, int threads) {
+  Call call = {};
+  call.in = o.in;
+  call.out = o.out;
+  call.attrs = o.attrs;
+  return chunks_of(Experts(call).columns(), 64, threads, threads);
+}
+
 void op_expertmatmul(const Call& call) {
   Experts e(call);
-  // Every thread groups for itself: cheaper than a barrier.
   Groups groups = group(e, call.own);
-  char* own = call.own + groups_bytes(e.tokens * e.k, e.count);
+  char* memory = call.own + groups_bytes(e.tokens * e.k, e.count);
+  const Range mine = share(call, e.columns(), e.attrs.transposed ? 16 : 256);
+  if (mine.begin == mine.end) return;
   for (int64_t expert = 0; expert < e.count; expert++) {
     for (int64_t first = groups.starts[expert]; first < groups.starts[expert + 1]; first += e.group()) {
       int64_t left = groups.starts[expert + 1] - first, m = left < e.group() ? left : e.group();
       const int32_t* choices = groups.order + first;
-      // One row is read and written in place. Threads may be at different experts then: matmul of one row shares nothing.
+      // One row is read and written in place.
       if (m == 1 && e.parts == 1)
-        multiply(e, floats(const_cast<float*>(e.input(*choices)), 1, e.depth, e.depth), expert, floats(e.output(*choices, 0), 1, e.width, e.width), call.shared, own);
-      else multiply_group(e, choices, m, expert, own);
+        multiply(e, floats(const_cast<float*>(e.input(*choices)), 1, e.depth, e.depth), expert, mine, floats(e.place(*choices, 0), 1, e.width, e.width), memory);
+      else multiply_group(e, choices, m, expert, mine, memory);
     }
   }
   // An index that names no expert is a fault upstream and must show.
-  for (int64_t i = groups.starts[e.count]; call.thread == 0 && i < groups.starts[e.count + 1]; i++)
-    for (int64_t p = 0; p < e.parts; p++)
-      for (int64_t n = 0; n < e.width; n++) e.output(groups.order[i], p)[n] = __builtin_nanf("");
-  if (!e.bias) return;
-  call.barrier();
-  add_biases(e, own);
+  for (int64_t i = groups.starts[e.count]; i < groups.starts[e.count + 1]; i++)
+    for (int64_t column = mine.begin; column < mine.end; column++) *e.place(groups.order[i], column) = __builtin_nanf("");
+  if (e.bias) add_biases(e, mine, (float*)memory);
 }
 
 ScratchSize scratch_expertmatmul(const Operands& o) {
@@ -351,11 +368,15 @@ ScratchSize scratch_expertmatmul(const Operands& o) {
   call.out = o.out;
   call.attrs = o.attrs;
   Experts e(call);
-  size_t own = scratch_matmul_own(e.depth > e.columns() ? e.depth : e.columns());
-  if (e.scales) own += plan_panels(e).bytes();
+  Tensor x = floats(nullptr, e.group(), e.depth, e.depth), y = floats(nullptr, e.group(), e.columns(), e.columns());
+  // In blocks, as what is unpacked may be, the most scratch memory.
+  Tensor w = floats(nullptr, e.rows(), e.row_length(), e.row_length());
+  if (e.attrs.transposed && e.depth % 32 == 0) w.dtype = DType::mxfp4;
+  size_t own = InnerMatmul(x, w, y, e.attrs.transposed).bytes();
+  if (e.scales) own += plan_panels(e).bytes + plan_panels(e).factors;
+  own += align_up(e.group() * e.depth * 4) + align_up(e.group() * e.columns() * 4);
   size_t bias = align_up(e.columns() * 4);
-  return {align_up(e.group() * e.depth * 4) + align_up(e.group() * e.columns() * 4) + scratch_matmul_shared(e.group(), e.depth),
-          groups_bytes(e.tokens * e.k, e.count) + (own > bias ? own : bias)};
+  return {0, groups_bytes(e.tokens * e.k, e.count) + (own > bias ? own : bias)};
 }
 
 }  // namespace steelyard::SY_LEVEL

@@ -10,10 +10,7 @@ namespace {
 
 ScratchSize scratch(int op, const Operands& o) {
   switch ((Op)op) {
-    case Op::matmul: {
-      const Tensor& x = *o.in[Matmul::x];
-      return {scratch_matmul_shared(x.rows(), x.last()), scratch_matmul_own(x.last())};
-    }
+    case Op::matmul: return scratch_matmul(o);
     case Op::rope: return {0, scratch_rope_own(o.in[Rope::frequencies]->count())};
     case Op::attention: {
       const Tensor &keys = *o.in[Attention::keys], &values = *o.in[Attention::values];
@@ -25,6 +22,17 @@ ScratchSize scratch(int op, const Operands& o) {
   }
 }
 
+int chunks(int op, const Operands& o, int phase, int threads) {
+  if ((Op)op == Op::matmul) return chunks_matmul(o, phase, threads);
+  if (phase > 0) return 0;
+  if ((Op)op == Op::attention) return chunks_attention(o, threads);
+  if ((Op)op == Op::expertmatmul) return chunks_expertmatmul(o, threads);
+  if ((Op)op == Op::sumto) return 1;
+  int64_t work = 0;
+  for (int i = 0; i < op_result_count(op); i++) work = o.out[i]->count() > work ? o.out[i]->count() : work;
+  return work < kSerialElements ? 1 : chunks_of(work, kSerialElements / 4, work, threads);
+}
+
 }  // namespace
 
 #define SY_TEXT2(x) #x
@@ -34,6 +42,9 @@ extern const KernelTable kTable;
 const KernelTable kTable = {
     SY_TEXT(SY_LEVEL),
     scratch,
+    chunks,
+    packed_bytes,
+    pack_panel,
     {
 #define SY_KERNEL(name) op_##name,
 #define SY_VIEW(name) nullptr,

@@ -1,171 +1,89 @@
 // y = x w^T + bias for weights in any format, several weights side by side.
 //
-// Floors. Decode (one row of x): bytes of w over memory bandwidth; every byte is read once, by one thread.
-// Prefill: 2 M N K operations over the rate of the dot-product unit; a tile of weight rows is unpacked once and
-// used for every row of x.
+// Floors. Decode (one row of x): bytes of w over memory bandwidth; every byte is read once, by one thread. Prefill:
+// 2 M N K operations over the rate of the dot-product unit; a panel of w stays in the cache for all rows of x.
 //
 // A row of y depends on its own row of x and on w only: one and many rows of x take the same operations in the same
 // order, so output is bit-identical whatever the batch and the number of threads.
-#include "byte-dot.h"
-#include "decode.h"
+#include "packed-tile.h"
+#include "published-rows.h"
 
 namespace steelyard::SY_LEVEL {
 namespace {
 
-// Weight rows unpacked together.
-constexpr int kRowTile = 4;
+// Weights are dealt out by this many rows; so are packed panels.
+constexpr int64_t kUnit = kPanelRows;
+// Bytes of weights that a chunk should have at least, for its share of the work to outweigh its claim.
+constexpr int64_t kChunkBytes = 48 << 10;
 
-// Rows of x quantised to 16 bits in runs of 32, as two planes of bytes, n = 256 * high + low, so that the byte-product
-// instructions apply: one plane alone (8 bits) costs a model a mean KL of 0.003, two cost nothing measurable. With a
-// float scale a run and, for the offsets of w, the scaled sums of its halves.
-struct QuantisedRows {
-  int8_t* q;     // [M, K / 32, 2, 32]: the high bytes of a run, then the low; or [M, K] whole numbers, see kBytePlanes
-  float* scale;  // [M, K / 32]
-  float* sums;   // [M, half_runs(K)]: K / 16, then zeros
+bool is_block(DType dtype) {
+  return with_block_format(dtype, [](auto) {});
+}
+
+IntegerRows integer_rows(const Call& call, const Tensor& x, bool narrow) { return {call.shared, x.last() / 32, narrow ? 1 : 2}; }
+
+// Where a result goes: columns from `column` on of rows of y, with the bias of those columns.
+struct Place {
+  const Tensor& y;
+  const float* bias;
+  int64_t column;
+
+  void put(int64_t row, int64_t n, float value) const { y.f32(row)[column + n] = bias ? value + bias[column + n] : value; }
+  void put(int64_t row, int64_t n, vf values, int64_t count) const {
+    float* to = y.f32(row) + column + n;
+    if (count >= kLanes) {
+      store(to, bias ? values + load(bias + column + n) : values);
+      return;
+    }
+    float s[kLanes];
+    store(s, values);
+    for (int64_t i = 0; i < count; i++) put(row, n + i, s[i]);
+  }
 };
 
-// Numbers to a half run, as whole vectors.
-int64_t half_runs(int64_t k) { return (k / 16 + kLanes - 1) / kLanes * kLanes; }
-
-size_t quantised_bytes(int64_t m, int64_t k) {
-  return align_up(2 * m * k) + align_up(m * k / 32 * 4) + align_up(m * half_runs(k) * 4);
-}
-
-QuantisedRows place(char* memory, int64_t m, int64_t k) {
-  QuantisedRows rows;
-  rows.q = (int8_t*)memory;
-  rows.scale = (float*)(memory + align_up(2 * m * k));
-  rows.sums = (float*)(memory + align_up(2 * m * k) + align_up(m * k / 32 * 4));
-  return rows;
-}
-
-// The largest magnitude becomes this: its high byte is then at most 127.
-constexpr float kTop = 32512.0f;
-
-// Round to nearest even, so that scalar and vector levels agree. A run with a value that is not finite gets a scale of
-// NaN: what went wrong upstream must show in the result.
-void quantise_row(const float* x, int64_t k, int8_t* q, float* scale, float* sums) {
-  const vf magic = splat(12582912.0f);  // 1.5 * 2^23 rounds to integer
-  for (int64_t run = 0; run < k / 32; run++) {
-    const float* from = x + run * 32;
-    vf peak = {}, bad = {};
-    for (int i = 0; i < 32; i += kLanes) {
-      vf v = load(from + i);
-      peak = max((vf)((vi)v & 0x7fffffff), peak);
-      bad = fma(v, vf{}, bad);
-    }
-    float top = max_of(peak), trouble = sum(bad);
-    bool finite = trouble == 0;
-    // What is next to nothing becomes zero: its inverse would be infinite.
-    vf inverse = splat(finite && top > 1e-30f ? kTop / top : 0);
-    int32_t rounded[32];
-    for (int i = 0; i < 32; i += kLanes) {
-      vf v = finite ? load(from + i) : vf{};
-      vi n = __builtin_convertvector((v * inverse + magic) - magic, vi);
-      __builtin_memcpy(rounded + i, &n, sizeof n);
-    }
-    int halves[2] = {0, 0};
-    for (int i = 0; i < 32; i++) {
-      if constexpr (kBytePlanes) {
-        int high = (rounded[i] + 128) >> 8;
-        q[run * 64 + i] = (int8_t)high;
-        q[run * 64 + 32 + i] = (int8_t)(rounded[i] - high * 256);
-      } else {
-        ((int16_t*)q)[run * 32 + i] = (int16_t)rounded[i];
-      }
-      halves[i / 16] += rounded[i];
-    }
-    float d = top / kTop + trouble;
-    scale[run] = d;
-    sums[2 * run] = d * halves[0];
-    sums[2 * run + 1] = d * halves[1];
-  }
-  for (int64_t i = k / 16; i < half_runs(k); i++) sums[i] = 0;
-}
-
-// Up to kRowTile weight rows unpacked: bytes, and per run of 16 a scale and an offset.
-struct Panel {
-  uint8_t* u;      // [kRowTile, K]
-  float* scale;    // [kRowTile, half_runs(K)]
-  float* offset;   // [kRowTile, half_runs(K)]: K / 16, then zeros
-};
-
-size_t panel_bytes(int64_t k) { return align_up(kRowTile * k) + 2 * align_up(kRowTile * half_runs(k) * 4); }
-
-Panel place_panel(char* memory, int64_t k) {
-  Panel panel;
-  panel.u = (uint8_t*)memory;
-  panel.scale = (float*)(memory + align_up(kRowTile * k));
-  panel.offset = (float*)(memory + align_up(kRowTile * k) + align_up(kRowTile * half_runs(k) * 4));
-  return panel;
-}
-
-template <class Format>
-void unpack_row(const uint8_t* row, int64_t k, uint8_t* u, float* scale, float* offset) {
-  Unpacked r;
-  for (int64_t run = 0; run < k / 32; run++) {
-    Format::unpack(row, run, r);
-    std::memcpy(u + run * 32, &r.u, 32);
-    std::memcpy(scale + run * 2, r.scale, 8);
-    std::memcpy(offset + run * 2, r.offset, 8);
-  }
-  for (int64_t i = k / 16; i < half_runs(k); i++) offset[i] = 0;
-}
-
-// One row of x: unpack in registers, use, forget.
-template <class Format>
-float dot_block_row(const uint8_t* row, const QuantisedRows& x, int64_t k, float* offsets) {
-  Unpacked r;
-  Acc acc = zero_acc();
-  for (int64_t run = 0; run < k / 32; run++) {
-    Format::unpack(row, run, r);
-    offsets[2 * run] = r.offset[0];
-    offsets[2 * run + 1] = r.offset[1];
-    acc = accumulate(acc, r.u, x.q + run * 64, two_scales(r.scale), x.scale[run]);
-  }
-  for (int64_t i = k / 16; i < half_runs(k); i++) offsets[i] = 0;
-  return finish(acc, offsets, x.sums, half_runs(k));
-}
-
-// kRowTile weight rows by MT rows of x, from first_x on.
-template <int MT>
-void tile(const Panel& panel, int n_rows, const QuantisedRows& x, int64_t first_x, int64_t k, const Tensor& y, int64_t column) {
-  const int64_t runs = k / 32, halves = half_runs(k);
-  for (int n = 0; n < n_rows; n++) {
-    const uint8_t* u = panel.u + n * k;
-    const float *scale = panel.scale + n * halves, *offset = panel.offset + n * halves;
-    Acc acc[MT];
-    for (int m = 0; m < MT; m++) acc[m] = zero_acc();
-    for (int64_t run = 0; run < runs; run++) {
-      Bytes32 bytes = load_bytes(u + run * 32);
-      Scales scales = two_scales(scale + 2 * run);
-      for (int m = 0; m < MT; m++) {
-        int64_t row = first_x + m;
-        acc[m] = accumulate(acc[m], bytes, x.q + row * 2 * k + run * 64, scales, x.scale[row * runs + run]);
-      }
-    }
-    for (int m = 0; m < MT; m++) {
-      int64_t row = first_x + m;
-      y.f32(row)[column + n] = finish(acc[m], offset, x.sums + row * halves, halves);
-    }
+template <class Format, int kM, int kPlanes>
+void multiply_packed_rows(const uint8_t* panel, const IntegerRows& rows, int64_t m, int64_t n, int64_t width, const Place& to) {
+  IntegerRow x[kM];
+  for (int i = 0; i < kM; i++) x[i] = rows.row(m + i);
+  for (int part = 0; part < kParts && part * kLanes < width; part++) {
+    vf out[kM];
+    multiply_tile<Format, kM, kPlanes>(panel, rows.runs, part, x, out);
+    for (int i = 0; i < kM; i++) to.put(m + i, n + part * kLanes, out[i], width - part * kLanes);
   }
 }
 
-template <class Format>
-void multiply_blocks(const Tensor& w, Range rows, const QuantisedRows& x, int64_t m, int64_t k, const Tensor& y, int64_t column, char* own) {
-  if (m == 1) {
-    float* offsets = (float*)own;
-    for (int64_t n = rows.begin; n < rows.end; n++) y.f32()[column + n] = dot_block_row<Format>(w.block_row(n), x, k, offsets);
-    return;
+// As many rows of activations at once as registers hold.
+template <class Format, int kPlanes>
+constexpr int kTileRows = kLanes == 4 ? 4 : (kLanes == 16 ? 8 : 4) / kPlanes / (Format::Scales::kHalves ? 2 : 1);
+
+template <class Format, int kPlanes>
+void multiply_packed(const Tensor& w, Range units, const IntegerRows& rows, int64_t m, const Place& to) {
+  constexpr int kM = kTileRows<Format, kPlanes>;
+  const int64_t k = rows.runs * 32, panel_bytes = Format::panel_bytes(k);
+  for (int64_t unit = units.begin; unit < units.end; unit++) {
+    const uint8_t* panel = (const uint8_t*)w.packed + unit * panel_bytes;
+    int64_t n = unit * kUnit, width = w.rows() - n < kUnit ? w.rows() - n : kUnit, i = 0;
+    for (; i + kM <= m; i += kM) multiply_packed_rows<Format, kM, kPlanes>(panel, rows, i, n, width, to);
+    for (; i < m; i++) multiply_packed_rows<Format, 1, kPlanes>(panel, rows, i, n, width, to);
   }
-  Panel panel = place_panel(own, k);
-  for (int64_t n = rows.begin; n < rows.end; n += kRowTile) {
-    int count = (int)(rows.end - n < kRowTile ? rows.end - n : kRowTile);
-    for (int i = 0; i < count; i++)
-      unpack_row<Format>(w.block_row(n + i), k, panel.u + i * k, panel.scale + i * half_runs(k), panel.offset + i * half_runs(k));
-    int64_t first = 0;
-    for (; first + 4 <= m; first += 4) tile<4>(panel, count, x, first, k, y, column + n);
-    for (; first < m; first++) tile<1>(panel, count, x, first, k, y, column + n);
+}
+
+template <class Format, int kM, int kPlanes>
+void multiply_published_rows(const uint8_t* row, const IntegerRows& rows, int64_t m, int64_t n, const Place& to) {
+  IntegerRow x[kM];
+  float out[kM];
+  for (int i = 0; i < kM; i++) x[i] = rows.row(m + i);
+  multiply_published<Format, kM, kPlanes>(row, rows.runs, x, out);
+  for (int i = 0; i < kM; i++) to.put(m + i, n, out[i]);
+}
+
+template <class Format, int kPlanes>
+void multiply_blocks(const Tensor& w, Range units, const IntegerRows& rows, int64_t m, const Place& to) {
+  int64_t end = units.end * kUnit < w.rows() ? units.end * kUnit : w.rows();
+  for (int64_t n = units.begin * kUnit; n < end; n++) {
+    int64_t i = 0;
+    for (; i + 4 <= m; i += 4) multiply_published_rows<Format, 4, kPlanes>(w.block_row(n), rows, i, n, to);
+    for (; i < m; i++) multiply_published_rows<Format, 1, kPlanes>(w.block_row(n), rows, i, n, to);
   }
 }
 
@@ -187,9 +105,10 @@ void dot4(const float* w, const float* const x[4], int64_t n, float out[4]) {
     for (int m = 0; m < 4; m++) out[m] = fma(x[m][k], w[k], out[m]);
 }
 
-void multiply_floats(const Tensor& w, Range rows, const Tensor& x, const Tensor& y, int64_t column, float* buffer) {
+void multiply_floats(const Tensor& w, Range units, const Tensor& x, const Place& to, float* buffer) {
   const int64_t k = x.last(), m = x.rows();
-  for (int64_t n = rows.begin; n < rows.end; n++) {
+  int64_t end = units.end * kUnit < w.rows() ? units.end * kUnit : w.rows();
+  for (int64_t n = units.begin * kUnit; n < end; n++) {
     const float* row = (const float*)w.block_row(n);
     if (w.dtype != DType::f32 || (uintptr_t)row % 4 != 0) {
       decode_row(w.dtype, w.block_row(n), buffer, k);
@@ -200,85 +119,133 @@ void multiply_floats(const Tensor& w, Range rows, const Tensor& x, const Tensor&
       const float* xs[4] = {x.f32(i), x.f32(i + 1), x.f32(i + 2), x.f32(i + 3)};
       float out[4];
       dot4(row, xs, k, out);
-      for (int j = 0; j < 4; j++) y.f32(i + j)[column + n] = out[j];
+      for (int j = 0; j < 4; j++) to.put(i + j, n, out[j]);
     }
-    for (; i < m; i++) y.f32(i)[column + n] = dot(x.f32(i), row, k);
+    for (; i < m; i++) to.put(i, n, dot(x.f32(i), row, k));
   }
 }
 
 // w is [K, N]: y's columns are sums of its rows. Columns are taken in strips that stay in the cache.
-void multiply_plain(const Call& call, const Tensor& x, const Tensor& w, const Tensor& y) {
+void multiply_plain(const Call& call, const Tensor& x, const Tensor& w, const Place& to) {
+  const Tensor& y = to.y;
   const int64_t m = x.rows(), k = x.last(), n = w.last();
   const int64_t block = dtype_info(w.dtype).block_size, strip = 256;
   float* row = (float*)call.own;
-  Range columns = split(n, call.thread, call.threads, strip);
+  Range columns = share(call, n, strip);
   for (int64_t c = columns.begin; c < columns.end; c += strip) {
     int64_t width = columns.end - c < strip ? columns.end - c : strip;
-    for (int64_t i = 0; i < m; i++) std::memset(y.f32(i) + c, 0, width * 4);
+    for (int64_t i = 0; i < m; i++) std::memset(y.f32(i) + to.column + c, 0, width * 4);
     for (int64_t j = 0; j < k; j++) {
       decode_row(w.dtype, w.block_row(j) + c / block * dtype_info(w.dtype).block_bytes, row, width);
       for (int64_t i = 0; i < m; i++) {
-        float factor = x.f32(i)[j], *to = y.f32(i) + c;
-        for (int64_t l = 0; l < width; l++) to[l] = fma(factor, row[l], to[l]);
+        float factor = x.f32(i)[j], *at = y.f32(i) + to.column + c;
+        for (int64_t l = 0; l < width; l++) at[l] = fma(factor, row[l], at[l]);
       }
     }
+    if (to.bias)
+      for (int64_t i = 0; i < m; i++)
+        for (int64_t l = c; l < c + width; l++) y.f32(i)[to.column + l] += to.bias[to.column + l];
   }
 }
 
-bool is_block(DType dtype) {
-  return with_block_format(dtype, [](auto) {});
+// Units [begin, end) of one weight.
+void multiply_units(const Call& call, const Tensor& w, Range units, const Tensor& x, bool narrow, const Place& to) {
+  const IntegerRows rows = integer_rows(call, x, narrow);
+  const int64_t m = x.rows();
+  bool done = call.integer_activations && w.packed && with_packed_format(w.dtype, [&](auto format) {
+    if (narrow) multiply_packed<decltype(format), 1>(w, units, rows, m, to);
+    else multiply_packed<decltype(format), 2>(w, units, rows, m, to);
+  });
+  done = done || (call.integer_activations && with_block_format(w.dtype, [&](auto format) {
+    if (narrow) multiply_blocks<decltype(format), 1>(w, units, rows, m, to);
+    else multiply_blocks<decltype(format), 2>(w, units, rows, m, to);
+  }));
+  if (!done) multiply_floats(w, units, x, to, (float*)call.own);
 }
 
-void add_bias(const Call& call, const Tensor& bias, const Tensor& y) {
-  Range columns = split(y.last(), call.thread, call.threads, 64);
-  for (int64_t i = 0; i < y.rows(); i++)
-    for (int64_t c = columns.begin; c < columns.end; c++) y.f32(i)[c] += bias.f32()[c];
+int64_t units_of(const Tensor& w) { return (w.rows() + kUnit - 1) / kUnit; }
+
+// This chunk's units of all weights side by side.
+void multiply_transposed(const Call& call, const Tensor& x, bool narrow, Place to) {
+  int64_t total = 0;
+  for (int i = Matmul::w; i < call.in_count; i++) total += units_of(*call.in[i]);
+  Range mine = share(call, total);
+  for (int i = Matmul::w; i < call.in_count; i++) {
+    const Tensor& w = *call.in[i];
+    int64_t units = units_of(w), begin = mine.begin > 0 ? mine.begin : 0, end = mine.end < units ? mine.end : units;
+    if (begin < end) multiply_units(call, w, {begin, end}, x, narrow, to);
+    mine = {mine.begin - units, mine.end - units};
+    to.column += w.rows();
+  }
+}
+
+// Whether rows of x become integers first, in a phase of their own.
+bool takes_integers(const Operands& o) {
+  if (!Matmul::read(o.attrs).transposed) return false;
+  for (int i = Matmul::w; i < o.in_count; i++)
+    if (is_block(o.in[i]->dtype)) return true;
+  return false;
 }
 
 }  // namespace
 
 void op_matmul(const Call& call) {
-  const Tensor &x = *call.in[Matmul::x], &y = *call.out[0];
-  const Tensor* bias = call.in[Matmul::bias];
-  const int64_t m = x.rows(), k = x.last();
-  bool transposed = Matmul::read(call.attrs).transposed;
-  bool quantise = false;
-  for (int i = Matmul::w; i < call.in_count; i++)
-    quantise |= transposed && call.integer_activations && is_block(call.in[i]->dtype);
-
-  QuantisedRows rows = {};
-  if (quantise) {
-    // A single row is quantised by every thread for itself: cheaper than a barrier.
-    bool alone = m == 1;
-    rows = place(alone ? call.own + panel_bytes(k) : call.shared, m, k);
-    Range mine = alone ? Range{0, 1} : split(m, call.thread, call.threads);
-    for (int64_t i = mine.begin; i < mine.end; i++)
-      quantise_row(x.f32(i), k, rows.q + i * 2 * k, rows.scale + i * (k / 32), rows.sums + i * half_runs(k));
-    if (!alone) call.barrier();
+  const Tensor &x = *call.in[Matmul::x], *bias = call.in[Matmul::bias];
+  const auto attrs = Matmul::read(call.attrs);
+  if (call.phase == 0 && takes_integers({call.in, call.in_count, call.out, call.attrs})) {
+    const IntegerRows rows = integer_rows(call, x, attrs.narrow);
+    Range mine = share(call, x.rows());
+    for (int64_t i = mine.begin; i < mine.end; i++) quantise_row(x.f32(i), rows, i);
+    return;
   }
-
-  int64_t column = 0;
+  Place to = {*call.out[0], bias ? bias->f32() : nullptr, 0};
+  if (attrs.transposed) {
+    multiply_transposed(call, x, attrs.narrow, to);
+    return;
+  }
   for (int i = Matmul::w; i < call.in_count; i++) {
-    const Tensor& w = *call.in[i];
-    if (!transposed) {
-      multiply_plain(call, x, w, y);
-      column += w.last();
-      continue;
-    }
-    Range mine = split(w.rows(), call.thread, call.threads, kRowTile);
-    bool done = call.integer_activations && with_block_format(w.dtype, [&](auto format) {
-      multiply_blocks<decltype(format)>(w, mine, rows, m, k, y, column, call.own);
-    });
-    if (!done) multiply_floats(w, mine, x, y, column, (float*)call.own);
-    column += w.rows();
-  }
-  if (bias) {
-    call.barrier();
-    add_bias(call, *bias, y);
+    multiply_plain(call, x, *call.in[i], to);
+    to.column += call.in[i]->last();
   }
 }
 
-size_t scratch_matmul_shared(int64_t m, int64_t k) { return quantised_bytes(m, k); }
-size_t scratch_matmul_own(int64_t k) { return panel_bytes(k) + quantised_bytes(1, k) + align_up(k * 4) + 4096; }
+int chunks_matmul(const Operands& o, int phase, int threads) {
+  const int64_t m = o.in[Matmul::x]->rows();
+  if (takes_integers(o) && phase-- == 0) return chunks_of(m * o.in[Matmul::x]->last(), kSerialElements, m, threads);
+  if (phase != 0) return 0;
+  int64_t units = 0, bytes = 0;
+  for (int i = Matmul::w; i < o.in_count; i++) {
+    const Tensor& w = *o.in[i];
+    units += units_of(w);
+    bytes += w.count() / dtype_info(w.dtype).block_size * dtype_info(w.dtype).block_bytes;
+  }
+  return chunks_of(bytes * (m < 8 ? m : 8), kChunkBytes, units, threads);
+}
+
+ScratchSize scratch_matmul(const Operands& o) {
+  const Tensor& x = *o.in[Matmul::x];
+  size_t integers = takes_integers(o) ? IntegerRows{nullptr, x.last() / 32, 2}.bytes(x.rows()) : 0;
+  return {integers, align_up((x.last() > 256 ? x.last() : 256) * 4)};
+}
+
+// Bytes of a weight in panels; 0 when it is read as published.
+size_t packed_bytes(const Tensor& w) {
+  size_t bytes = 0;
+#if defined(__wasm__)
+  // Weights are copied into the module's memory as they are: there is no room for them twice.
+  (void)w;
+#else
+  with_packed_format(w.dtype, [&](auto format) { bytes = units_of(w) * format.panel_bytes(w.last()); });
+#endif
+  return bytes;
+}
+
+void pack_panel(const Tensor& w, int64_t panel, char* to) {
+  with_packed_format(w.dtype, [&](auto format) {
+    const int64_t first = panel * kPanelRows, k = w.last();
+    uint8_t* at = (uint8_t*)to + panel * format.panel_bytes(k);
+    for (int r = 0; r < kPanelRows && first + r < w.rows(); r++) format.pack_row(w.block_row(first + r), k, r, at);
+  });
+}
 
 }  // namespace steelyard::SY_LEVEL

@@ -44,7 +44,7 @@ struct Program {
 };
 
 // What JavaScript's handles point to; null after release.
-struct Memory {
+struct MemoryHandle {
   static constexpr uint32_t kTag = 0x4d454d31;
   uint32_t tag = kTag;
   std::shared_ptr<Pages> pages;
@@ -75,7 +75,7 @@ T* handle(napi_env env, napi_value value) {
 }
 
 Pages* pages_of(napi_env env, napi_value value) {
-  Memory* memory = handle<Memory>(env, value);
+  MemoryHandle* memory = handle<MemoryHandle>(env, value);
   if (memory && !memory->pages) fail(env, "the memory was released");
   return memory ? memory->pages.get() : nullptr;
 }
@@ -116,7 +116,7 @@ Buffer bytes_of(napi_env env, napi_value value) {
   napi_value buffer;
   if (napi_get_typedarray_info(env, value, &type, &length, &data, &buffer, &offset) != napi_ok) return {};
   size_t size = type == napi_uint8_array || type == napi_int8_array ? 1 : type == napi_int32_array || type == napi_float32_array ? 4 : 0;
-  return {static_cast<char*>(data), length * size};
+  return {static_cast<char*>(data), length * size, false};
 }
 
 std::vector<int32_t> ints(napi_env env, napi_value value) {
@@ -138,7 +138,7 @@ napi_value map_file_js(napi_env env, napi_callback_info info) {
     fail(env, problem);
     return nullptr;
   }
-  return external(env, std::unique_ptr<Memory>(new Memory{Memory::kTag, std::move(pages)}));
+  return external(env, std::unique_ptr<MemoryHandle>(new MemoryHandle{MemoryHandle::kTag, std::move(pages)}));
 }
 
 // allocate(bytes) -> handle, zero-filled
@@ -152,13 +152,13 @@ napi_value allocate_js(napi_env env, napi_callback_info info) {
     fail(env, "cannot allocate " + std::to_string(pages->bytes) + " bytes");
     return nullptr;
   }
-  return external(env, std::unique_ptr<Memory>(new Memory{Memory::kTag, std::move(pages)}));
+  return external(env, std::unique_ptr<MemoryHandle>(new MemoryHandle{MemoryHandle::kTag, std::move(pages)}));
 }
 
 // release(handle): the memory goes when no executable needs it either
 napi_value release_js(napi_env env, napi_callback_info info) {
   napi_value args[1];
-  Memory* memory = arguments(env, info, args) ? handle<Memory>(env, args[0]) : nullptr;
+  MemoryHandle* memory = arguments(env, info, args) ? handle<MemoryHandle>(env, args[0]) : nullptr;
   if (memory) memory->pages.reset();
   return nullptr;
 }
@@ -245,11 +245,11 @@ bool buffer(napi_env env, napi_value array, Buffer* result, std::vector<std::sha
       fail(env, "a tensor lies outside its memory: bytes " + std::to_string(at) + " to " + std::to_string(at + (int64_t)size) + " of " + std::to_string(pages->bytes));
       return false;
     }
-    if (i == 0) *result = {pages->data + at, size};
+    if (i == 0) *result = {pages->data + at, size, pages->mapped};
     if (length > 3) result->parts.push_back(pages->data + at);
     result->bytes = std::min(result->bytes, size);
     // Pieces of a file are many, and neighbours share their pages.
-    std::shared_ptr<Pages> owner = handle<Memory>(env, h)->pages;
+    std::shared_ptr<Pages> owner = handle<MemoryHandle>(env, h)->pages;
     if (owners->empty() || owners->back() != owner) owners->push_back(std::move(owner));
   }
   return true;
@@ -268,14 +268,64 @@ bool buffers(napi_env env, napi_value array, std::vector<Buffer>* result, std::v
   return true;
 }
 
-// compile(tape, weights, states, limits, threads, integerActivations, level, poison) -> handle
+// Work off the event loop that settles a promise.
+struct AsyncJob {
+  virtual ~AsyncJob() = default;
+  // Empty on success, else what is wrong.
+  virtual std::string execute() = 0;
+  // What the promise resolves to.
+  virtual napi_value result(napi_env env) = 0;
+
+  std::string problem;
+  napi_async_work work = nullptr;
+  napi_deferred deferred = nullptr;
+};
+
+void finish(napi_env env, napi_status status, void* p) {
+  std::unique_ptr<AsyncJob> job(static_cast<AsyncJob*>(p));
+  napi_value value = nullptr, message = nullptr;
+  if (status != napi_ok) job->problem = "the work was cancelled";
+  if (job->problem.empty()) {
+    napi_resolve_deferred(env, job->deferred, job->result(env));
+  } else {
+    napi_create_string_utf8(env, job->problem.c_str(), job->problem.size(), &message);
+    napi_create_error(env, nullptr, message, &value);
+    napi_reject_deferred(env, job->deferred, value);
+  }
+  napi_delete_async_work(env, job->work);
+}
+
+napi_value start(napi_env env, const char* label, std::unique_ptr<AsyncJob> job) {
+  napi_value promise = nullptr, name;
+  napi_create_promise(env, &job->deferred, &promise);
+  napi_create_string_utf8(env, label, NAPI_AUTO_LENGTH, &name);
+  AsyncJob* raw = job.release();
+  auto execute = [](napi_env, void* p) {
+    AsyncJob* job = static_cast<AsyncJob*>(p);
+    job->problem = job->execute();
+  };
+  bool queued = napi_create_async_work(env, nullptr, name, execute, finish, raw, &raw->work) == napi_ok && napi_queue_async_work(env, raw->work) == napi_ok;
+  if (!queued) finish(env, napi_cancelled, raw);
+  return promise;
+}
+
+struct CompileJob final : AsyncJob {
+  std::shared_ptr<Program> program = std::make_shared<Program>();
+  CompileInput input;
+
+  std::string execute() override { return program->executable.compile(std::move(input)); }
+  napi_value result(napi_env env) override { return external(env, std::unique_ptr<Compiled>(new Compiled{Compiled::kTag, std::move(program)})); }
+};
+
+// compile(tape, weights, states, limits, threads, integerActivations, level, poison) -> Promise of a handle
 napi_value compile_js(napi_env env, napi_callback_info info) {
   napi_value args[8];
   if (!arguments(env, info, args)) return nullptr;
-  auto program = std::make_shared<Program>();
-  CompileInput input;
+  auto job = std::make_unique<CompileJob>();
+  CompileInput& input = job->input;
   input.tape = ints(env, args[0]);
-  if (!buffers(env, args[1], &input.weights, &program->pages) || !buffers(env, args[2], &input.states, &program->pages)) return nullptr;
+  std::vector<std::shared_ptr<Pages>>* owners = &job->program->pages;
+  if (!buffers(env, args[1], &input.weights, owners) || !buffers(env, args[2], &input.states, owners)) return nullptr;
   input.limits = ints(env, args[3]);
   input.threads = (int)integer(env, args[4]);
   napi_get_value_bool(env, args[5], &input.integer_activations);
@@ -285,12 +335,7 @@ napi_value compile_js(napi_env env, napi_callback_info info) {
     fail(env, "this processor has no " + text(env, args[6]));
     return nullptr;
   }
-  std::string problem = program->executable.compile(std::move(input));
-  if (!problem.empty()) {
-    fail(env, problem);
-    return nullptr;
-  }
-  return external(env, std::unique_ptr<Compiled>(new Compiled{Compiled::kTag, std::move(program)}));
+  return start(env, "steelyard.compile", std::move(job));
 }
 
 // temporaryBytes(executable) -> number
@@ -314,42 +359,28 @@ napi_value read_arena_js(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-struct RunJob {
+struct RunJob final : AsyncJob {
   std::shared_ptr<Program> program;
   std::vector<int32_t> dims;
   // Copies: JavaScript goes on while the run checks and reads them.
   std::vector<std::vector<int32_t>> inputs;
-  std::string problem;
-  napi_async_work work = nullptr;
-  napi_deferred deferred = nullptr;
 
-  void execute() {
+  std::string execute() override {
     std::vector<Buffer> buffers;
-    for (std::vector<int32_t>& input : inputs) buffers.push_back({(char*)input.data(), input.size() * 4});
+    for (std::vector<int32_t>& input : inputs) buffers.push_back({(char*)input.data(), input.size() * 4, false});
     std::lock_guard<std::mutex> lock(program->one_run);
-    problem = program->executable.run(dims, buffers);
+    return program->executable.run(dims, buffers);
+  }
+  napi_value result(napi_env env) override {
+    napi_value nothing = nullptr;
+    napi_get_undefined(env, &nothing);
+    return nothing;
   }
 };
 
-// Settles the promise and ends the job.
-void finish(napi_env env, napi_status status, void* p) {
-  std::unique_ptr<RunJob> job(static_cast<RunJob*>(p));
-  napi_value value = nullptr, message = nullptr;
-  if (status != napi_ok) job->problem = "the run was cancelled";
-  if (job->problem.empty()) {
-    napi_get_undefined(env, &value);
-    napi_resolve_deferred(env, job->deferred, value);
-  } else {
-    napi_create_string_utf8(env, job->problem.c_str(), job->problem.size(), &message);
-    napi_create_error(env, nullptr, message, &value);
-    napi_reject_deferred(env, job->deferred, value);
-  }
-  napi_delete_async_work(env, job->work);
-}
-
 // run(executable, dims, inputs) -> Promise
 napi_value run_js(napi_env env, napi_callback_info info) {
-  napi_value args[3], promise = nullptr, name;
+  napi_value args[3];
   if (!arguments(env, info, args)) return nullptr;
   if (!program_of(env, args[0])) return nullptr;
   auto job = std::make_unique<RunJob>();
@@ -362,13 +393,7 @@ napi_value run_js(napi_env env, napi_callback_info info) {
     napi_get_element(env, args[2], i, &input);
     job->inputs.push_back(ints(env, input));
   }
-  napi_create_promise(env, &job->deferred, &promise);
-  napi_create_string_utf8(env, "steelyard.run", NAPI_AUTO_LENGTH, &name);
-  RunJob* raw = job.release();
-  auto execute = [](napi_env, void* p) { static_cast<RunJob*>(p)->execute(); };
-  bool queued = napi_create_async_work(env, nullptr, name, execute, finish, raw, &raw->work) == napi_ok && napi_queue_async_work(env, raw->work) == napi_ok;
-  if (!queued) finish(env, napi_cancelled, raw);
-  return promise;
+  return start(env, "steelyard.run", std::move(job));
 }
 
 napi_value init(napi_env env, napi_value exports) {

@@ -20,7 +20,7 @@ void rmsnorm_row(const float* x, const float* w, float* y, int64_t n, float eps,
 template <class F>
 void for_each_run(const Call& call, const Tensor& x, F f) {
   int64_t n = x.last(), per_row = x.inner() / n;
-  Range mine = split(x.rows() * per_row, call.thread, call.threads);
+  Range mine = share(call, x.rows() * per_row);
   for (int64_t i = mine.begin; i < mine.end; i++) f(i / per_row, i % per_row * n, n);
 }
 
@@ -72,7 +72,7 @@ void op_rope(const Call& call) {
   const int64_t heads = x.dims[1], dim = x.dims[2], half = table.count();
   float* cosine = (float*)call.own;
   float* sine = cosine + half;
-  Range mine = split(x.rows(), call.thread, call.threads);
+  Range mine = share(call, x.rows());
   for (int64_t t = mine.begin; t < mine.end; t++) {
     double position = positions.i32()[t];
     for (int64_t i = 0; i < half; i++) {

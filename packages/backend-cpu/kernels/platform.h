@@ -13,6 +13,9 @@ void free_pages(char* data, size_t bytes);
 const char* map_file(const char* path, size_t* bytes, std::string* problem);
 void unmap_file(const char* data, size_t bytes);
 
+// Lets go of the whole pages within a range of a mapped file; they come back from the file when touched.
+void drop_pages(const char* data, size_t bytes);
+
 struct CpuFeatures {
   bool avx2 = false;        // with FMA and F16C
   bool avx512 = false;      // F, BW, VL, DQ and VNNI

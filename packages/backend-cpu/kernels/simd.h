@@ -78,12 +78,35 @@ inline float sum(vf v) {
   else return sum<kHalf / 2>(v);
 }
 
+inline int32_t sum_of(vi v) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_epi32((__m512i)v);
+#else
+  int32_t total = 0;
+  for (int i = 0; i < kLanes; i++) total += v[i];
+  return total;
+#endif
+}
+
+// The low byte of each lane.
+inline void store_bytes(int8_t* to, vi v) {
+#if defined(__AVX512F__)
+  _mm_storeu_si128((__m128i*)to, _mm512_cvtepi32_epi8((__m512i)v));
+#else
+  for (int i = 0; i < kLanes; i++) to[i] = (int8_t)v[i];
+#endif
+}
+
 inline float max_of(vf v) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_max_ps((__m512)v);
+#else
   float s[SY_LANES];
   store(s, v);
   float top = s[0];
   for (int i = 1; i < SY_LANES; i++) top = s[i] > top ? s[i] : top;
   return top;
+#endif
 }
 
 // e^x for x in [-87, 88], relative error under 2e-7: range reduction by ln 2 in two parts, then a polynomial.

@@ -15,7 +15,7 @@ enum class Storage : int32_t { arena = 0, weight = 1, state = 2, input = 3 };
 // Rows (dim 0) of contiguous elements, row_stride elements apart; offsets of block formats count blocks.
 struct Tensor {
   char* data = nullptr;
-  // A weight in its level's own layout, when loading repacked it; null while kernels read the published one.
+  // A weight in the layout of its level, when it was repacked; null where kernels read the published one.
   const char* packed = nullptr;
   // A stacked weight whose rows (dim 0) are pieces of their own, where they lie, and data is null.
   const char* const* parts = nullptr;
@@ -45,38 +45,31 @@ struct Tensor {
   }
 };
 
-// Waits until every thread of the run has arrived.
-using BarrierFn = void (*)(void* pool, int thread);
-
-// One instruction of a run, as one thread sees it.
+// One chunk of one instruction of a run. An instruction has phases, each begun when the one before is done, and a phase
+// has chunks, which run in any order on any thread; ChunkCount says how many.
 struct Call {
   const Tensor* const* in;  // null where an optional operand is absent
   int in_count;
   const Tensor* const* out;
   const int32_t* attrs;
-  int thread;
-  int threads;
+  int phase;
+  int chunk;
+  int chunks;
   // Quantise activations to 16 bits for block formats, else compute with float32 activations.
   bool integer_activations;
-  // Bytes that all threads share, and this thread's own; sized by scratch_bytes().
+  // Bytes that all chunks of the instruction share, which one phase leaves to the next, and bytes for this chunk alone.
   char* shared;
   char* own;
-  void* pool;
-  BarrierFn barrier_fn;
-
-  void barrier() const {
-    if (threads > 1) barrier_fn(pool, thread);
-  }
 };
 
-// [begin, end) of `total` units for a thread, in multiples of `grain`.
+// [begin, end) of `total` units for a chunk, in multiples of `grain`.
 struct Range {
   int64_t begin, end;
 };
-inline Range split(int64_t total, int thread, int threads, int64_t grain = 1) {
+inline Range share(const Call& call, int64_t total, int64_t grain = 1) {
   int64_t units = (total + grain - 1) / grain;
-  int64_t begin = units * thread / threads * grain;
-  int64_t end = units * (thread + 1) / threads * grain;
+  int64_t begin = units * call.chunk / call.chunks * grain;
+  int64_t end = units * (call.chunk + 1) / call.chunks * grain;
   return {begin < total ? begin : total, end < total ? end : total};
 }
 
@@ -90,15 +83,33 @@ struct Operands {
   const int32_t* attrs;
 };
 
-// Scratch memory that a kernel uses: `shared` by all threads, `own` by each.
+// Scratch memory that a kernel uses: `shared` by all chunks, `own` by each.
 struct ScratchSize {
   size_t shared = 0, own = 0;
 };
+
+// Below this many elements of output an op is faster on one thread than across a wait.
+constexpr int64_t kSerialElements = 8192;
+
+// Chunks for `work`, at least `grain` of it each, of at most `units` indivisible ones: several to a thread, so that one
+// that is put aside holds little up.
+inline int chunks_of(int64_t work, int64_t grain, int64_t units, int threads) {
+  if (threads == 1) return 1;
+  int64_t most = work / grain < 16 * threads ? work / grain : 16 * threads;
+  most = most < units ? most : units;
+  return most < 1 ? 1 : (int)most;
+}
 
 // The kernels of one instruction-set level, by op code; null for views.
 struct KernelTable {
   const char* level;
   ScratchSize (*scratch)(int op, const Operands& operands);
+  // Chunks of a phase of an instruction; 0 when there is no such phase. Results never depend on it.
+  int (*chunks)(int op, const Operands& operands, int phase, int threads);
+  // Bytes of a weight in this level's layout, 0 when matmuls read it as published; and its making, panel by panel of 16
+  // rows into zeros.
+  size_t (*packed_bytes)(const Tensor& w);
+  void (*pack_panel)(const Tensor& w, int64_t panel, char* to);
   Kernel kernels[kOpCount];
 };
 

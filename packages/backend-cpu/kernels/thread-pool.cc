@@ -5,10 +5,60 @@
 #endif
 
 namespace steelyard {
+ThreadPool& ThreadPool::instance() {
+  static ThreadPool pool;
+  return pool;
+}
+
+// Takes a chunk of the open step, unless none is left or it is not for this thread.
+bool ThreadPool::claim(Step& seen, int thread) {
+  seen.word = step_.load(std::memory_order_acquire);
+  while (seen.left() > 0 && thread < seen.threads())
+    if (step_.compare_exchange_weak(seen.word, seen.word - 1, std::memory_order_acq_rel, std::memory_order_acquire)) return true;
+  return false;
+}
+
+// What the step is about may be read only between a claim and its end here: until then the step cannot close.
+void ThreadPool::do_chunk(Step claimed, int thread) {
+  int threads = claimed.threads();
+  job_->run_chunk(chunks_ - claimed.left(), thread);
+  if (undone_.fetch_sub(1, std::memory_order_acq_rel) == 1 && !open_step(threads)) finished_.store(true, std::memory_order_release);
+}
+
+// False when the job has no further step.
+bool ThreadPool::open_step(int threads) {
+  int chunks = job_->next_step();
+  if (chunks == 0) return false;
+  chunks_ = chunks;
+  undone_.store(chunks, std::memory_order_relaxed);
+  uint64_t number = (step_.load(std::memory_order_relaxed) >> 24) + 1;
+  step_.store(number << 24 | (uint64_t)threads << 16 | (uint64_t)chunks);
+#if !defined(__wasm__)
+  if (threads > 1 && parked_.load() > 0) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    wake_.notify_all();
+  }
+#endif
+  return true;
+}
+
+#if defined(__wasm__)
+
+// One thread, the caller's.
+void ThreadPool::run(int, Job& job) {
+  job_ = &job;
+  finished_ = !open_step(1);
+  Step seen;
+  while (!finished_)
+    if (claim(seen, 0)) do_chunk(seen, 0);
+}
+
+#else
+
 namespace {
 
-// About 20 microseconds of spinning before a yield, or a park.
-constexpr int kSpins = 4000;
+// About 50 microseconds of spinning: longer than JavaScript takes from one step of a model to the next.
+constexpr int kSpins = 2000;
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -20,16 +70,10 @@ inline void pause() {
 
 }  // namespace
 
-ThreadPool& ThreadPool::instance() {
-  static ThreadPool pool;
-  return pool;
-}
-
 ThreadPool::~ThreadPool() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stop_ = true;
-    generation_++;
   }
   wake_.notify_all();
   for (std::thread& worker : workers_) worker.join();
@@ -42,63 +86,50 @@ void ThreadPool::grow(int threads) {
   }
 }
 
-void ThreadPool::run(int threads, void (*fn)(void*, int), void* context) {
+void ThreadPool::run(int threads, Job& job) {
   std::lock_guard<std::mutex> one_run(run_mutex_);
-  if (threads > 1) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    fn_ = fn;
-    context_ = context;
-    threads_ = threads;
-    arrived_ = 0;
-    left_ = threads - 1;
-    generation_++;
-    grow(threads);
-    wake_.notify_all();
-  } else {
-    // Workers that wake late look at it.
-    std::lock_guard<std::mutex> lock(mutex_);
-    threads_ = 1;
-  }
-  fn(context, 0);
-  for (int spins = 0; left_.load(std::memory_order_acquire) > 0; spins++) {
-    if (spins < kSpins) pause();
-    else std::this_thread::yield();
-  }
-}
-
-void ThreadPool::barrier() {
-  if (threads_ == 1) return;
-  uint32_t phase = phase_.load(std::memory_order_acquire);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
-    arrived_.store(0, std::memory_order_relaxed);
-    phase_.fetch_add(1, std::memory_order_release);
-    return;
-  }
-  for (int spins = 0; phase_.load(std::memory_order_acquire) == phase; spins++) {
-    if (spins < kSpins) pause();
-    else std::this_thread::yield();
+  threads = threads < kMaxThreads ? threads : kMaxThreads;
+  grow(threads);
+  job_ = &job;
+  finished_.store(false, std::memory_order_relaxed);
+  if (!open_step(threads)) return;
+  Step seen;
+  for (int spins = 0; !finished_.load(std::memory_order_acquire);) {
+    if (claim(seen, 0)) {
+      do_chunk(seen, 0);
+      spins = 0;
+    } else if (spins++ < kSpins) {
+      pause();
+    } else {
+      std::this_thread::yield();
+    }
   }
 }
 
 void ThreadPool::work(int thread) {
-  uint64_t seen = 0;
-  for (;;) {
-    for (int spins = 0; generation_.load(std::memory_order_acquire) == seen && spins < kSpins; spins++) pause();
-    void (*fn)(void*, int);
-    void* context;
-    {
-      std::unique_lock<std::mutex> lock(mutex_);
-      wake_.wait(lock, [&] { return generation_ != seen; });
-      if (stop_) return;
-      seen = generation_;
-      // A thread beyond this run's count, or one that woke after the run had ended, has no share in it.
-      if (thread >= threads_ || left_ == 0) continue;
-      fn = fn_;
-      context = context_;
+  Step seen;
+  for (int spins = 0; !stop_.load(std::memory_order_relaxed);) {
+    if (claim(seen, thread)) {
+      do_chunk(seen, thread);
+      spins = 0;
+    } else if (spins++ < kSpins) {
+      pause();
+    } else {
+      wait_for_work(seen);
+      spins = 0;
     }
-    fn(context, thread);
-    left_.fetch_sub(1, std::memory_order_release);
   }
 }
+
+// Parks until another step is open than the one seen. Whoever opens a step looks at parked_ after storing the step, and
+// this thread looks at the step after counting itself in: one of them sees the other.
+void ThreadPool::wait_for_work(Step seen) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  parked_.fetch_add(1);
+  wake_.wait(lock, [&] { return stop_ || !seen.same_step(Step{step_.load()}); });
+  parked_.fetch_sub(1);
+}
+
+#endif
 
 }  // namespace steelyard

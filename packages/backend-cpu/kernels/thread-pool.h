@@ -1,62 +1,78 @@
-// One pool for the whole process. A run takes all its threads; they spin briefly for the next, then park.
+// One pool for the whole process. A run is a list of steps, each so many chunks; whoever is free claims the next
+// chunk, and who finishes a step's last chunk opens the next step. No thread waits for one that the operating system
+// has put aside, unless that one holds a chunk.
 #pragma once
-#if defined(__wasm__)
-
-namespace steelyard {
-
-// The WebAssembly build has one thread, the caller's.
-class ThreadPool {
- public:
-  static ThreadPool& instance() {
-    static ThreadPool pool;
-    return pool;
-  }
-  void run(int, void (*fn)(void*, int), void* context) { fn(context, 0); }
-  void barrier() {}
-};
-
-}  // namespace steelyard
-
-#else
-
 #include <atomic>
+#include <cstdint>
+
+#if !defined(__wasm__)
 #include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <vector>
+#endif
 
 namespace steelyard {
 
+// Work for a run.
+class Job {
+ public:
+  // Opens the next step and says how many chunks it has, at least 1 and at most kMaxChunks; 0 after the last. Called
+  // by one thread at a time, when all chunks of the step before are done.
+  virtual int next_step() = 0;
+  // Does chunk `chunk` of the open step on thread `thread`.
+  virtual void run_chunk(int chunk, int thread) = 0;
+
+ protected:
+  ~Job() = default;
+};
+
 class ThreadPool {
  public:
+  static constexpr int kMaxThreads = 255;
+  static constexpr int kMaxChunks = 65535;
+
   static ThreadPool& instance();
+
+  // Runs the job on up to `threads` threads, the caller being thread 0. One run at a time; others wait.
+  void run(int threads, Job& job);
+
+#if !defined(__wasm__)
   ~ThreadPool();
 
-  // Calls fn(context, thread) on `threads` threads, the caller being thread 0. One run at a time; others wait.
-  void run(int threads, void (*fn)(void*, int), void* context);
-
-  // To be called by every thread of the run.
-  void barrier();
-
  private:
-  ThreadPool() = default;
-  void work(int thread);
   void grow(int threads);
 
   std::mutex run_mutex_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<std::thread> workers_;
-  std::atomic<uint64_t> generation_{0};
-  std::atomic<int> left_{0};
-  std::atomic<int> arrived_{0};
-  std::atomic<uint32_t> phase_{0};
-  void (*fn_)(void*, int) = nullptr;
-  void* context_ = nullptr;
-  int threads_ = 1;
-  bool stop_ = false;
+  std::atomic<int> parked_{0};
+  std::atomic<bool> stop_{false};
+#endif
+
+ private:
+  // The open step in one word, so that a claim is for just what was read: a number that no other step has, the threads
+  // that may take part, and the chunks that are left.
+  struct Step {
+    uint64_t word;
+    int left() const { return (int)(word & 0xffff); }
+    int threads() const { return (int)(word >> 16 & 0xff); }
+    bool same_step(Step other) const { return word >> 24 == other.word >> 24; }
+  };
+
+  ThreadPool() = default;
+  void work(int thread);
+  bool claim(Step& seen, int thread);
+  void do_chunk(Step claimed, int thread);
+  bool open_step(int threads);
+  void wait_for_work(Step seen);
+
+  std::atomic<uint64_t> step_{0};
+  std::atomic<int> undone_{0};
+  std::atomic<bool> finished_{true};
+  Job* job_ = nullptr;
+  int chunks_ = 0;
 };
 
 }  // namespace steelyard
-
-#endif

@@ -29,6 +29,9 @@ char* allocate_pages(size_t bytes) {
 
 void free_pages(char* data, size_t) { std::free(data); }
 
+// Nothing is mapped here.
+void drop_pages(const char*, size_t) {}
+
 namespace {
 
 // What was wrong with the last compile or run; empty when nothing was.

@@ -38,8 +38,17 @@ const link = [
   '-Wl,-z,stack-size=1048576',
   '-Wl,--max-memory=4294967296',
 ];
-/** Native files that the module leaves out: the addon, the operating system's pages, threads. */
-const units = ['level.cc', 'tape.cc', 'op-rules.cc', 'executor.cc', 'wasm.cc'];
+/** Native files that the module leaves out: the addon and the operating system's pages. */
+const units = [
+  'level.cc',
+  'tape.cc',
+  'op-rules.cc',
+  'executor.cc',
+  'memory.cc',
+  'packed-weights.cc',
+  'thread-pool.cc',
+  'wasm.cc',
+];
 const variants = [
   { name: 'simd', flags: [] },
   { name: 'relaxed-simd', flags: ['-mrelaxed-simd'] },

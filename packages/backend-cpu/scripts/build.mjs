@@ -83,6 +83,8 @@ const units = [
   { name: 'tape', source: 'tape.cc', flags: [] },
   { name: 'op-rules', source: 'op-rules.cc', flags: [] },
   { name: 'executor', source: 'executor.cc', flags: [] },
+  { name: 'memory', source: 'memory.cc', flags: [] },
+  { name: 'packed-weights', source: 'packed-weights.cc', flags: [] },
   { name: 'thread-pool', source: 'thread-pool.cc', flags: [] },
   { name: 'platform', source: 'platform.cc', flags: [] },
   { name: 'napi', source: 'napi.cc', flags: [] },

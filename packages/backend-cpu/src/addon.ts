@@ -29,6 +29,7 @@ export interface Addon {
   level(name: string): string | undefined;
   /** Instruction sets that the processor has, separated by spaces. */
   features(): string;
+  /** Repacks weights, off the event loop. */
   compile(
     tape: Int32Array,
     weights: readonly Pieces[],
@@ -39,7 +40,7 @@ export interface Addon {
     level: string,
     /** Fill temporaries with NaN before each run, for tests. */
     poison: boolean,
-  ): NativeExecutable;
+  ): Promise<NativeExecutable>;
   temporaryBytes(executable: NativeExecutable): number;
   readArena(executable: NativeExecutable, offset: number, to: Float32Array): void;
   run(

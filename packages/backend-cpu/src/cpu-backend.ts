@@ -5,6 +5,7 @@ import type { Backend } from '@steelyard/graph';
 import { loadAddon } from './addon.ts';
 import { checkThreads, defaultThreads } from './availability.ts';
 import { compileGraph } from './cpu-executable.ts';
+import { parseActivations, type Activations } from './planned-graph.ts';
 import { allocateState, FileMaps, loadWeight } from './cpu-tensor.ts';
 
 export type CpuLevel = 'avx512' | 'avx2' | 'scalar';
@@ -14,11 +15,8 @@ export interface CpuOptions {
   readonly threads?: number;
   /** Default: the best that the processor has, or `STEELYARD_CPU`. */
   readonly level?: CpuLevel;
-  /**
-   * How activations meet block-quantised weights: `int16` rounds them to 16 bits in runs of 32 and multiplies integers;
-   * `f32` decodes weights instead (slow). Default int16, or `STEELYARD_ACTIVATIONS`.
-   */
-  readonly activations?: 'int16' | 'f32';
+  /** Default mixed, or `STEELYARD_ACTIVATIONS`. */
+  readonly activations?: Activations;
   /** For tests: fills temporaries with NaN before each run, so that what a kernel leaves unwritten shows. */
   readonly poison?: boolean;
 }
@@ -32,18 +30,17 @@ export function createCpuBackend(options: CpuOptions = {}): Backend {
   const level = addon.level(wanted);
   if (!level) throw new UnsupportedError(`this processor has no ${wanted}; run: steelyard doctor`);
   const threads = checkThreads(options.threads ?? defaultThreads());
-  const integers = (options.activations ?? process.env['STEELYARD_ACTIVATIONS'] ?? 'int16') !== 'f32';
+  const activations = options.activations ?? parseActivations(process.env['STEELYARD_ACTIVATIONS']);
   const poison = options.poison ?? false;
   const maps = new FileMaps(addon);
 
   return {
     name: 'cpu',
-    description: `native ${level}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${integers ? 'int16' : 'f32'} activations`,
+    description: `native ${level}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${activations} activations`,
     stateDTypes: ['f16', 'f32'],
     loadWeight: (data) => loadWeight(addon, maps, data),
     allocateState: (dtype, shape) => allocateState(addon, dtype, shape),
-    compile: (graph, request) =>
-      Promise.resolve().then(() => compileGraph(addon, graph, request, { threads, integers, level, poison })),
+    compile: (graph, request) => compileGraph(addon, graph, request, { threads, activations, level, poison }),
     dispose() {
       // Tensors are disposed by who made them; handles free themselves.
     },

@@ -14,7 +14,14 @@ import {
 } from '@steelyard/graph';
 import type { Addon, NativeExecutable, Pieces } from './addon.ts';
 import { copyWeight, CpuTensor } from './cpu-tensor.ts';
-import { checkDims, checkInputs, checkType, planGraph, type PlannedGraph } from './planned-graph.ts';
+import {
+  checkDims,
+  checkInputs,
+  checkType,
+  planGraph,
+  type Activations,
+  type PlannedGraph,
+} from './planned-graph.ts';
 
 class CpuExecutable implements Executable {
   readonly temporaryBytes: number;
@@ -67,7 +74,7 @@ class CpuExecutable implements Executable {
 /** How runs are done; see CpuOptions. */
 export interface CompileSettings {
   readonly threads: number;
-  readonly integers: boolean;
+  readonly activations: Activations;
   readonly level: string;
   readonly poison: boolean;
 }
@@ -76,13 +83,13 @@ export interface CompileSettings {
  * Optimises, plans and compiles a graph.
  * @throws ShapeError when weights, states or limits do not fit it; CapacityError when temporaries do not fit in memory
  */
-export function compileGraph(
+export async function compileGraph(
   addon: Addon,
   graph: Graph,
   { weights, states, limits }: CompileOptions,
   settings: CompileSettings,
-): Executable {
-  const planned = planGraph(graph, limits);
+): Promise<Executable> {
+  const planned = planGraph(graph, limits, settings.activations);
   const { tape } = planned;
   const constants: CpuTensor[] = [];
   const bind = (value: Value, from: ReadonlyMap<string, DeviceTensor>): Pieces => {
@@ -95,13 +102,13 @@ export function compileGraph(
     return tensor.pieces.flatMap(({ memory, offset, bytes }) => [memory, offset, bytes]);
   };
   try {
-    const native = addon.compile(
+    const native = await addon.compile(
       tape.words,
       tape.weights.map((v) => bind(v, weights)),
       tape.states.map((v) => bind(v, states)),
       planned.limits,
       settings.threads,
-      settings.integers,
+      settings.activations !== 'f32',
       settings.level,
       settings.poison,
     );

@@ -4,7 +4,9 @@ import { ShapeError, UnsupportedError } from '@steelyard/core';
 import {
   bindShape,
   elementCount,
+  narrowActivations,
   optimise,
+  passes,
   planMemory,
   type Bindings,
   type DeviceTensor,
@@ -30,9 +32,22 @@ export interface PlannedGraph {
   readonly limits: Int32Array;
 }
 
+/**
+ * How activations meet block-quantised weights: `int16` rounds them to 16 bits in runs of 32 and multiplies integers,
+ * `mixed` takes 8 bits where the graph says that they do, `f32` decodes the weights instead (slow).
+ */
+export type Activations = 'mixed' | 'int16' | 'f32';
+
+/** @throws UnsupportedError for another word, naming the choices */
+export function parseActivations(word = 'mixed'): Activations {
+  if (word === 'mixed' || word === 'int16' || word === 'f32') return word;
+  throw new UnsupportedError(`activations must be mixed, int16 or f32, got ${word}`);
+}
+
 /** @throws UnsupportedError when a value cannot be written to a tape */
-export function planGraph(graph: Graph, limits: Bindings): PlannedGraph {
-  const optimised = optimise(graph);
+export function planGraph(graph: Graph, limits: Bindings, activations: Activations): PlannedGraph {
+  const chosen = activations === 'mixed' ? passes : passes.filter((pass) => pass !== narrowActivations);
+  const optimised = optimise(graph, undefined, chosen);
   const plan = planMemory(optimised, limits);
   const tape = writeTape(optimised, plan);
   return {

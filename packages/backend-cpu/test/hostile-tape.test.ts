@@ -51,7 +51,7 @@ async function attempt(
     Array.from({ length: count }, (): (NativeMemory | number)[] => [from, 0, BUFFER]);
   let executable;
   try {
-    executable = addon.compile(
+    executable = await addon.compile(
       words,
       flat(weights, tape.weights.length),
       flat(states, tape.states.length),

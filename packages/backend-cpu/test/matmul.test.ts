@@ -27,10 +27,10 @@ const BATCH = 11;
 type Rows = (first: number, last: number) => Promise<Float32Array>;
 
 /** Rows [first, last) of x times w; w is [COLUMNS, DEPTH]. */
-async function multiplier(backend: Backend, w: TensorData, x: Float32Array): Promise<Rows> {
+async function multiplier(backend: Backend, w: TensorData, x: Float32Array, narrow = false): Promise<Rows> {
   const g = createBuilder('matmul');
   const operand = g.input('x', ['T', DEPTH], 'f32');
-  g.output('y', g.matmul(operand, null, g.weight('w', [...w.shape], w.dtype), { transposed: true }));
+  g.output('y', g.matmul(operand, null, g.weight('w', [...w.shape], w.dtype), { transposed: true, narrow }));
   const weights = new Map([['w', backend.loadWeight(w)]]);
   const executable = await backend.compile(g.finish(), { weights, states: new Map(), limits: { T: BATCH } });
   return async (first, last) => {
@@ -72,12 +72,14 @@ const weights = new Map(
 describe.each(kinds)('$name', ({ create, threads }) => {
   it.each(formats)('%s', async (format) => {
     const w = weights.get(format) as TensorData;
-    for (const [activations, bound] of [
-      ['f32', 2e-6],
+    for (const [activations, narrow, bound] of [
+      ['f32', false, 2e-6],
       // Each activation moves by at most 1/65024 of its run's peak; worst where one block outweighs the row (mxfp4).
-      ['int16', 5e-5],
+      ['int16', false, 5e-5],
+      // To 8 bits: by 1/254.
+      ['int16', true, 1.5e-2],
     ] as const) {
-      const rows = await multiplier(create({ threads: 1, activations, poison: true }), w, x);
+      const rows = await multiplier(create({ threads: 1, activations, poison: true }), w, x, narrow);
       const together = await rows(0, BATCH);
       expect(worstError(together, x, decoded(w))).toBeLessThan(bound);
       const cuts = [0, 1, 2, 4, 8, BATCH];
@@ -86,7 +88,7 @@ describe.each(kinds)('$name', ({ create, threads }) => {
         apart.push(...(await rows(cuts[i - 1] as number, cuts[i] as number)));
       expect(apart).toEqual([...together]);
       for (const count of threads) {
-        const others = await multiplier(create({ threads: count, activations }), w, x);
+        const others = await multiplier(create({ threads: count, activations }), w, x, narrow);
         expect(await others(0, BATCH)).toEqual(together);
         expect(await others(3, 4)).toEqual(together.slice(3 * COLUMNS, 4 * COLUMNS));
       }

@@ -122,7 +122,7 @@ function checkAttrs(definition: OpDefinition, attrs: Readonly<Record<string, Att
     const value = attrs[key];
     const good =
       kind === 'bool'
-        ? typeof value === 'boolean'
+        ? value === undefined || typeof value === 'boolean'
         : kind === 'shape'
           ? Array.isArray(value)
           : kind === 'i32' || kind === 'f32'

@@ -17,7 +17,10 @@ type AttrOf<K extends AttrKind> = K extends 'bool'
     : K extends readonly (infer E)[]
       ? E
       : number;
-export type AttrsOf<S extends AttrSchema> = { readonly [K in keyof S]: AttrOf<S[K]> };
+/** Flags that are left out are false. */
+export type AttrsOf<S extends AttrSchema> = {
+  readonly [K in keyof S as S[K] extends 'bool' ? never : K]: AttrOf<S[K]>;
+} & { readonly [K in keyof S as S[K] extends 'bool' ? K : never]?: boolean };
 
 /** Types with every dim bound. */
 export interface BoundType {

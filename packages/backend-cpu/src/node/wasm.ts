@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { UnsupportedError } from '@steelyard/core';
 import type { Backend } from '@steelyard/graph';
+import { parseActivations } from '../planned-graph.ts';
 import { createWasmBackend, type WasmOptions } from '../wasm/wasm-backend.ts';
 import { createWorkerRunner, type Response, type WorkerRunner } from '../wasm/worker-runner.ts';
 
@@ -93,8 +94,7 @@ export function createNodeWasmBackend(options: Omit<WasmOptions, 'module' | 'run
   const { available, reason } = wasmAvailability();
   const found = loadWasmModule();
   if (!available || 'reason' in found) throw new UnsupportedError(reason ?? 'no WebAssembly kernels');
-  const activations =
-    options.activations ?? (process.env['STEELYARD_ACTIVATIONS'] === 'f32' ? 'f32' : 'int16');
+  const activations = options.activations ?? parseActivations(process.env['STEELYARD_ACTIVATIONS']);
   return createWasmBackend({
     ...options,
     activations,

@@ -13,7 +13,14 @@ import {
   type RunResult,
   type Value,
 } from '@steelyard/graph';
-import { checkDims, checkInputs, checkType, planGraph, type PlannedGraph } from '../planned-graph.ts';
+import {
+  checkDims,
+  checkInputs,
+  checkType,
+  planGraph,
+  type Activations,
+  type PlannedGraph,
+} from '../planned-graph.ts';
 import { createLocalRunner, type MemorySpan, type WasmRunner } from './runner.ts';
 import { allocateState, loadWeight, WasmMemory, WasmTensor } from './wasm-tensor.ts';
 
@@ -22,8 +29,8 @@ export interface WasmOptions {
   readonly module?: WebAssembly.Module;
   /** Where to run them instead, such as a worker. Disposed with the backend. */
   readonly runner?: WasmRunner;
-  /** As for the native backend. Default int16. */
-  readonly activations?: 'int16' | 'f32';
+  /** As for the native backend. Default mixed. */
+  readonly activations?: Activations;
   /** For tests: fills temporaries with NaN before each run, so that what a kernel leaves unwritten shows. */
   readonly poison?: boolean;
 }
@@ -83,16 +90,16 @@ export function createWasmBackend(options: WasmOptions): Backend {
   const runner = options.runner ?? (options.module && createLocalRunner(options.module));
   if (!runner)
     throw new ShapeError('a WebAssembly backend needs the compiled kernels: pass a module or a runner');
-  const integers = options.activations !== 'f32';
+  const activations = options.activations ?? 'mixed';
   const memory = new WasmMemory(runner);
   return {
     name: 'wasm',
-    description: `WebAssembly, ${runner.description}, 1 thread, ${integers ? 'int16' : 'f32'} activations`,
+    description: `WebAssembly, ${runner.description}, 1 thread, ${activations} activations`,
     stateDTypes: ['f16', 'f32'],
     loadWeight: (data) => loadWeight(memory, data),
     allocateState: (dtype, shape) => allocateState(memory, dtype, shape),
     compile: (graph, request) =>
-      compile(memory, graph, request, { integers, poison: options.poison ?? false }),
+      compile(memory, graph, request, { activations, poison: options.poison ?? false }),
     dispose: () => runner.dispose(),
   };
 }
@@ -101,9 +108,9 @@ async function compile(
   memory: WasmMemory,
   graph: Graph,
   { weights, states, limits }: CompileOptions,
-  settings: { readonly integers: boolean; readonly poison: boolean },
+  { activations, poison }: { readonly activations: Activations; readonly poison: boolean },
 ): Promise<WasmExecutable> {
-  const planned = planGraph(graph, limits);
+  const planned = planGraph(graph, limits, activations);
   const bound: WasmTensor[] = [];
   const constants: WasmTensor[] = [];
   const bind = (value: Value, from: ReadonlyMap<string, DeviceTensor>): MemorySpan => {
@@ -122,9 +129,11 @@ async function compile(
       weights: planned.tape.weights.map((value) => bind(value, weights)),
       states: planned.tape.states.map((value) => bind(value, states)),
       limits: planned.limits,
+      integers: activations !== 'f32',
+      poison,
     };
     await Promise.all(bound.map((tensor) => tensor.ready));
-    const bytes = (await memory.runner.call({ do: 'compile', id, ...request, ...settings })) as number;
+    const bytes = (await memory.runner.call({ do: 'compile', id, ...request })) as number;
     memory.take(bytes, `temporaries of graph ${graph.name}`);
     return new WasmExecutable(memory, id, planned, constants, bytes);
   } catch (error) {

@@ -88,7 +88,7 @@ interface Matrices {
   readonly columns: number;
 }
 
-function matricesOf(w: { readonly shape: TensorType['shape'] }, transposed: boolean): Matrices {
+function matricesOf(w: { readonly shape: TensorType['shape'] }, transposed: boolean | undefined): Matrices {
   const { shape } = w;
   if (shape.some((dim) => typeof dim !== 'number')) throw new ShapeError('w must have fixed dims');
   if (shape.length !== 3 && shape.length !== 4)
@@ -150,7 +150,12 @@ function scaledRows(
 }
 
 /** The expert's matrices as [width, depth] each. */
-function decodeExpert(read: ReadRow, e: number, m: Matrices, transposed: boolean): Float32Array[] {
+function decodeExpert(
+  read: ReadRow,
+  e: number,
+  m: Matrices,
+  transposed: boolean | undefined,
+): Float32Array[] {
   const row = new Float32Array(m.columns);
   const out = Array.from({ length: m.parts }, () => new Float32Array(m.width * m.depth));
   for (let r = 0; r < m.rows; r++) {

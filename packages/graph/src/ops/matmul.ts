@@ -2,11 +2,12 @@ import { ShapeError } from '@steelyard/core';
 import type { TensorType, Value } from '../ir.ts';
 import { defineOp, type BoundType } from '../op.ts';
 import type { ReferenceTensor } from '../reference-tensor.ts';
+import { dtypeInfo } from '../dtypes/index.ts';
 import { randomWeight } from './sample-weight.ts';
 import { expectDim, expectF32, expectRank, lastDim, operand } from './shape-rules.ts';
 
 /** Output columns that weight `w` gives. */
-function columns(w: { readonly shape: TensorType['shape'] }, transposed: boolean): number {
+function columns(w: { readonly shape: TensorType['shape'] }, transposed = false): number {
   return w.shape[transposed ? 0 : 1] as number;
 }
 
@@ -15,8 +16,11 @@ export const matmul = defineOp({
   doc: 'x times one or more weights in their published format, side by side, plus a bias.',
   operands: ['x', 'bias?', 'w...'],
   results: ['y'],
-  /** transposed: w is [out, in], as linear layers are published; else [in, out]. */
-  attrs: { transposed: 'bool' },
+  /**
+   * transposed: w is [out, in], as linear layers are published; else [in, out]. narrow: a backend may round x to
+   * 8 bits, in runs of 32, against weights in blocks; else it keeps at least 16.
+   */
+  attrs: { transposed: 'bool', narrow: 'bool' },
   infer(inputs, { transposed }) {
     expectF32(inputs, ['x', 'bias']);
     const x = operand(inputs, 0);
@@ -75,7 +79,9 @@ export const matmul = defineOp({
     const width = weights.reduce((n, w) => n + columns(w, transposed), 0);
     const x = { shape: [random.pick([1, 2, 5, 17, 70]), depth], dtype: 'f32' as const };
     const bias = random.next() < 0.3 ? { shape: [width], dtype: 'f32' as const } : null;
-    return { inputs: [x, bias, ...weights], attrs: { transposed } };
+    const narrow =
+      transposed && weights.every((w) => dtypeInfo(w.dtype).blockSize > 1) && random.next() < 0.5;
+    return { inputs: [x, bias, ...weights], attrs: { transposed, narrow } };
   },
 });
 

@@ -4,13 +4,20 @@ import type { Graph } from '../ir.ts';
 import { fuseGlu } from './fuse-glu.ts';
 import { fuseResidual } from './fuse-residual.ts';
 import { mergeMatmuls } from './merge-matmuls.ts';
+import { narrowActivations } from './narrow-activations.ts';
 import type { Pass } from './rewrite.ts';
 
-export const passes: readonly Pass[] = [fuseGlu, fuseResidual, mergeMatmuls];
+export { narrowActivations };
 
-/** Runs every pass; `observe` sees the graph after each. */
-export function optimise(graph: Graph, observe?: (pass: Pass, after: Graph) => void): Graph {
-  return passes.reduce((before, pass) => {
+export const passes: readonly Pass[] = [fuseGlu, fuseResidual, mergeMatmuls, narrowActivations];
+
+/** Runs the passes; `observe` sees the graph after each. */
+export function optimise(
+  graph: Graph,
+  observe?: (pass: Pass, after: Graph) => void,
+  chosen: readonly Pass[] = passes,
+): Graph {
+  return chosen.reduce((before, pass) => {
     const after = pass.run(before);
     observe?.(pass, after);
     return after;

@@ -1,0 +1,14 @@
+#include "memory.h"
+
+#include "platform.h"
+
+namespace steelyard {
+
+Memory::~Memory() { free_pages(data_, size_); }
+bool Memory::allocate(size_t bytes) {
+  data_ = bytes == 0 ? nullptr : allocate_pages(bytes);
+  size_ = data_ ? bytes : 0;
+  return bytes == 0 || data_ != nullptr;
+}
+
+}  // namespace steelyard

@@ -1,0 +1,34 @@
+// Bytes that kernels work on: somebody else's, or pages of one's own.
+#pragma once
+#include <cstddef>
+#include <vector>
+
+namespace steelyard {
+
+// Bytes that something else owns.
+struct Buffer {
+  char* data = nullptr;
+  size_t bytes = 0;
+  // Of a mapped file: its pages come back from there when they were dropped.
+  bool mapped = false;
+  // A weight in several pieces, each the same number of rows (dim 0): where they lie, of `bytes` each. Then data is null.
+  std::vector<const char*> parts = {};
+};
+
+// Memory that pages in when touched, zeros.
+class Memory {
+ public:
+  Memory() = default;
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+  ~Memory();
+  bool allocate(size_t bytes);
+  char* data() const { return data_; }
+  size_t size() const { return size_; }
+
+ private:
+  char* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace steelyard

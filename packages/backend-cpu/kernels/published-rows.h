@@ -1,0 +1,66 @@
+// Rows of weights in blocks as published, times rows of integer activations: for formats that are not repacked, and for
+// weights of which a step reads a part only. A run is unpacked in registers and used for every row of activations.
+#pragma once
+#include "byte-dot.h"
+#include "decode.h"
+#include "quantise.h"
+
+namespace steelyard::SY_LEVEL {
+
+typedef float vf8 __attribute__((vector_size(32)));
+typedef int32_t vi8 __attribute__((vector_size(32)));
+
+// Products of a run: four lanes of its first half, four of its second.
+inline vi8 run_products(vb32 u, const int8_t* q) {
+#if defined(__AVX512VNNI__)
+  return (vi8)_mm256_dpbusd_epi32(_mm256_setzero_si256(), (__m256i)u, (__m256i)load32((const uint8_t*)q));
+#elif defined(__AVX2__)
+  return (vi8)dot_wide(vi{}, (vb)u, (vi)load32((const uint8_t*)q));
+#else
+  vi half[2];
+  for (int h = 0; h < 2; h++) {
+    vb bytes, x;
+    std::memcpy(&bytes, (const uint8_t*)&u + 16 * h, 16);
+    std::memcpy(&x, q + 16 * h, 16);
+    half[h] = dot_wide(vi{}, bytes, (vi)x);
+  }
+  return __builtin_shufflevector(half[0], half[1], 0, 1, 2, 3, 4, 5, 6, 7);
+#endif
+}
+
+inline vf8 fma8(vf8 a, vf8 b, vf8 c) {
+#if defined(__AVX2__)
+  return (vf8)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+  return a * b + c;
+#endif
+}
+
+// out[m] = one published row times x[m].
+template <class Format, int kM, int kPlanes>
+inline void multiply_published(const uint8_t* row, int64_t runs, const IntegerRow* x, float* out) {
+  vf8 acc[kM] = {};
+  float offsets[kM] = {};
+  Unpacked r;
+  for (int64_t run = 0; run < runs; run++) {
+    Format::unpack(row, run, r);
+    const float a = r.scale[0], b = r.scale[1];
+    vf8 scale = {a, a, a, a, b, b, b, b};
+    for (int m = 0; m < kM; m++) {
+      const int8_t* q = x[m].q + run * kPlanes * 32;
+      vi8 products = run_products(r.u, q);
+      if constexpr (kPlanes == 2) products = (products << 8) + run_products(r.u, q + 32);
+      float x_scale = x[m].scale[run];
+      acc[m] = fma8(__builtin_convertvector(products, vf8), scale * x_scale, acc[m]);
+      float offset = fma(r.offset[0], (float)x[m].halves[2 * run], r.offset[1] * (float)x[m].halves[2 * run + 1]);
+      offsets[m] = fma(-x_scale, offset, offsets[m]);
+    }
+  }
+  for (int m = 0; m < kM; m++) {
+    float s[8];
+    std::memcpy(s, &acc[m], sizeof s);
+    out[m] = ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7])) + offsets[m];
+  }
+}
+
+}  // namespace steelyard::SY_LEVEL
