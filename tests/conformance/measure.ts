@@ -35,8 +35,7 @@ export async function measure(
   everyCut: boolean,
 ): Promise<Errors> {
   const { prompts } = golden;
-  const length = Math.max(...prompts.map((p) => p.tokens.length + p.continuation.length));
-  const capacity = { pageSize: PAGE_SIZE, sequences: prompts.length, length };
+  const capacity = { pageSize: PAGE_SIZE, sequences: prompts.length, length: longest(golden) };
   const runner = await PagedRunner.create(backend, model, 'f32', capacity);
   try {
     const errors = { prefill: 0, chunked: 0, decode: 0, stepwise: 0, batch: 0 };
@@ -59,6 +58,11 @@ export async function measure(
   } finally {
     runner.dispose();
   }
+}
+
+/** Tokens of the longest prompt with its continuation. */
+export function longest({ prompts }: Golden): number {
+  return Math.max(...prompts.map((p) => p.tokens.length + p.continuation.length));
 }
 
 /** Logits of `tokens` fed to sequence 0 in steps of the given sizes. */

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { architectures, loadModel } from '@steelyard/models';
 import { availableBackends, boundOf, runsOn } from './backends.ts';
 import { listGoldens } from './goldens.ts';
-import { measure, PAGE_SIZE, relativeError } from './measure.ts';
+import { longest, measure, PAGE_SIZE, relativeError } from './measure.ts';
 import { openModel } from '@steelyard/formats/node';
 
 const goldens = listGoldens();
@@ -37,7 +37,8 @@ for (const backend of backends) {
         it(`${golden.architecture}/${golden.variant} ${file.format} agrees with ${golden.reference}`, async () => {
           const opened = openModel(file.path);
           try {
-            const model = loadModel(opened, { pageSize: PAGE_SIZE, kvDType: 'f32' });
+            const contextLength = longest(golden);
+            const model = loadModel(opened, { pageSize: PAGE_SIZE, kvDType: 'f32', contextLength });
             expect(model.config.architecture).toBe(golden.architecture);
             expect(model.config.vocabSize).toBe(golden.vocabSize);
             const everyCut = backend.name !== 'reference' || file.format === 'safetensors';

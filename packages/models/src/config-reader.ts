@@ -126,6 +126,17 @@ export class ConfigReader {
     return value as readonly number[];
   }
 
+  /** A list of numbers within bounds; undefined when the key is absent. */
+  numbers(key: Key, { min, max }: NumberRule<never>): readonly number[] | undefined {
+    const found = this.#take(key);
+    if (!found) return undefined;
+    const { value, name } = found;
+    const good =
+      Array.isArray(value) && value.every((item) => typeof item === 'number' && item >= min && item <= max);
+    if (!good) this.#refuse(name, value, `a list of numbers from ${min} to ${max}`);
+    return value as readonly number[];
+  }
+
   /** One of a few words. @throws UnsupportedError when the file has another */
   choice<const O extends string>(key: Key, options: readonly O[], fallback: O): O {
     const value = this.text(key, fallback);

@@ -24,6 +24,7 @@ export const llama = defineArchitecture<WindowedConfig>({
     'head-dim',
     'linear',
     'mha',
+    'ministral-layers',
     'mistral-window',
     'yarn',
     'yarn-attention-factor',

@@ -39,6 +39,8 @@ export interface LoadOptions {
   readonly kvDType: DType;
   /** What the graph computes of the wanted rows; default logits. */
   readonly output?: 'logits' | 'hidden';
+  /** Positions that sequences will have at most; default the model's own. Some ropes differ for short contexts. */
+  readonly contextLength?: number;
 }
 
 /** A model ready to be compiled. The file that its weights lie in must stay open as long as it is used. */

@@ -3,23 +3,31 @@
 import { UnsupportedError } from '@steelyard/core';
 import type { ModelFile } from '@steelyard/formats';
 import type { Architecture } from './architecture.ts';
+import { cohere } from './cohere.ts';
 import { cohere2 } from './cohere2.ts';
+import { gemma } from './gemma.ts';
 import { gemma2 } from './gemma2.ts';
 import { gemma3 } from './gemma3.ts';
 import { gpt2 } from './gpt2.ts';
 import { granite } from './granite.ts';
 import { llama } from './llama.ts';
+import { olmo2 } from './olmo2.ts';
+import { phi3 } from './phi3.ts';
 import { qwen2 } from './qwen2.ts';
 import { qwen3 } from './qwen3.ts';
 import { smollm3 } from './smollm3.ts';
 
 const registry: readonly Architecture[] = [
+  cohere,
   cohere2,
+  gemma,
   gemma2,
   gemma3,
   gpt2,
   granite,
   llama,
+  olmo2,
+  phi3,
   qwen2,
   qwen3,
   smollm3,

@@ -42,6 +42,11 @@ export class Step {
     return this.#options.output ?? 'logits';
   }
 
+  /** Positions that sequences will have at most, where the caller knows. */
+  get contextLength(): number | undefined {
+    return this.#options.contextLength;
+  }
+
   /** Which kind of file the weights come from; some layouts differ. */
   get format(): 'gguf' | 'safetensors' {
     return this.#source.format;

@@ -143,7 +143,7 @@ describe('loadModel refuses', () => {
       'dynamic',
       'yarn',
     );
-    refuse(tinySafetensors({ rope_scaling: { type: 'longrope', factor: 2 } }), UnsupportedError, 'longrope');
+    refuse(tinySafetensors({ rope_scaling: { type: 'dynamic', factor: 2 } }), UnsupportedError, 'dynamic');
     refuse(
       tinySafetensors({ rope_parameters: { rope_type: 'default', partial_rotary_factor: 0.5 } }),
       UnsupportedError,

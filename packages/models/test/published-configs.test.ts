@@ -328,4 +328,69 @@ describe('published configurations', () => {
     expect(() => read({ ...command, use_parallel_block: false })).toThrow(/use_parallel_block/);
     expect(() => read({ ...command, position_embedding_type: 'alibi' })).toThrow(/alibi/);
   });
+
+  it('Command R and R+', () => {
+    const { rms_norm_eps: _, ...rest } = sizes;
+    const command = {
+      ...rest,
+      model_type: 'cohere',
+      layer_norm_eps: 1e-5,
+      logit_scale: 0.8333333333333334,
+      model_max_length: 131072,
+      pretraining_tp: 1,
+      rope_theta: 75000000.0,
+      use_qk_norm: true,
+    };
+    expect(read(command)).toMatchObject({ contextLength: 131072, normedHeads: true, rope: { theta: 75e6 } });
+  });
+
+  it('Phi-4 mini', () => {
+    const factors = new Array<number>(48).fill(1.5);
+    const phi = {
+      ...sizes,
+      model_type: 'phi3',
+      embd_pdrop: 0.0,
+      full_attn_mod: 1,
+      hidden_size: 3072,
+      interpolate_factor: 1,
+      lm_head_bias: false,
+      max_position_embeddings: 131072,
+      mlp_bias: false,
+      num_attention_heads: 24,
+      num_key_value_heads: 8,
+      original_max_position_embeddings: 4096,
+      partial_rotary_factor: 0.75,
+      resid_pdrop: 0.0,
+      rope_scaling: { long_factor: factors, short_factor: factors, type: 'longrope' },
+      rope_theta: 10000.0,
+      sliding_window: 262144,
+      tie_word_embeddings: true,
+    };
+    const scaling = { type: 'longrope', originalContext: 4096, attentionFactor: Math.sqrt(1 + 5 / 12) };
+    expect(read(phi)).toMatchObject({ tied: true, headDim: 128, rope: { dims: 96, scaling } });
+    expect(() => read({ ...phi, partial_rotary_factor: 1 })).toThrow(
+      /short_factor has 48 entries, expected 64/,
+    );
+  });
+
+  it('Gemma 2B', () => {
+    const gemma = {
+      ...sizes,
+      model_type: 'gemma',
+      head_dim: 256,
+      hidden_act: 'gelu',
+      hidden_activation: null,
+      num_key_value_heads: 1,
+      rope_theta: 10000.0,
+    };
+    expect(read(gemma)).toMatchObject({ activation: 'gelu_pytorch_tanh', tied: true, headDim: 256 });
+    expect(() => read({ ...gemma, use_bidirectional_attention: true })).toThrow(
+      /use_bidirectional_attention/,
+    );
+  });
+
+  it('OLMo 2 7B', () => {
+    const olmo = { ...sizes, model_type: 'olmo2', rope_theta: 500000, tie_word_embeddings: false };
+    expect(read(olmo)).toMatchObject({ rope: { theta: 500000, interleaved: false }, tied: false });
+  });
 });

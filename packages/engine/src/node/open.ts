@@ -69,7 +69,9 @@ async function load(
   options: OpenOptions & { readonly name: string },
 ): Promise<LanguageModel> {
   const kvDType = cacheFormat(backend, options.kvDType);
-  const model = loadModel(file, { pageSize: PAGE_SIZE, kvDType });
+  const { contextLength: wanted } = options;
+  const limit = wanted === undefined ? {} : { contextLength: wanted };
+  const model = loadModel(file, { pageSize: PAGE_SIZE, kvDType, ...limit });
   const engine = await Engine.create(model, tokenizer, backend, {
     ...options,
     availableBytes: Math.floor(availableBytes() * SPARE_SHARE),

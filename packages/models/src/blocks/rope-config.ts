@@ -2,6 +2,7 @@
 
 import { UnsupportedError } from '@steelyard/core';
 import { limits, type ConfigReader } from '../config-reader.ts';
+import { readGgufLongRope, readLongRope } from './long-rope.ts';
 import { yarnAttention, type RopeScaling } from './rope-frequencies.ts';
 
 export interface RopeConfig {
@@ -23,6 +24,10 @@ export interface RopeDefaults {
   readonly interleavedInGguf: boolean;
   /** Whether `config.json` folders do; few do. */
   readonly interleavedInHuggingFace?: boolean;
+  /** Share of each head that turns, where `config.json` may leave some out; most references turn all. */
+  readonly partial?: number;
+  /** Positions of pre-training, where `config.json` says them outside of its rope settings. */
+  readonly originalContext?: number | undefined;
 }
 
 /**
@@ -40,6 +45,8 @@ const factorRule = { min: 1e-6, max: 1e6 } as const;
 /** Accepted values of rope's base. */
 export const thetaRule = { min: 1, max: 1e15 } as const;
 const contextRule = { min: 1, max: limits.positions } as const;
+export const partialKey = { hf: 'partial_rotary_factor' } as const;
+export const partialRule = { min: 0.01, max: 1 } as const;
 
 function readHuggingFace(reader: ConfigReader, defaults: RopeDefaults): RopeConfig {
   const theta = reader.number({ hf: 'rope_theta' }, { ...thetaRule, fallback: defaults.theta ?? 10000 });
@@ -50,19 +57,22 @@ function readHuggingFace(reader: ConfigReader, defaults: RopeDefaults): RopeConf
 
 /** Rope settings of one object of `config.json`. */
 export function readRopeSection(section: ConfigReader | undefined, defaults: RopeDefaults): RopeConfig {
-  const { headDim, contextLength, theta = 10000, interleavedInHuggingFace = false } = defaults;
-  const rope = { dims: headDim, interleaved: interleavedInHuggingFace };
-  if (!section) return { ...rope, theta, scaling: { type: 'none' } };
+  const { headDim, partial, theta = 10000, interleavedInHuggingFace: interleaved = false } = defaults;
+  const turning = (share: number): number => Math.floor(headDim * share);
+  if (!section) return { dims: turning(partial ?? 1), interleaved, theta, scaling: { type: 'none' } };
   const own = section.number({ hf: 'rope_theta' }, { ...thetaRule, fallback: theta });
-  const scaling = readScaling(section, contextLength);
+  const share = partial && section.number(partialKey, { ...partialRule, fallback: partial });
+  const dims = turning(share ?? 1);
+  const scaling = readScaling(section, defaults, dims);
   section.finish();
-  return { ...rope, theta: own, scaling };
+  return { dims, interleaved, theta: own, scaling };
 }
 
-function readScaling(section: ConfigReader, contextLength: number): RopeScaling {
+function readScaling(section: ConfigReader, defaults: RopeDefaults, dims: number): RopeScaling {
+  const { contextLength } = defaults;
   const type = section.choice(
     { hf: ['rope_type', 'type'] },
-    ['default', 'linear', 'llama3', 'yarn'],
+    ['default', 'linear', 'llama3', 'yarn', 'longrope', 'su'],
     'default',
   );
   const original = { hf: 'original_max_position_embeddings' };
@@ -82,6 +92,9 @@ function readScaling(section: ConfigReader, contextLength: number): RopeScaling 
         highFreqFactor: section.number({ hf: 'high_freq_factor' }, factorRule),
         originalContext: section.integer(original, rule),
       };
+    case 'longrope':
+    case 'su':
+      return readLongRope(section, { ...defaults, dims });
     case 'yarn': {
       const originalContext = section.integer(original, rule);
       const factor = section.number(
@@ -126,6 +139,8 @@ function readGguf(reader: ConfigReader, defaults: RopeDefaults): RopeConfig {
   const type = reader.choice({ gguf: 'rope.scaling.type' }, ['none', 'linear', 'yarn'], 'linear');
   reader.ignore({ gguf: 'rope.scaling.finetuned' });
   const rope = { theta, dims, interleaved: interleavedInGguf };
+  const long = readGgufLongRope(reader, contextLength);
+  if (long) return { ...rope, scaling: long };
   if (type !== 'yarn') {
     reader.ignore({ gguf: 'rope.scaling.original_context_length' });
     const plain = type === 'none' || factor === 1;
@@ -160,5 +175,7 @@ function readGguf(reader: ConfigReader, defaults: RopeDefaults): RopeConfig {
 
 /** `llama3, factor 32`; for `show`. */
 export function describeScaling(scaling: RopeScaling): string {
-  return scaling.type === 'none' ? 'none' : `${scaling.type}, factor ${scaling.factor}`;
+  if (scaling.type === 'none') return 'none';
+  if (scaling.type === 'longrope') return `longrope, from ${scaling.originalContext} positions`;
+  return `${scaling.type}, factor ${scaling.factor}`;
 }

@@ -21,13 +21,28 @@ export type RopeScaling =
       readonly attentionFactor: number;
       /** Round the range of the ramp to whole dims. */
       readonly truncate: boolean;
-    };
+    }
+  | LongRope;
 
-/** theta^(-2i / dims) for i < dims / 2, scaled. @see Su et al. 2021, arXiv:2104.09864, section 3.2.2 */
+/** Divisors of each frequency, one set for contexts of pre-training and one for longer ones. @see long-rope.ts */
+export interface LongRope {
+  readonly type: 'longrope';
+  readonly originalContext: number;
+  /** Positions of the model: the context that is prepared for unless a smaller one is asked for. */
+  readonly contextLength: number;
+  /** Factor on sine and cosine. */
+  readonly attentionFactor: number;
+  /** Absent in GGUF files, which keep them as tensors. */
+  readonly shortFactors?: readonly number[];
+  readonly longFactors?: readonly number[];
+}
+
+/** theta^(-2i / dims) for i < dims / 2, scaled, but for the divisors that files carry. @see Su et al. 2021, arXiv:2104.09864, section 3.2.2 */
 export function ropeFrequencies(dims: number, theta: number, scaling: RopeScaling): Float64Array {
   const plain = Float64Array.from({ length: dims / 2 }, (_, i) => theta ** ((-2 * i) / dims));
   switch (scaling.type) {
     case 'none':
+    case 'longrope':
       return plain;
     case 'linear':
       return plain.map((frequency) => frequency / scaling.factor);

@@ -2,6 +2,7 @@
 
 import type { Value } from '@steelyard/graph';
 import type { Step } from '../step.ts';
+import { longRopeDivisors } from './long-rope.ts';
 import type { RopeConfig } from './rope-config.ts';
 import { ropeFrequencies } from './rope-frequencies.ts';
 
@@ -14,9 +15,12 @@ export type Rope = (x: Value) => Value;
  */
 export function createRope(step: Step, config: RopeConfig, name = 'rope.frequencies'): Rope {
   const { dims, theta, scaling, interleaved } = config;
-  const divisors = step.readTable('rope_freqs.weight', [dims / 2]);
+  const divisors =
+    scaling.type === 'longrope'
+      ? longRopeDivisors(step, scaling, dims)
+      : step.readTable('rope_freqs.weight', [dims / 2]);
   const table = ropeFrequencies(dims, theta, scaling).map((frequency, i) => frequency / (divisors?.[i] ?? 1));
   const frequencies = step.g.constant(name, Float32Array.from(table));
-  const scale = scaling.type === 'yarn' ? scaling.attentionFactor : 1;
+  const scale = 'attentionFactor' in scaling ? scaling.attentionFactor : 1;
   return (x) => step.g.rope(x, step.positions, frequencies, { interleaved, scale });
 }

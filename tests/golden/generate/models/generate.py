@@ -115,7 +115,7 @@ def make(architecture, name, variant, seed):
             convert(saved, kind, (folder / f"model-{kind}.gguf").resolve())
     random = np.random.default_rng(seed)
     prompts, logits = [], []
-    for label, length, continuation_length in PROMPTS:
+    for label, length, continuation_length in variant.get("prompts") or PROMPTS:
         tokens = random.integers(0, config.vocab_size, length).tolist()
         continuation = random.integers(0, config.vocab_size, continuation_length).tolist()
         prefill, decoded = run(model, tokens, continuation)

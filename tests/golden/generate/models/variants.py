@@ -16,9 +16,14 @@ DECODER = dict(
 )
 
 
-def decoder(kind, gguf=("f16",), note="", norm_mean=1.0, **changes):
+def decoder(kind, gguf=("f16",), note="", norm_mean=1.0, prompts=None, **changes):
     return dict(
-        config_class=kind, config={**DECODER, **changes}, gguf=list(gguf), note=note, norm_mean=norm_mean
+        config_class=kind,
+        config={**DECODER, **changes},
+        gguf=list(gguf),
+        note=note,
+        norm_mean=norm_mean,
+        prompts=prompts,
     )
 
 
@@ -45,6 +50,8 @@ def rope(kind, theta=10000.0, **more):
 
 
 YARN = rope("yarn", factor=4.0, original_max_position_embeddings=32)
+
+LONGROPE = rope("longrope", short_factor=[1.0, 1.25, 1.5, 2.0], long_factor=[1.0, 2.5, 4.0, 8.0])
 
 GPT2 = dict(
     vocab_size=72, n_positions=64, n_ctx=64, n_embd=32, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=0
@@ -76,6 +83,14 @@ VARIANTS = {
         ),
         "biases": llama(attention_bias=True, mlp_bias=True),
         "head-dim": llama(head_dim=24, num_attention_heads=3, num_key_value_heads=1, hidden_size=36),
+        "ministral-layers": decoder(
+            "MinistralConfig",
+            head_dim=8,
+            sliding_window=8,
+            layer_types=["sliding_attention", "full_attention"],
+            gguf=[],
+            note="the converter does not write the window",
+        ),
         "mistral-window": decoder(
             "MistralConfig", sliding_window=8, gguf=[], note="the converter does not write the window"
         ),
@@ -178,6 +193,73 @@ VARIANTS = {
             sliding_window=8,
             gguf=[],
             note="GGUF files of this architecture have no biases",
+        ),
+    },
+    "cohere": {
+        "plain": decoder("CohereConfig", tie_word_embeddings=True, logit_scale=0.25),
+        "normed-heads": decoder("CohereConfig", tie_word_embeddings=True, use_qk_norm=True, layer_norm_eps=1e-4),
+        "biases": decoder(
+            "CohereConfig",
+            attention_bias=True,
+            tie_word_embeddings=True,
+            gguf=[],
+            note="GGUF files of this architecture have no biases",
+        ),
+    },
+    "gemma": {
+        "mqa": decoder(
+            "GemmaConfig",
+            norm_mean=0.0,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            head_dim=24,
+            tie_word_embeddings=True,
+        ),
+        "biases": decoder(
+            "GemmaConfig",
+            norm_mean=0.0,
+            head_dim=8,
+            hidden_act="gelu",
+            attention_bias=True,
+            tie_word_embeddings=True,
+            gguf=[],
+            note="GGUF files of this architecture have no biases",
+        ),
+    },
+    "olmo2": {
+        "mha": decoder("Olmo2Config", pad_token_id=0, num_key_value_heads=4),
+        "biases": decoder(
+            "Olmo2Config",
+            pad_token_id=0,
+            attention_bias=True,
+            gguf=[],
+            note="GGUF files of this architecture have no biases",
+        ),
+    },
+    "phi3": {
+        "window": decoder("Phi3Config", pad_token_id=0, original_max_position_embeddings=256, sliding_window=8),
+        "partial-tied": decoder(
+            "Phi3Config",
+            pad_token_id=0,
+            original_max_position_embeddings=256,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            tie_word_embeddings=True,
+            rope_parameters=rope("default", partial_rotary_factor=0.75),
+        ),
+        "longrope-short": decoder(
+            "Phi3Config",
+            pad_token_id=0,
+            max_position_embeddings=512,
+            original_max_position_embeddings=128,
+            rope_parameters=LONGROPE,
+        ),
+        "longrope-long": decoder(
+            "Phi3Config",
+            pad_token_id=0,
+            original_max_position_embeddings=6,
+            rope_parameters={**LONGROPE, "partial_rotary_factor": 1.0},
+            prompts=[("long", 28, 4), ("short", 7, 6)],
         ),
     },
 }
