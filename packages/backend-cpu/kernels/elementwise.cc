@@ -140,14 +140,23 @@ void op_sumto(const Call& call) {
 
 void op_glu(const Call& call) {
   const Tensor &gate = *call.in[Glu::gate], &up = *call.in[Glu::up], &y = *call.out[0];
-  auto activation = Glu::read(call.attrs).activation;
+  const Glu attrs = Glu::read(call.attrs);
+  const bool limited = attrs.limit > 0, plain = attrs.alpha == 1;
+  const vf top = splat(attrs.limit), alpha = splat(attrs.alpha);
   for_each_stretch(call, gate, [&](int64_t row, int64_t column, int64_t n) {
     const float *g = gate.f32(row) + column, *u = up.f32(row) + column;
     float* to = y.f32(row) + column;
-    if (activation == Glu::Activation::silu) map(g, to, n, [](vf x) { return silu(x); });
-    else if (activation == Glu::Activation::gelu) map(g, to, n, [](vf x) { return gelu_erf(x); });
-    else map(g, to, n, [](vf x) { return gelu_tanh(x); });
-    for (int64_t i = 0; i < n; i++) to[i] *= u[i];
+    if (limited) map(g, to, n, [&](vf x) { return min(top, x); });
+    const float* from = limited ? to : g;
+    if (attrs.activation == Glu::Activation::silu && plain) map(from, to, n, [](vf x) { return silu(x); });
+    else if (attrs.activation == Glu::Activation::silu) map(from, to, n, [&](vf x) { return x / (splat(1.0f) + exp(-alpha * x)); });
+    else if (attrs.activation == Glu::Activation::gelu) map(from, to, n, [](vf x) { return gelu_erf(x); });
+    else map(from, to, n, [](vf x) { return gelu_tanh(x); });
+    for (int64_t i = 0; i < n; i++) {
+      float up = u[i];
+      if (limited) up = up > attrs.limit ? attrs.limit : up < -attrs.limit ? -attrs.limit : up;
+      to[i] *= up + attrs.offset;
+    }
   });
 }
 

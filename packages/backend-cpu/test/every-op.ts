@@ -33,7 +33,15 @@ export function everyOp(): Graph {
   g.output('residual', g.rmsnorm(g.scale(residual, { by: 2 }), null, { eps: 1e-5, offset: 0 }));
   const gated = g.mul(g.silu(g.scale(after, { by: 3 })), after);
   g.output('gated', gated);
-  g.output('fused', g.applyAll('glu', [after, gated], { activation: 'gelu_tanh' })[0] as typeof gated);
+  g.output(
+    'fused',
+    g.applyAll('glu', [after, gated], {
+      activation: 'gelu_tanh',
+      alpha: 1,
+      limit: 3,
+      offset: 1,
+    })[0] as typeof gated,
+  );
   const [chosen, weights] = g.route(g.slice(after, { start: 0, length: 4 }), vector('choice', 4), {
     k: 3,
     score: 'sigmoid',

@@ -12,6 +12,7 @@ const ROWS = 90;
 
 type Build = (g: ReturnType<typeof createBuilder>, x: Value, y: Value, positions: Value) => Value;
 
+const plain = { alpha: 1, limit: 0, offset: 0 };
 const builds: Readonly<Record<string, Build>> = {
   add: (g, x, y) => g.add(x, y),
   scale: (g, x) => g.scale(x, { by: 1.7 }),
@@ -20,13 +21,15 @@ const builds: Readonly<Record<string, Build>> = {
   silu: (g, x) => g.silu(x),
   gelu: (g, x) => g.gelu(x, { approximate: 'none' }),
   'gelu tanh': (g, x) => g.gelu(x, { approximate: 'tanh' }),
-  'glu silu': (g, x, y) => g.glu(x, y, { activation: 'silu' }),
-  'glu gelu': (g, x, y) => g.glu(x, y, { activation: 'gelu' }),
-  'glu gelu_tanh': (g, x, y) => g.glu(x, y, { activation: 'gelu_tanh' }),
+  'glu silu': (g, x, y) => g.glu(x, y, { activation: 'silu', ...plain }),
+  'glu gelu': (g, x, y) => g.glu(x, y, { activation: 'gelu', ...plain }),
+  'glu gelu_tanh': (g, x, y) => g.glu(x, y, { activation: 'gelu_tanh', ...plain }),
   'glu of slices': (g, x, y) =>
     g.glu(g.slice(x, { start: 3, length: 115 }), g.slice(y, { start: 9, length: 115 }), {
       activation: 'silu',
+      ...plain,
     }),
+  'glu of gpt-oss': (g, x, y) => g.glu(x, y, { activation: 'silu', alpha: 1.702, limit: 2, offset: 1 }),
   rmsnorm: (g, x) => g.rmsnorm(x, null, { eps: 1e-5, offset: 0 }),
   layernorm: (g, x) => g.layernorm(x, null, null, { eps: 1e-5 }),
   addrmsnorm: (g, x, y) => g.addrmsnorm(x, y, null, { eps: 1e-5, offset: 0 })[1] as Value,

@@ -24,6 +24,7 @@ export interface NumberRule<D> {
 export const limits = {
   layers: 1024,
   heads: 4096,
+  experts: 65536,
   width: 1 << 20,
   vocab: 1 << 24,
   positions: 2 ** 31 - 1,

@@ -14,7 +14,8 @@ const keys = new Set(
     'forced_bos_token_id forced_eos_token_id remove_invalid_values output_scores return_dict_in_generate ' +
     'transformers_version transformers.js_config use_bfloat16 tf_legacy_loss ' +
     'summary_type summary_use_proj summary_activation summary_first_dropout summary_proj_to_labels reorder_and_upcast_attn n_ctx ' +
-    'model_max_length unsloth_fixed unsloth_version'
+    'model_max_length unsloth_fixed unsloth_version ' +
+    'output_router_logits router_aux_loss_coef router_jitter_noise'
   ).split(' '),
 );
 

@@ -14,7 +14,9 @@ import { llama } from './llama.ts';
 import { olmo2 } from './olmo2.ts';
 import { phi3 } from './phi3.ts';
 import { qwen2 } from './qwen2.ts';
+import { qwen2moe } from './qwen2_moe.ts';
 import { qwen3 } from './qwen3.ts';
+import { qwen3moe } from './qwen3_moe.ts';
 import { smollm3 } from './smollm3.ts';
 
 const registry: readonly Architecture[] = [
@@ -29,7 +31,9 @@ const registry: readonly Architecture[] = [
   olmo2,
   phi3,
   qwen2,
+  qwen2moe,
   qwen3,
+  qwen3moe,
   smollm3,
 ];
 

@@ -6,7 +6,7 @@
 import { createBuilder, type Builder, type Graph, type TensorData, type Value } from '@steelyard/graph';
 import { decodeFloat32 } from './float32-data.ts';
 import type { KvState, LoadOptions } from './model.ts';
-import type { WeightSource } from './weight-source.ts';
+import type { Stored, WeightSource } from './weight-source.ts';
 
 export class Step {
   readonly g: Builder;
@@ -57,10 +57,10 @@ export class Step {
   }
 
   /** A weight of the graph; asked for twice (tied embeddings), it is the same value. */
-  weight(name: string, shape: readonly number[]): Value {
+  weight(name: string, shape: readonly number[], stored?: Stored): Value {
     const known = this.#declared.get(name);
     if (known) return known;
-    const data = this.#source.get(name, shape);
+    const data = this.#source.get(name, shape, stored);
     const value = this.g.weight(name, shape, data.dtype);
     this.weights.set(name, data);
     this.#declared.set(name, value);

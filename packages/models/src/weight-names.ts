@@ -3,7 +3,10 @@
  * (`blk.0.attn_q`) and a part (`weight` or `bias`); tables name modules, parts carry over.
  */
 
-/** Canonical module to published module; `{i}` stands for the layer. */
+/**
+ * Canonical module to published module; `{i}` stands for the layer. A whole name (`blk.{i}.attn_sinks.weight`) maps to
+ * a whole name, where the parts differ. `{e}` stands for the expert, where files hold a stack of experts one by one.
+ */
 export type NameTable = Readonly<Record<string, string>>;
 
 export interface WeightNames {
@@ -16,12 +19,13 @@ export interface WeightNames {
   readonly unusedGguf?: RegExp;
 }
 
-/** The published name of canonical weight `name`, without optional prefixes. */
+/** The published name of canonical weight `name`, without optional prefixes; `{e}` is left in it. */
 export function huggingFaceName(table: NameTable, name: string): string {
-  const part = name.slice(name.lastIndexOf('.') + 1);
-  const module = name.slice(0, name.lastIndexOf('.'));
-  const layer = /^blk\.(\d+)\./.exec(module)?.[1];
-  const published = table[layer === undefined ? module : module.replace(/^blk\.\d+\./, 'blk.{i}.')];
+  const layer = /^blk\.(\d+)\./.exec(name)?.[1];
+  const general = layer === undefined ? name : name.replace(/^blk\.\d+\./, 'blk.{i}.');
+  const dot = general.lastIndexOf('.');
+  const [module, part] = [general.slice(0, dot), general.slice(dot)];
+  const published = table[general] ?? (module in table ? `${table[module]}${part}` : undefined);
   if (published === undefined) throw new RangeError(`no published name is known for weight ${name}`);
-  return `${published.replace('{i}', layer ?? '')}.${part}`;
+  return published.replace('{i}', layer ?? '');
 }

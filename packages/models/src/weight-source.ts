@@ -2,9 +2,16 @@
 
 import { FormatError } from '@steelyard/core';
 import type { ModelFile } from '@steelyard/formats';
-import type { TensorData } from '@steelyard/graph';
+import { byteLength, elementCount, type DType, type TensorData } from '@steelyard/graph';
 import { asFloat32 } from './float32-data.ts';
 import { huggingFaceName, type WeightNames } from './weight-names.ts';
+
+/** How a file stores a weight, where the graph sees its bytes as another shape or format. */
+export interface Stored {
+  readonly shape?: readonly number[];
+  /** What the bytes mean. */
+  readonly dtype?: DType;
+}
 
 export class WeightSource {
   readonly format: ModelFile['format'];
@@ -19,37 +26,37 @@ export class WeightSource {
   }
 
   has(name: string): boolean {
-    return this.#find(name) !== undefined;
+    return this.#find(expertName(this.#published(name), 0)) !== undefined;
   }
 
   /**
-   * The tensor of canonical name `name`. Vectors come as float32, which the ops that take them want;
-   * matrices as published.
+   * The tensor of canonical name `name`. Vectors come as float32, which the ops that take them want; what has more
+   * dims as published, in parts where the file holds it one expert at a time.
    * @throws FormatError when it is missing or has another shape
    */
-  get(name: string, shape: readonly number[]): TensorData {
-    const found = this.#find(name);
-    if (!found) {
+  get(name: string, shape: readonly number[], stored: Stored = {}): TensorData {
+    const published = this.#published(name);
+    const expected = stored.shape ?? shape;
+    const data = published.includes('{e}')
+      ? stackParts(
+          Array.from({ length: expected[0] ?? 0 }, (_, e) =>
+            this.#take(expertName(published, e), expected.slice(1)),
+          ),
+        )
+      : this.#take(published, expected);
+    const dtype = stored.dtype ?? data.dtype;
+    if (byteLength(dtype, elementCount(shape)) !== data.byteLength) {
       throw new FormatError(
-        `${this.#file.name}: tensor ${this.#published(name)} is missing, expected shape [${shape.join(', ')}]; ` +
-          `the file is incomplete or its configuration belongs to another model`,
+        `${this.#file.name}: tensor ${published} is stored as ${data.dtype}, expected ${data.byteLength} bytes of ${dtype}`,
       );
     }
-    const { published, data } = found;
-    const same = data.shape.length === shape.length && shape.every((dim, i) => dim === data.shape[i]);
-    if (!same) {
-      throw new FormatError(
-        `${this.#file.name}: tensor ${published} has shape [${data.shape.join(', ')}], ` +
-          `expected [${shape.join(', ')}] by its configuration`,
-      );
-    }
-    this.#used.add(published);
-    return shape.length === 1 ? asFloat32(data) : data;
+    const viewed = stored.dtype || stored.shape ? { ...data, dtype, shape } : data;
+    return shape.length === 1 ? asFloat32(viewed) : viewed;
   }
 
   /** Declares that the file may hold this tensor and that it is rightly not used. */
   ignore(name: string): void {
-    const found = this.#find(name);
+    const found = this.#find(this.#published(name));
     if (found) this.#used.add(found.published);
   }
 
@@ -72,8 +79,27 @@ export class WeightSource {
     return this.format === 'gguf' ? name : huggingFaceName(this.#names.huggingFace, name);
   }
 
-  #find(name: string): { published: string; data: TensorData } | undefined {
-    const plain = this.#published(name);
+  /** The tensor of one published name. */
+  #take(name: string, shape: readonly number[]): TensorData {
+    const found = this.#find(name);
+    if (!found) {
+      throw new FormatError(
+        `${this.#file.name}: tensor ${name} is missing, expected shape [${shape.join(', ')}]; ` +
+          `the file is incomplete or its configuration belongs to another model`,
+      );
+    }
+    const { published, data } = found;
+    if (!sameRows(data.shape, shape)) {
+      throw new FormatError(
+        `${this.#file.name}: tensor ${published} has shape [${data.shape.join(', ')}], ` +
+          `expected [${shape.join(', ')}] by its configuration`,
+      );
+    }
+    this.#used.add(published);
+    return { ...data, shape };
+  }
+
+  #find(plain: string): { published: string; data: TensorData } | undefined {
     const prefixes = this.format === 'gguf' ? [''] : ['', ...(this.#names.optionalPrefixes ?? [])];
     for (const prefix of prefixes) {
       const data = this.#file.tensors.get(prefix + plain);
@@ -81,4 +107,34 @@ export class WeightSource {
     }
     return undefined;
   }
+}
+
+/** Equal but for dims of one at the front, which converters drop. */
+function sameRows(a: readonly number[], b: readonly number[]): boolean {
+  const [got, wanted] = [a, b].map((dims) =>
+    dims.slice(dims.findIndex((dim, i) => dim !== 1 || i === dims.length - 1)),
+  );
+  return got?.length === wanted?.length && (got?.every((dim, i) => dim === wanted?.[i]) ?? false);
+}
+
+function expertName(published: string, expert: number): string {
+  return published.replace('{e}', String(expert));
+}
+
+/** Tensors of one shape as the rows of one. @throws FormatError when they are stored in different formats */
+function stackParts(parts: readonly TensorData[]): TensorData {
+  const { dtype, shape, byteLength } = parts[0] as TensorData;
+  const other = parts.find((part) => part.dtype !== dtype);
+  if (other) {
+    throw new FormatError(
+      `experts are stored as ${dtype} and as ${other.dtype}, expected one format; convert them`,
+    );
+  }
+  const total = byteLength * parts.length;
+  const bytes = (): Uint8Array => {
+    const all = new Uint8Array(total);
+    parts.forEach((part, i) => all.set(part.bytes(), i * byteLength));
+    return all;
+  };
+  return { dtype, shape: [parts.length, ...shape], byteLength: total, parts, bytes };
 }

@@ -136,7 +136,7 @@ describe('loadModel refuses', () => {
       'quantization_config',
     );
     refuse(tinySafetensors({ hidden_act: 'relu' }), UnsupportedError, 'relu', 'silu');
-    refuse(tinyGguf({ 'llama.expert_count': 8 }), UnsupportedError, 'llama.expert_count=8');
+    refuse(tinyGguf({ 'llama.expert_group_count': 8 }), UnsupportedError, 'llama.expert_group_count=8');
     refuse(
       tinySafetensors({ rope_scaling: { type: 'dynamic', factor: 2 } }),
       UnsupportedError,

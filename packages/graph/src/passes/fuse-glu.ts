@@ -3,6 +3,9 @@
 import type { Graph, Node, Value } from '../ir.ts';
 import { producers, rebuild, useCounts, type Pass } from './rewrite.ts';
 
+/** Of `glu`, where it is nothing but activation and product. */
+const PLAIN = { alpha: 1, limit: 0, offset: 0 };
+
 function activationOf(node: Node | undefined): string | undefined {
   if (node?.op === 'silu') return 'silu';
   if (node?.op === 'gelu') return node.attrs['approximate'] === 'tanh' ? 'gelu_tanh' : 'gelu';
@@ -26,7 +29,7 @@ function run(graph: Graph): Graph {
       const activation = activationOf(made.get(gated));
       if (!activation || uses.get(gated) !== 1 || !sameShape(gated, up)) continue;
       const gate = (made.get(gated) as Node).inputs[0] as Value;
-      return { op: 'glu', inputs: [gate, up], outputs: node.outputs, attrs: { activation } };
+      return { op: 'glu', inputs: [gate, up], outputs: node.outputs, attrs: { ...PLAIN, activation } };
     }
     return node;
   });

@@ -34,7 +34,7 @@ describe('passes', () => {
     expect(nodeLines(fuseGlu.run(mlp()))).toEqual([
       '%5 [T, 12] f32 = matmul(x, -, gate) transposed=true',
       '%7 [T, 12] f32 = matmul(x, -, up) transposed=true',
-      '%8 [T, 12] f32 = glu(%5, %7) activation=silu',
+      '%8 [T, 12] f32 = glu(%5, %7) alpha=1 limit=0 offset=0 activation=silu',
       '%9 [T, 8] f32 = matmul(%8, -, down) transposed=true',
       '%10 [T, 8] f32 = add(x, %9)',
       '%11 [T, 8] f32 = rmsnorm(%10, norm) eps=0.00001 offset=0',

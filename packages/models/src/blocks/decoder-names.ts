@@ -29,3 +29,11 @@ export const decoderNames: WeightNames = {
   unusedHuggingFace: /rotary_emb\.inv_freq$/,
   unusedGguf: /\.attn_rot_embd$/,
 };
+
+/** Layers with routed experts, as Qwen2-MoE named them first; the experts are files' tensors one by one. */
+export const expertTable: NameTable = {
+  'blk.{i}.ffn_gate_inp': 'layers.{i}.mlp.gate',
+  'blk.{i}.ffn_gate_exps': 'layers.{i}.mlp.experts.{e}.gate_proj',
+  'blk.{i}.ffn_up_exps': 'layers.{i}.mlp.experts.{e}.up_proj',
+  'blk.{i}.ffn_down_exps': 'layers.{i}.mlp.experts.{e}.down_proj',
+};

@@ -47,7 +47,7 @@ export function readWindow(reader: ConfigReader): number {
 export function readQwenWindows(
   reader: ConfigReader,
   layers: number,
-  isLocal?: (layer: number) => boolean,
+  isLocal?: (layer: number, first: number) => boolean,
 ): LayerWindows {
   const window = reader.flag({ hf: 'use_sliding_window' }, false) ? readWindow(reader) : 0;
   reader.ignore({ hf: 'sliding_window' });
@@ -55,7 +55,7 @@ export function readQwenWindows(
     { hf: 'max_window_layers' },
     { min: 0, max: limits.positions, fallback: layers },
   );
-  return readLayerWindows(reader, layers, window, isLocal ?? ((layer) => layer >= first));
+  return readLayerWindows(reader, layers, window, (layer) => isLocal?.(layer, first) ?? layer >= first);
 }
 
 /** `4096 tokens in 5 of 6 layers`; for `show`. */

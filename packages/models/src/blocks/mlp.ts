@@ -19,6 +19,8 @@ export interface MlpShape {
   readonly bias?: Bias;
   /** Gate and up are the columns of one projection, `ffn_up`. */
   readonly fused?: boolean;
+  /** Follows the weights' names: `_shexp` for an expert that every token has. */
+  readonly suffix?: string;
 }
 
 /** down(act(gate(x)) * up(x)). @see Shazeer 2020, arXiv:2002.05202 */
@@ -26,16 +28,16 @@ export function gatedMlp(
   step: Step,
   x: Value,
   block: string,
-  { width, activation, bias = false, fused = false }: MlpShape,
+  { width, activation, bias = false, fused = false, suffix = '' }: MlpShape,
 ): Value {
   const [gate, up] = fused
     ? fusedGateUp(step, x, block, width, bias)
     : [
-        linear(step, x, `${block}.ffn_gate`, width, { bias }),
-        linear(step, x, `${block}.ffn_up`, width, { bias }),
+        linear(step, x, `${block}.ffn_gate${suffix}`, width, { bias }),
+        linear(step, x, `${block}.ffn_up${suffix}`, width, { bias }),
       ];
   const product = step.g.mul(activate(step, gate, activation), up);
-  return linear(step, product, `${block}.ffn_down`, x.shape[1] as number, { bias });
+  return linear(step, product, `${block}.ffn_down${suffix}`, x.shape[1] as number, { bias });
 }
 
 function fusedGateUp(step: Step, x: Value, block: string, width: number, bias: Bias): [Value, Value] {
