@@ -38,6 +38,8 @@ export interface GoldenFile {
 interface GoldenJson {
   readonly reference: string;
   readonly vocabSize: number;
+  /** The model is published in few bits, whatever the file's name says. */
+  readonly quantised?: boolean;
   readonly prompts: readonly Pick<GoldenPrompt, 'name' | 'tokens' | 'continuation'>[];
 }
 
@@ -56,7 +58,7 @@ function folders(path: string): string[] {
 
 function readGolden(architecture: string, variant: string): Golden {
   const folder = join(root, architecture, variant);
-  const { reference, vocabSize, prompts } = JSON.parse(
+  const { reference, vocabSize, prompts, quantised } = JSON.parse(
     readFileSync(join(folder, 'golden.json'), 'utf8'),
   ) as GoldenJson;
   const bytes = readFileSync(join(folder, 'logits.f32'));
@@ -70,15 +72,22 @@ function readGolden(architecture: string, variant: string): Golden {
   }));
   if (at !== logits.length)
     throw new Error(`${folder}: logits.f32 has ${logits.length} values, prompts need ${at}`);
-  return { architecture, variant, reference, vocabSize, prompts: withLogits, files: listFiles(folder) };
+  return {
+    architecture,
+    variant,
+    reference,
+    vocabSize,
+    prompts: withLogits,
+    files: listFiles(folder, quantised),
+  };
 }
 
-function listFiles(folder: string): GoldenFile[] {
+function listFiles(folder: string, quantised = false): GoldenFile[] {
   const gguf = readdirSync(folder).filter((name) => name.endsWith('.gguf'));
   const files = gguf.sort().map((name): GoldenFile => {
     const type = name.replace(/^model-|\.gguf$/g, '');
-    return { format: `gguf ${type}`, path: join(folder, name), quantised: type.startsWith('q') };
+    return { format: `gguf ${type}`, path: join(folder, name), quantised: quantised || type.startsWith('q') };
   });
   const published = existsSync(join(folder, 'model.safetensors'));
-  return published ? [{ format: 'safetensors', path: folder, quantised: false }, ...files] : files;
+  return published ? [{ format: 'safetensors', path: folder, quantised }, ...files] : files;
 }

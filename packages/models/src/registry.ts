@@ -9,6 +9,7 @@ import { gemma } from './gemma.ts';
 import { gemma2 } from './gemma2.ts';
 import { gemma3 } from './gemma3.ts';
 import { gpt2 } from './gpt2.ts';
+import { gptOss } from './gpt_oss.ts';
 import { granite } from './granite.ts';
 import { llama } from './llama.ts';
 import { olmo2 } from './olmo2.ts';
@@ -26,6 +27,7 @@ const registry: readonly Architecture[] = [
   gemma2,
   gemma3,
   gpt2,
+  gptOss,
   granite,
   llama,
   olmo2,

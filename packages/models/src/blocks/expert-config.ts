@@ -39,7 +39,10 @@ export function hasExperts(reader: ConfigReader): boolean {
 export function readExperts(reader: ConfigReader, defaults: ExpertsDefaults): ExpertsConfig {
   const rule = { min: 1, max: limits.experts };
   const count = reader.integer(COUNT, rule);
-  const used = reader.integer({ hf: 'num_experts_per_tok', gguf: 'expert_used_count' }, rule);
+  const used = reader.integer(
+    { hf: ['num_experts_per_tok', 'experts_per_token'], gguf: 'expert_used_count' },
+    rule,
+  );
   if (used > count) {
     throw new FormatError(
       `${reader.fileName}: ${used} experts per token are more than the ${count} there are`,

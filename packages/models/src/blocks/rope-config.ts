@@ -24,6 +24,8 @@ export interface RopeDefaults {
   readonly interleavedInGguf: boolean;
   /** Whether `config.json` folders do; few do. */
   readonly interleavedInHuggingFace?: boolean;
+  /** Whether yarn's range is rounded to whole dims in GGUF files, which do not say; default true. */
+  readonly truncateInGguf?: boolean;
   /** Share of each head that turns, where `config.json` may leave some out; most references turn all. */
   readonly partial?: number;
   /** Positions of pre-training, where `config.json` says them outside of its rope settings. */
@@ -168,7 +170,7 @@ function readGguf(reader: ConfigReader, defaults: RopeDefaults): RopeConfig {
       betaSlow: reader.number({ gguf: 'rope.scaling.yarn_beta_slow' }, { ...factorRule, fallback: 1 }),
       // GGUF's factor multiplies yarn's default, config.json's replaces it.
       attentionFactor: yarnAttention(factor) * attention,
-      truncate: true,
+      truncate: defaults.truncateInGguf ?? true,
     },
   };
 }

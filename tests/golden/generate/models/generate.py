@@ -20,6 +20,7 @@ import numpy as np
 import torch
 import transformers
 
+from mxfp4 import pack_experts, save_packed
 from variants import VARIANTS
 
 OUT = Path(__file__).parents[2] / "models"
@@ -102,10 +103,13 @@ def make(architecture, name, variant, seed):
     config._attn_implementation = "eager"
     model = transformers.AutoModelForCausalLM.from_config(config).float().eval()
     randomise(model, seed, variant["gguf"], variant.get("norm_mean", 1.0))
+    packed = pack_experts(model, seed) if variant.get("mxfp4") else None
     with tempfile.TemporaryDirectory() as temporary:
         # The converter names the model after its folder.
         saved = Path(temporary) / f"tiny-{architecture}-{name}"
         model.save_pretrained(saved)
+        if packed:
+            save_packed(saved, packed)
         for file in ["config.json", "model.safetensors"]:
             shutil.copyfile(saved / file, folder / file)
         # Gemma's converter counts the vocabulary.
@@ -127,6 +131,7 @@ def make(architecture, name, variant, seed):
         "versions": {p: importlib.metadata.version(p) for p in packages},
         "seed": seed,
         **({"note": variant["note"]} if variant.get("note") else {}),
+        **({"quantised": True} if packed else {}),
         "vocabSize": config.vocab_size,
         "prompts": prompts,
     }

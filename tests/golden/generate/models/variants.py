@@ -45,6 +45,30 @@ def gemma(kind, **changes):
     )
 
 
+def gpt_oss(**changes):
+    made = decoder(
+        "GptOssConfig",
+        **{
+            "hidden_size": 64,
+            "intermediate_size": 32,
+            "head_dim": 16,
+            "num_hidden_layers": 3,
+            "sliding_window": 8,
+            "rope_parameters": rope(
+                "yarn",
+                theta=150000.0,
+                factor=32.0,
+                beta_fast=32.0,
+                beta_slow=1.0,
+                original_max_position_embeddings=8,
+                truncate=False,
+            ),
+            **changes,
+        },
+    )
+    return {**made, "mxfp4": True}
+
+
 def rope(kind, theta=10000.0, **more):
     return {"rope_type": kind, "rope_theta": theta, **more}
 
@@ -163,6 +187,20 @@ VARIANTS = {
             sliding_window=8,
             gguf=[],
             note="llama.cpp knows neither dense layers nor weights that do not add up to one nor windows",
+        ),
+    },
+    "gpt_oss": {
+        "mxfp4": gpt_oss(gguf=["f16"], num_local_experts=5, num_experts_per_tok=3),
+        "limits": gpt_oss(
+            num_local_experts=4,
+            num_experts_per_tok=1,
+            swiglu_alpha=1.2,
+            swiglu_limit=1.5,
+            layer_types=["full_attention", "sliding_attention", "full_attention"],
+            attention_bias=False,
+            rope_parameters=rope("yarn", factor=8.0, original_max_position_embeddings=16, truncate=True),
+            gguf=[],
+            note="GGUF files have no gain, limit, order of layers nor rounding of yarn's range",
         ),
     },
     "qwen2_moe": {
