@@ -95,6 +95,17 @@ void op_rope(const Call& call) {
   }
 }
 
+void op_temper(const Call& call) {
+  const Tensor &x = *call.in[Temper::x], &positions = *call.in[Temper::positions], &y = *call.out[0];
+  auto attrs = Temper::read(call.attrs);
+  Range mine = share(call, x.rows());
+  for (int64_t t = mine.begin; t < mine.end; t++) {
+    int64_t steps = ((int64_t)positions.i32()[t] + attrs.offset) / attrs.every;
+    float factor = 1.0f + attrs.by * (float)std::log1p((double)steps);
+    for (int64_t i = 0, n = x.inner(); i < n; i++) y.f32(t)[i] = x.f32(t)[i] * factor;
+  }
+}
+
 size_t scratch_rope_own(int64_t half) { return align_up(2 * half * 4); }
 
 }  // namespace steelyard::SY_LEVEL

@@ -121,6 +121,14 @@ Rule rule_rope(const Operands& o) {
   return is_vector(&frequencies, frequencies.count()) && 2 * frequencies.count() <= x.dims[2] ? nullptr : "frequencies must be f32, at most dim / 2";
 }
 
+Rule rule_temper(const Operands& o) {
+  const Tensor &x = *o.in[Temper::x], &positions = *o.in[Temper::positions];
+  Temper attrs = Temper::read(o.attrs);
+  if (!is_f32(&x) || x.rank != 3 || !same_shape(x, *o.out[0])) return "x must be f32 [tokens, heads, dim] of the result's shape";
+  if (attrs.every < 1 || attrs.offset < 0) return "every must be from 1, offset from 0";
+  return is_index(positions, 1) && positions.dims[0] == x.dims[0] ? nullptr : "positions must be an i32 input, one per token";
+}
+
 Rule rule_route(const Operands& o) {
   const Tensor &logits = *o.in[Route::logits], &experts = *o.out[0], &weights = *o.out[1];
   Route attrs = Route::read(o.attrs);

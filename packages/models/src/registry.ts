@@ -12,6 +12,7 @@ import { gpt2 } from './gpt2.ts';
 import { gptOss } from './gpt_oss.ts';
 import { granite } from './granite.ts';
 import { llama } from './llama.ts';
+import { llama4 } from './llama4.ts';
 import { olmo2 } from './olmo2.ts';
 import { phi3 } from './phi3.ts';
 import { qwen2 } from './qwen2.ts';
@@ -30,6 +31,7 @@ const registry: readonly Architecture[] = [
   gptOss,
   granite,
   llama,
+  llama4,
   olmo2,
   phi3,
   qwen2,

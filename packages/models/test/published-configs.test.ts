@@ -1,32 +1,7 @@
 /** Settings of published models, in the words of their `config.json`: none of them may be refused. */
 
 import { describe, expect, it } from 'vitest';
-import type { SafetensorsFile } from '@steelyard/formats';
-import { ConfigReader } from '../src/config-reader.ts';
-import type { ModelConfig } from '../src/model.ts';
-import { findArchitecture } from '../src/registry.ts';
-
-function read(config: Record<string, unknown>): ModelConfig & Record<string, unknown> {
-  const file: SafetensorsFile = {
-    format: 'safetensors',
-    name: 'published',
-    config,
-    tensors: new Map(),
-    close: () => undefined,
-  };
-  const { architecture, declared } = findArchitecture(file);
-  const reader = ConfigReader.of(file, declared);
-  const result = architecture.readConfig(reader);
-  reader.finish();
-  return result as ModelConfig & Record<string, unknown>;
-}
-
-const common = {
-  torch_dtype: 'bfloat16',
-  transformers_version: '4.42.3',
-  use_cache: true,
-  initializer_range: 0.02,
-};
+import { common, readPublished as read } from './published-config.ts';
 
 describe('published configurations', () => {
   it('SmolLM2 135M Instruct', () => {

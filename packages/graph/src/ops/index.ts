@@ -25,6 +25,7 @@ import { slice } from './slice.ts';
 import { sub } from './sub.ts';
 import { sumto } from './sumto.ts';
 import { tanh } from './tanh.ts';
+import { temper } from './temper.ts';
 
 export const ops = {
   reshape,
@@ -50,6 +51,7 @@ export const ops = {
   route,
   expertmatmul,
   combine,
+  temper,
 } as const;
 
 export type OpName = keyof typeof ops;

@@ -59,11 +59,14 @@ export interface SelfAttention extends AttentionOptions {
   readonly fused?: boolean;
   /** Undefined in layers without positions. */
   readonly rope?: Rope | undefined;
+  /** What becomes of q [T, H, D] at last. */
+  readonly query?: (q: Value) => Value;
 }
 
 /** The whole attention of a layer, x [T, hidden] to [T, hidden]. */
 export function selfAttention(step: Step, x: Value, block: string, options: SelfAttention): Value {
-  const { heads, kvHeads, outputBias = false, headNorm, flatNorm, rope = (y) => y } = options;
+  const { heads, kvHeads, outputBias = false, headNorm, flatNorm } = options;
+  const { rope = (y) => y, query = (y) => y } = options;
   const [q, k, v] = options.fused ? fusedQkv(step, x, block, options) : separateQkv(step, x, block, options);
   const turned = (y: Value, name: string, count: number): Value => {
     const flat = flatNorm ? flatNorm(y, `${block}.${name}`) : y;
@@ -72,7 +75,7 @@ export function selfAttention(step: Step, x: Value, block: string, options: Self
   };
   const y = cachedAttention(
     step,
-    turned(q, 'attn_q_norm', heads), // [T, H, D]
+    query(turned(q, 'attn_q_norm', heads)), // [T, H, D]
     turned(k, 'attn_k_norm', kvHeads),
     splitHeads(step, v, kvHeads),
     options,

@@ -95,13 +95,23 @@ def subclasses(cls):
         yield from subclasses(sub)
 
 
+def build(variant):
+    """The text part's configuration and the model, which may be one that sees images as well."""
+    config = getattr(transformers, variant["config_class"])(**variant["config"])
+    config._attn_implementation = "eager"
+    if "nested" not in variant:
+        return config, transformers.AutoModelForCausalLM.from_config(config).float().eval()
+    nested = getattr(transformers, variant["nested"])(
+        text_config=config.to_dict(), vision_config=variant["vision"], attn_implementation="eager"
+    )
+    return config, transformers.AutoModelForImageTextToText.from_config(nested).float().eval()
+
+
 def make(architecture, name, variant, seed):
     folder = OUT / architecture / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    config = getattr(transformers, variant["config_class"])(**variant["config"])
-    config._attn_implementation = "eager"
-    model = transformers.AutoModelForCausalLM.from_config(config).float().eval()
+    config, model = build(variant)
     randomise(model, seed, variant["gguf"], variant.get("norm_mean", 1.0))
     packed = pack_experts(model, seed) if variant.get("mxfp4") else None
     with tempfile.TemporaryDirectory() as temporary:

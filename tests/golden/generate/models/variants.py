@@ -69,6 +69,20 @@ def gpt_oss(**changes):
     return {**made, "mxfp4": True}
 
 
+def llama4(**changes):
+    return decoder(
+        "Llama4TextConfig",
+        **{
+            "head_dim": 16,
+            "intermediate_size": 24,
+            "intermediate_size_mlp": 40,
+            "num_hidden_layers": 4,
+            "num_local_experts": 4,
+            **changes,
+        },
+    )
+
+
 def rope(kind, theta=10000.0, **more):
     return {"rope_type": kind, "rope_theta": theta, **more}
 
@@ -202,6 +216,47 @@ VARIANTS = {
             gguf=[],
             note="GGUF files have no gain, limit, order of layers nor rounding of yarn's range",
         ),
+    },
+    "llama4": {
+        "chunked": llama4(
+            num_experts_per_tok=2,
+            attention_chunk_size=8,
+            floor_scale=4,
+            attn_scale=0.3,
+            interleave_moe_layer_step=2,
+            gguf=[],
+            note="llama.cpp fixes the chunk and the temperature",
+        ),
+        "full": llama4(
+            num_experts_per_tok=1,
+            attention_chunk_size=8,
+            layer_types=["full_attention", "chunked_attention", "full_attention", "full_attention"],
+            no_rope_layers=[0, 1, 1, 0],
+            moe_layers=[0, 3],
+            use_qk_norm=False,
+            attention_bias=True,
+            attn_temperature_tuning=False,
+            rope_parameters=rope(
+                "llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=64
+            ),
+            gguf=[],
+            note="llama.cpp fixes which layers have positions, chunks and norms",
+        ),
+        "nested": {
+            **llama4(num_experts_per_tok=1, gguf=["f16"], interleave_moe_layer_step=2),
+            "nested": "Llama4Config",
+            "vision": dict(
+                hidden_size=16,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                intermediate_size=64,
+                vision_output_dim=16,
+                image_size=28,
+                patch_size=14,
+                projector_input_dim=16,
+                projector_output_dim=16,
+            ),
+        },
     },
     "qwen2_moe": {
         "shared": decoder(
