@@ -10,9 +10,9 @@ export interface GoldenPrompt {
   readonly tokens: readonly number[];
   /** Fed one by one after the prompt. */
   readonly continuation: readonly number[];
-  /** [tokens, vocab] of one prefill. */
+  /** [tokens, width] of one prefill. */
   readonly prefill: Float32Array;
-  /** [continuation, vocab] */
+  /** [continuation, width] */
   readonly decode: Float32Array;
 }
 
@@ -22,6 +22,10 @@ export interface Golden {
   /** What computed it: `transformers 5.23.0`. */
   readonly reference: string;
   readonly vocabSize: number;
+  /** What the rows hold: logits, or the hidden states of a model that makes vectors of texts. */
+  readonly output: 'logits' | 'hidden';
+  /** Values of a row. */
+  readonly width: number;
   readonly prompts: readonly GoldenPrompt[];
   readonly files: readonly GoldenFile[];
 }
@@ -40,6 +44,7 @@ interface GoldenJson {
   readonly vocabSize: number;
   /** The model is published in few bits, whatever the file's name says. */
   readonly quantised?: boolean;
+  readonly hiddenSize?: number;
   readonly prompts: readonly Pick<GoldenPrompt, 'name' | 'tokens' | 'continuation'>[];
 }
 
@@ -58,13 +63,14 @@ function folders(path: string): string[] {
 
 function readGolden(architecture: string, variant: string): Golden {
   const folder = join(root, architecture, variant);
-  const { reference, vocabSize, prompts, quantised } = JSON.parse(
+  const { reference, vocabSize, hiddenSize, prompts, quantised } = JSON.parse(
     readFileSync(join(folder, 'golden.json'), 'utf8'),
   ) as GoldenJson;
   const bytes = readFileSync(join(folder, 'logits.f32'));
   const logits = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
   let at = 0;
-  const take = (rows: number): Float32Array => logits.subarray(at, (at += rows * vocabSize));
+  const width = hiddenSize ?? vocabSize;
+  const take = (rows: number): Float32Array => logits.subarray(at, (at += rows * width));
   const withLogits = prompts.map((p) => ({
     ...p,
     prefill: take(p.tokens.length),
@@ -72,14 +78,9 @@ function readGolden(architecture: string, variant: string): Golden {
   }));
   if (at !== logits.length)
     throw new Error(`${folder}: logits.f32 has ${logits.length} values, prompts need ${at}`);
-  return {
-    architecture,
-    variant,
-    reference,
-    vocabSize,
-    prompts: withLogits,
-    files: listFiles(folder, quantised),
-  };
+  const output = hiddenSize === undefined ? 'logits' : 'hidden';
+  const head = { architecture, variant, reference, vocabSize, output, width } as const;
+  return { ...head, prompts: withLogits, files: listFiles(folder, quantised) };
 }
 
 function listFiles(folder: string, quantised = false): GoldenFile[] {

@@ -1,11 +1,12 @@
 /** Compares a model on a backend with its golden, in every way in which an engine may cut the work into steps. */
 
-import type { LoadedModel } from '@steelyard/models';
+import { openModel } from '@steelyard/formats/node';
+import { loadModel, type LoadedModel } from '@steelyard/models';
 import type { Backend } from '@steelyard/graph';
-import type { Golden, GoldenPrompt } from './goldens.ts';
+import type { Golden, GoldenFile, GoldenPrompt } from './goldens.ts';
 import { PagedRunner } from './paged-runner.ts';
 
-/** Largest errors, each relative to the largest logit of its row. */
+/** Largest errors, each relative to the largest value of its row. */
 export interface Errors {
   /** Prompts in one step each. */
   readonly prefill: number;
@@ -19,16 +20,38 @@ export interface Errors {
   readonly batch: number;
 }
 
-export const PAGE_SIZE = 4;
+const PAGE_SIZE = 4;
 const CHUNK = 3;
 /** Tokens; longer ones would take most of the suite's time. */
 const STEPWISE_LIMIT = 16;
 
+/** Opens one file of a golden, loads it and measures it. @throws Error when it is not the golden's model */
+export async function measureFile(backend: Backend, golden: Golden, file: GoldenFile): Promise<Errors> {
+  const opened = openModel(file.path);
+  try {
+    const { output } = golden;
+    const options = { pageSize: PAGE_SIZE, kvDType: 'f32', contextLength: longest(golden), output } as const;
+    const model = loadModel(opened, options);
+    const { architecture, vocabSize } = model.config;
+    if (architecture !== golden.architecture || vocabSize !== golden.vocabSize) {
+      throw new Error(`${file.path} is ${architecture} of ${vocabSize} words`);
+    }
+    return await measure(
+      backend,
+      model,
+      golden,
+      backend.name !== 'reference' || file.format === 'safetensors',
+    );
+  } finally {
+    opened.close();
+  }
+}
+
 /**
  * With `everyCut` false only prefill and decode are measured: the graph of another file of the same model has the
- * same cuts, and the reference is slow.
+ * same cuts, and the reference is slow. Encoders have no cuts.
  */
-export async function measure(
+async function measure(
   backend: Backend,
   model: LoadedModel,
   golden: Golden,
@@ -44,24 +67,24 @@ export async function measure(
       const split = prompt.prefill.length;
       const oneGo = await feed(runner, whole, [prompt.tokens.length, ...prompt.continuation.map(() => 1)]);
       const compare = (got: Float32Array, want: Float32Array): number =>
-        relativeError(got, want, golden.vocabSize);
+        relativeError(got, want, golden.width);
       errors.prefill = Math.max(errors.prefill, compare(oneGo.subarray(0, split), prompt.prefill));
       errors.decode = Math.max(errors.decode, compare(oneGo.subarray(split), prompt.decode));
-      if (!everyCut) continue;
+      if (!everyCut || model.config.causal === false) continue;
       const chunked = await feed(runner, prompt.tokens, chunks(prompt.tokens.length, CHUNK));
       errors.chunked = Math.max(errors.chunked, compare(chunked, prompt.prefill));
       if (whole.length > STEPWISE_LIMIT) continue;
       const stepwise = await feed(runner, whole, chunks(whole.length, 1));
       errors.stepwise = Math.max(errors.stepwise, compare(stepwise, join(prompt.prefill, prompt.decode)));
     }
-    return everyCut ? { ...errors, batch: await batchError(runner, prompts, golden.vocabSize) } : errors;
+    return everyCut ? { ...errors, batch: await batchError(runner, prompts, golden.width) } : errors;
   } finally {
     runner.dispose();
   }
 }
 
 /** Tokens of the longest prompt with its continuation. */
-export function longest({ prompts }: Golden): number {
+function longest({ prompts }: Golden): number {
   return Math.max(...prompts.map((p) => p.tokens.length + p.continuation.length));
 }
 
@@ -83,10 +106,10 @@ async function feed(
 async function batchError(
   runner: PagedRunner,
   prompts: readonly GoldenPrompt[],
-  vocab: number,
+  width: number,
 ): Promise<number> {
   const prefill = await runner.step(prompts.map((p, sequence) => ({ sequence, start: 0, tokens: p.tokens })));
-  let worst = relativeError(prefill, join(...prompts.map((p) => p.prefill)), vocab);
+  let worst = relativeError(prefill, join(...prompts.map((p) => p.prefill)), width);
   const steps = Math.max(...prompts.map((p) => p.continuation.length));
   for (let i = 0; i < steps; i++) {
     // Those that have ended drop out, so the rows of the page table shift.
@@ -98,8 +121,8 @@ async function batchError(
         tokens: p.continuation.slice(i, i + 1),
       })),
     );
-    const want = join(...running.map(({ p }) => p.decode.subarray(i * vocab, (i + 1) * vocab)));
-    worst = Math.max(worst, relativeError(got, want, vocab));
+    const want = join(...running.map(({ p }) => p.decode.subarray(i * width, (i + 1) * width)));
+    worst = Math.max(worst, relativeError(got, want, width));
   }
   return worst;
 }
@@ -119,13 +142,13 @@ function join(...parts: readonly Float32Array[]): Float32Array {
 }
 
 /** Infinite when lengths differ or a value is not a number. */
-export function relativeError(got: Float32Array, want: Float32Array, vocab: number): number {
+export function relativeError(got: Float32Array, want: Float32Array, width: number): number {
   if (got.length !== want.length) return Infinity;
   let worst = 0;
-  for (let at = 0; at < want.length; at += vocab) {
+  for (let at = 0; at < want.length; at += width) {
     let top = 0;
     let difference = 0;
-    for (let i = at; i < at + vocab; i++) {
+    for (let i = at; i < at + width; i++) {
       const delta = Math.abs((got[i] as number) - (want[i] as number));
       if (Number.isNaN(delta)) return Infinity;
       top = Math.max(top, Math.abs(want[i] as number));

@@ -14,7 +14,7 @@ export interface Capacity {
   readonly length: number;
 }
 
-/** Tokens of one sequence in one step; logits are wanted of all of them. */
+/** Tokens of one sequence in one step; results are wanted of all of them. */
 export interface StepPart {
   readonly sequence: number;
   readonly start: number;
@@ -26,8 +26,16 @@ export class PagedRunner {
   readonly #tensors: readonly DeviceTensor[];
   readonly #capacity: Capacity;
   readonly #pages: number;
+  readonly #output: string;
 
-  private constructor(executable: Executable, tensors: DeviceTensor[], capacity: Capacity, pages: number) {
+  private constructor(
+    executable: Executable,
+    tensors: DeviceTensor[],
+    capacity: Capacity,
+    pages: number,
+    output: string,
+  ) {
+    this.#output = output;
     this.#executable = executable;
     this.#tensors = tensors;
     this.#capacity = capacity;
@@ -53,10 +61,11 @@ export class PagedRunner {
     const tokens = sequences * length;
     const limits = { T: tokens, S: sequences, P: perSequence, V: tokens, N: pages };
     const executable = await backend.compile(model.graph, { weights, states, limits });
-    return new PagedRunner(executable, [...weights.values(), ...states.values()], capacity, pages);
+    const output = Object.keys(model.graph.outputs)[0] as string;
+    return new PagedRunner(executable, [...weights.values(), ...states.values()], capacity, pages, output);
   }
 
-  /** Logits [tokens of all parts, vocab], in order. */
+  /** Logits or hidden states [tokens of all parts, width], in order. */
   async step(parts: readonly StepPart[]): Promise<Float32Array> {
     const { pageSize } = this.#capacity;
     const longest = Math.max(...parts.map(({ start, tokens }) => start + tokens.length));
@@ -84,7 +93,7 @@ export class PagedRunner {
         rows: column((_, i) => i),
       },
     });
-    return (result['logits'] as Float32Array).slice();
+    return (result[this.#output] as Float32Array).slice();
   }
 
   dispose(): void {

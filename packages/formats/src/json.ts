@@ -23,6 +23,17 @@ const COMMA = 0x2c;
  * @throws FormatError naming the file
  */
 export function parseJsonObject(file: string, bytes: Uint8Array, maxKeys?: number): Record<string, unknown> {
+  const value = parseJson(file, bytes, maxKeys);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new FormatError(
+      `${file}: holds JSON that is ${shown(value)}, expected an object; it is another kind of file`,
+    );
+  }
+  return value as Record<string, unknown>;
+}
+
+/** Any JSON value, with the same bounds. @throws FormatError naming the file */
+export function parseJson(file: string, bytes: Uint8Array, maxKeys?: number): unknown {
   checkStructure(file, bytes, maxKeys);
   let text: string;
   try {
@@ -32,22 +43,15 @@ export function parseJsonObject(file: string, bytes: Uint8Array, maxKeys?: numbe
       cause: error,
     });
   }
-  let value: unknown;
   try {
     // A reviver makes parsing several times slower, so it is used only where there may be something to remove.
-    value = PROTOTYPE.test(text) ? JSON.parse(text, withoutPrototype) : JSON.parse(text);
+    return PROTOTYPE.test(text) ? JSON.parse(text, withoutPrototype) : JSON.parse(text);
   } catch (error) {
     throw new FormatError(
       `${file}: is not valid JSON: ${shown((error as Error).message)}; the file is damaged`,
       { cause: error },
     );
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new FormatError(
-      `${file}: holds JSON that is ${shown(value)}, expected an object; it is another kind of file`,
-    );
-  }
-  return value as Record<string, unknown>;
 }
 
 function withoutPrototype(key: string, value: unknown): unknown {

@@ -41,6 +41,8 @@ export interface SafetensorsFile extends ModelFileBase {
   readonly tokenizer?: Record<string, unknown>;
   readonly tokenizerConfig?: Record<string, unknown>;
   readonly generationConfig?: Record<string, unknown>;
+  /** Steps of sentence-transformers' `modules.json`, where present: their kinds and the `config.json` of each. */
+  readonly modules?: readonly { readonly type: string; readonly config: Record<string, unknown> }[];
   /** `chat_template.jinja`, where the template is a file of its own. */
   readonly chatTemplate?: string;
 }

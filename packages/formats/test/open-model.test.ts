@@ -191,3 +191,40 @@ describe('what is not a model', () => {
     expect(() => openModel(put('notes.txt', { a: 1 }))).toThrow(/neither \.gguf nor \.safetensors/);
   });
 });
+
+describe('modules.json of sentence-transformers', () => {
+  const type = 'sentence_transformers.models.Pooling';
+
+  it('is read with the configuration of each step', () => {
+    put('modules/model.safetensors', safetensorsBytes(SAFETENSORS, 32));
+    put('modules/config.json', {});
+    put('modules/1_Pooling/config.json', { pooling_mode_mean_tokens: true });
+    put('modules/modules.json', [
+      { idx: 0, path: '', type: 'a.Transformer' },
+      { idx: 1, path: '1_Pooling', type },
+      { idx: 2, path: '2_Normalize', type: 'a.Normalize' },
+    ]);
+    const model = openModel(join(root, 'modules'));
+    expect(model).toMatchObject({
+      modules: [
+        { type: 'a.Transformer', config: {} },
+        { type, config: { pooling_mode_mean_tokens: true } },
+        { type: 'a.Normalize', config: {} },
+      ],
+    });
+    model.close();
+  });
+
+  it('names no folder outside, and is a list', () => {
+    put('outside/model.safetensors', safetensorsBytes(SAFETENSORS, 32));
+    put('outside/config.json', {});
+    for (const path of ['..', '../modules/1_Pooling', '/etc', 'a/b', 'a\\b', 7]) {
+      put('outside/modules.json', [{ path, type }]);
+      expect(() => openModel(join(root, 'outside'))).toThrow(/expected a type and the name of a folder/);
+    }
+    for (const content of [{}, [null], [7], [{ path: '' }]]) {
+      put('outside/modules.json', content);
+      expect(() => openModel(join(root, 'outside'))).toThrow(/modules.json/);
+    }
+  });
+});

@@ -4,7 +4,7 @@
 const keys = new Set(
   (
     'architectures auto_map dtype torch_dtype model_type is_llama_config name_or_path ' +
-    'attention_dropout attn_pdrop embd_pdrop resid_pdrop hidden_dropout initializer_range pretraining_tp ' +
+    'attention_dropout attn_pdrop embd_pdrop resid_pdrop hidden_dropout hidden_dropout_prob attention_probs_dropout_prob classifier_dropout initializer_range pretraining_tp ' +
     'use_cache cache_implementation return_dict output_attentions output_hidden_states torchscript use_return_dict ' +
     'gradient_checkpointing chunk_size_feed_forward id2label label2id ' +
     'finetuning_task problem_type tokenizer_class prefix task_specific_params ' +

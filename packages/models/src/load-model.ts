@@ -1,9 +1,11 @@
 /** From an open file to a graph and its weights. Nothing is read here but metadata and small tables. */
 
+import { UnsupportedError } from '@steelyard/core';
 import { elementCount } from '@steelyard/graph';
 import type { ModelFile } from '@steelyard/formats';
 import { ConfigReader } from './config-reader.ts';
 import type { LoadedModel, LoadOptions } from './model.ts';
+import { readPooling } from './pooling.ts';
 import { findArchitecture } from './registry.ts';
 import { Step } from './step.ts';
 import { WeightSource } from './weight-source.ts';
@@ -17,7 +19,14 @@ export function loadModel(file: ModelFile, options: LoadOptions): LoadedModel {
   const { architecture, declared } = findArchitecture(file);
   const reader = ConfigReader.of(file, declared);
   const config = architecture.readConfig(reader);
+  const pooling = options.output === 'hidden' ? readPooling(file, reader) : undefined;
+  reader.ignore({ gguf: 'pooling_type' });
   reader.finish();
+  if (config.causal === false && options.output !== 'hidden') {
+    throw new UnsupportedError(
+      `${file.name}: ${declared} is an encoder, which writes no text; for vectors of texts run: steelyard embed`,
+    );
+  }
   const source = new WeightSource(file, architecture.names);
   const step = new Step(config.architecture, source, options);
   const result = architecture.forward(step, config);
@@ -34,6 +43,7 @@ export function loadModel(file: ModelFile, options: LoadOptions): LoadedModel {
     graph,
     weights: step.weights,
     kv: { states: step.states },
+    ...(pooling && { pooling }),
     parameterCount,
     weightBytes,
     facts: architecture.facts?.(config) ?? {},

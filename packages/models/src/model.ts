@@ -1,6 +1,7 @@
 /** What the engine, `show` and `explain` see of a model; how each architecture reads its files is not here. */
 
 import type { DType, Graph, TensorData } from '@steelyard/graph';
+import type { Pooling } from './pooling.ts';
 
 /** Facts that every architecture has. All counts are whole numbers, checked when the file is read. */
 export interface ModelConfig {
@@ -16,6 +17,8 @@ export interface ModelConfig {
   readonly kvHeads: number;
   /** Elements of a query and key head. */
   readonly headDim: number;
+  /** False for encoders, in which a token sees its whole sequence; default true. */
+  readonly causal?: boolean;
   /** Elements of a value head where they are not `headDim`. */
   readonly valueDim?: number;
 }
@@ -55,6 +58,8 @@ export interface LoadedModel {
   /** Exactly the graph's weights by canonical name, less its constants. */
   readonly weights: ReadonlyMap<string, TensorData>;
   readonly kv: KvSpec;
+  /** How the file's maker pools hidden states to one vector, where these were asked for and the file says it. */
+  readonly pooling?: Pooling;
   /** Elements of all weights. */
   readonly parameterCount: number;
   /** Bytes of all weights as stored. */

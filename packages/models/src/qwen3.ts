@@ -14,7 +14,7 @@ export const qwen3 = defineArchitecture<StackConfig>({
   name: 'qwen3',
   huggingFace: ['qwen3'],
   gguf: ['qwen3'],
-  variants: ['biases-window', 'tied'],
+  variants: ['biases-window', 'embedding', 'tied'],
   names: decoderNames,
   readConfig: (reader) => ({
     ...readQwen(reader, 'qwen3'),

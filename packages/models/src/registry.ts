@@ -3,6 +3,7 @@
 import { UnsupportedError } from '@steelyard/core';
 import type { ModelFile } from '@steelyard/formats';
 import type { Architecture } from './architecture.ts';
+import { bert } from './bert.ts';
 import { cohere } from './cohere.ts';
 import { cohere2 } from './cohere2.ts';
 import { gemma } from './gemma.ts';
@@ -13,6 +14,7 @@ import { gptOss } from './gpt_oss.ts';
 import { granite } from './granite.ts';
 import { llama } from './llama.ts';
 import { llama4 } from './llama4.ts';
+import { nomicBert } from './nomic-bert.ts';
 import { olmo2 } from './olmo2.ts';
 import { phi3 } from './phi3.ts';
 import { qwen2 } from './qwen2.ts';
@@ -22,6 +24,7 @@ import { qwen3moe } from './qwen3_moe.ts';
 import { smollm3 } from './smollm3.ts';
 
 const registry: readonly Architecture[] = [
+  bert,
   cohere,
   cohere2,
   gemma,
@@ -32,6 +35,7 @@ const registry: readonly Architecture[] = [
   granite,
   llama,
   llama4,
+  nomicBert,
   olmo2,
   phi3,
   qwen2,

@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { FormatError, NotFoundError, UnsupportedError } from '@steelyard/core';
 import type { TensorData } from '@steelyard/graph';
 import { readGguf } from '../gguf.ts';
-import { parseJsonObject } from '../json.ts';
+import { parseJson, parseJsonObject } from '../json.ts';
 import type { ByteSource, GgufFile, ModelFile, SafetensorsFile } from '../model-file.ts';
 import { readSafetensors } from '../safetensors.ts';
 import { shown } from '../shown.ts';
@@ -108,6 +108,27 @@ function readJson(folder: string, name: string): Record<string, unknown> | undef
   return bytes && parseJsonObject(join(folder, name), bytes);
 }
 
+/** The steps that sentence-transformers runs; each in a folder of its own, or in this one. */
+function readModules(folder: string): SafetensorsFile['modules'] {
+  const path = join(folder, 'modules.json');
+  const bytes = readSmall(folder, 'modules.json');
+  if (!bytes) return undefined;
+  const listed = parseJson(path, bytes);
+  if (!Array.isArray(listed)) {
+    throw new FormatError(`${path}: is ${shown(listed)}, expected a list of modules; pull it again`);
+  }
+  return listed.map((entry: unknown) => {
+    const { type, path: inside } = (entry ?? {}) as Record<string, unknown>;
+    if (typeof type === 'string' && typeof inside === 'string' && /^(\w+)?$/.test(inside)) {
+      const config = inside === '' ? undefined : readJson(folder, join(inside, 'config.json'));
+      return { type, config: config ?? {} };
+    }
+    throw new FormatError(
+      `${path}: has ${shown(entry)}, expected a type and the name of a folder; pull it again`,
+    );
+  });
+}
+
 /** Shard of each tensor, as the index says; each a plain file name in the same folder. */
 function readWeightMap(folder: string): ReadonlyMap<string, string> {
   const path = join(folder, INDEX);
@@ -174,6 +195,7 @@ function describeFolder(folder: string, config: Record<string, unknown>) {
   const tokenizer = readJson(folder, 'tokenizer.json');
   const tokenizerConfig = readJson(folder, 'tokenizer_config.json');
   const generationConfig = readJson(folder, 'generation_config.json');
+  const modules = readModules(folder);
   const template = readSmall(folder, 'chat_template.jinja');
   return {
     format: 'safetensors' as const,
@@ -182,6 +204,7 @@ function describeFolder(folder: string, config: Record<string, unknown>) {
     ...(tokenizer && { tokenizer }),
     ...(tokenizerConfig && { tokenizerConfig }),
     ...(generationConfig && { generationConfig }),
+    ...(modules && { modules }),
     ...(template && { chatTemplate: new TextDecoder().decode(template) }),
   };
 }

@@ -1,6 +1,6 @@
 /** Settings that decoders of the Llama kind share, under the names of both formats. */
 
-import { FormatError } from '@steelyard/core';
+import { FormatError, UnsupportedError } from '@steelyard/core';
 import { limits, type ConfigReader } from '../config-reader.ts';
 import type { ModelConfig } from '../model.ts';
 import type { Bias } from './linear.ts';
@@ -36,6 +36,11 @@ export function readDecoder(reader: ConfigReader, defaults: DecoderDefaults): De
     { ...width, fallback: defaults.headDim ?? hiddenSize / heads },
   );
   const valueDim = reader.integer({ gguf: 'attention.value_length' }, { ...width, fallback: headDim });
+  if (!reader.flag({ gguf: 'attention.causal' }, true)) {
+    throw new UnsupportedError(
+      `${reader.fileName}: attention.causal is false; ${reader.declared} here sees only what came before`,
+    );
+  }
   if (heads % kvHeads !== 0) {
     throw new FormatError(`${reader.fileName}: ${heads} heads do not divide among ${kvHeads} kv heads`);
   }

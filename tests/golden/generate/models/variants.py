@@ -27,6 +27,19 @@ def decoder(kind, gguf=("f16",), note="", norm_mean=1.0, prompts=None, **changes
     )
 
 
+def encoder(kind, pooling, published=None, gguf=("f16",), note="", **changes):
+    sizes = {key: value for key, value in DECODER.items() if key not in ["num_key_value_heads", "tie_word_embeddings"]}
+    return dict(
+        config_class=kind,
+        config={**sizes, "max_position_embeddings": 64, **changes},
+        gguf=list(gguf),
+        note=note,
+        pooling=pooling,
+        published=published,
+        encoder=True,
+    )
+
+
 def llama(**changes):
     return decoder("LlamaConfig", **changes)
 
@@ -95,7 +108,65 @@ GPT2 = dict(
     vocab_size=72, n_positions=64, n_ctx=64, n_embd=32, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=0
 )
 
+# As Nomic's own file has it: names of GPT-2, and of its kernels.
+NOMIC = dict(
+    activation_function="swiglu",
+    architectures=["NomicBertModel"],
+    attn_pdrop=0.0,
+    causal=False,
+    dense_seq_output=True,
+    embd_pdrop=0.0,
+    fused_bias_fc=True,
+    fused_dropout_add_ln=True,
+    initializer_range=0.02,
+    layer_norm_epsilon=1e-12,
+    max_trained_positions=2048,
+    mlp_fc1_bias=False,
+    mlp_fc2_bias=False,
+    model_type="nomic_bert",
+    n_embd=32,
+    n_head=4,
+    n_inner=40,
+    n_layer=2,
+    n_positions=8192,
+    pad_vocab_size_multiple=64,
+    parallel_block=False,
+    parallel_block_tied_norm=False,
+    prenorm=False,
+    qkv_proj_bias=False,
+    reorder_and_upcast_attn=False,
+    resid_pdrop=0.0,
+    rotary_emb_base=1000,
+    rotary_emb_fraction=1.0,
+    rotary_emb_interleaved=False,
+    rotary_emb_scale_base=None,
+    rotary_scaling_factor=None,
+    scale_attn_by_inverse_layer_idx=False,
+    scale_attn_weights=True,
+    type_vocab_size=2,
+    use_cache=True,
+    use_flash_attn=True,
+    use_rms_norm=False,
+    use_xentropy=True,
+    vocab_size=72,
+)
+
 VARIANTS = {
+    "bert": {
+        "mean": encoder("BertConfig", "mean_tokens"),
+        "cls": encoder("BertConfig", "cls_token", hidden_act="gelu_new", layer_norm_eps=1e-5, gguf=[],
+                       note="GGUF files do not say the activation"),
+    },
+    "nomic-bert": {
+        "published": encoder("NomicBertConfig", "mean_tokens", published=NOMIC),
+        "named-anew": encoder(
+            "NomicBertConfig",
+            "cls_token",
+            rope_parameters=rope("default", theta=500.0),
+            gguf=[],
+            note="the converter reads the published names only",
+        ),
+    },
     "llama": {
         "mha": llama(num_key_value_heads=4, gguf=["f32"]),
         "gqa-tied": llama(tie_word_embeddings=True),
@@ -167,6 +238,7 @@ VARIANTS = {
     },
     "qwen3": {
         "tied": decoder("Qwen3Config", head_dim=16, tie_word_embeddings=True),
+        "embedding": {**decoder("Qwen3Config", head_dim=16, tie_word_embeddings=True), "pooling": "lasttoken"},
         "biases-window": decoder(
             "Qwen3Config",
             head_dim=8,
