@@ -11,6 +11,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ggufPieces } from '../packages/formats/dist/index.js';
 import { dtypeInfo, f32ToBf16, f32ToF16 } from '../packages/graph/dist/index.js';
+import { vocabulary } from './vocabulary.mjs';
 
 const SHAPES = {
   '1.2b': {
@@ -150,32 +151,7 @@ for (let i = 0; i < shape.layers; i++) {
   );
 }
 
-/**
- * A whole byte-level BPE: GPT-2's printable stand-in of each byte, then made-up words, each an earlier word and one
- * letter more, by one merge each; the last token ends a text.
- */
-function vocabulary() {
-  const bytes = [];
-  let next = 256;
-  for (let byte = 0; byte < 256; byte++) {
-    const visible = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-    bytes.push(String.fromCodePoint(visible ? byte : next++));
-  }
-  const letters = [...'etaoinshrdlcumwfgypbvkjxqz'];
-  const words = [];
-  const merges = [];
-  const starts = ['\u0120', ...letters];
-  for (let i = 0; words.length < shape.vocab - bytes.length - 1; i++) {
-    const start = i < starts.length ? starts[i] : words[i - starts.length];
-    for (const letter of letters.slice(0, shape.vocab - bytes.length - 1 - words.length)) {
-      words.push(start + letter);
-      merges.push(`${start} ${letter}`);
-    }
-  }
-  return { tokens: [...bytes, ...words, '<|end|>'], merges };
-}
-
-const { tokens, merges } = vocabulary();
+const { tokens, merges } = vocabulary(shape.vocab);
 const u32 = (value) => ({ type: 'u32', value });
 const metadata = {
   'general.architecture': { type: 'string', value: 'llama' },

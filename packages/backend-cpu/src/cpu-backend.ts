@@ -37,6 +37,7 @@ export function createCpuBackend(options: CpuOptions = {}): Backend {
   return {
     name: 'cpu',
     description: `native ${level}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${activations} activations`,
+    mapsWeights: true,
     stateDTypes: ['f16', 'f32'],
     loadWeight: (data) => loadWeight(addon, maps, data),
     allocateState: (dtype, shape) => allocateState(addon, dtype, shape),

@@ -14,6 +14,7 @@ export interface ModelFlags {
   readonly threads?: number;
   readonly context?: number;
   readonly memory?: number;
+  readonly expertsOnDisk?: boolean;
 }
 
 export interface GenerationFlags {
@@ -46,7 +47,8 @@ export function addModelOptions(command: Command): Command {
     )
     .option('--threads <n>', 'threads of the CPU backend', wholeNumber('--threads', 1, 1024))
     .option('--context <tokens>', 'longest sequence', wholeNumber('--context', 1, 1e8))
-    .option('--memory <size>', 'budget for weights and cache, as in 4GB', byteCount('--memory'));
+    .option('--memory <size>', 'budget for weights and cache, as in 4GB', byteCount('--memory'))
+    .option('--experts-on-disk', 'experts need not fit in memory; they are read as tokens choose them');
 }
 
 export function modelOptions(flags: ModelFlags): ModelOptions {
@@ -55,6 +57,7 @@ export function modelOptions(flags: ModelFlags): ModelOptions {
     threads: flags.threads,
     contextLength: flags.context,
     memoryBytes: flags.memory,
+    expertsOnDisk: flags.expertsOnDisk,
   };
 }
 

@@ -24,6 +24,7 @@ export interface ModelOptions {
   readonly backend?: BackendName | undefined;
   readonly name?: string | undefined;
   readonly memoryBytes?: number | undefined;
+  readonly expertsOnDisk?: boolean | undefined;
   readonly contextLength?: number | undefined;
   readonly threads?: number | undefined;
   readonly onNotice?: ((text: string) => void) | undefined;

@@ -3,7 +3,7 @@
  * become tokens, tokens become events. One step runs at a time, and JavaScript between steps is small.
  */
 
-import { CapacityError, RequestError } from '@steelyard/core';
+import { CapacityError, RequestError, UnsupportedError } from '@steelyard/core';
 import type { Backend, DType } from '@steelyard/graph';
 import type { LoadedModel } from '@steelyard/models';
 import type { Tokenizer } from '@steelyard/text';
@@ -25,6 +25,8 @@ export interface EngineOptions {
   readonly memoryBytes?: number;
   /** Bytes that the machine can spare. Default: not known. */
   readonly availableBytes?: number;
+  /** Experts need not fit in memory: they stay in the file and are read as tokens choose them, which is slower. */
+  readonly expertsOnDisk?: boolean;
   /** Longest sequence, tokens; default and limit the model's own. */
   readonly contextLength?: number;
   /** Tokens per page, as the model was loaded with. */
@@ -76,7 +78,7 @@ export class Engine {
   /**
    * Plans memory, loads weights, allocates the cache, compiles. The caller keeps the backend and the model's file and
    * disposes them after the engine.
-   * @throws CapacityError with numbers when it does not fit
+   * @throws CapacityError with numbers when it does not fit; UnsupportedError for what the backend cannot
    */
   static async create(
     model: LoadedModel,
@@ -87,6 +89,11 @@ export class Engine {
     const maxBatchTokens =
       options.maxBatchTokens ?? Math.max(DEFAULT_BATCH_TOKENS, options.maxSequences ?? 0);
     const maxSequences = options.maxSequences ?? Math.min(DEFAULT_SEQUENCES, maxBatchTokens);
+    if (options.expertsOnDisk && !backend.mapsWeights) {
+      throw new UnsupportedError(
+        `the ${backend.name} backend copies weights to memory, so experts cannot stay on disk; use the cpu backend`,
+      );
+    }
     const plan = planMemory(model, { ...options, maxBatchTokens, maxSequences });
     const step = await loadStep(model, backend, plan, options);
     return new Engine({ plan, model, step, tokenizer, pageSize: options.pageSize });

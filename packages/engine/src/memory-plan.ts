@@ -1,7 +1,7 @@
 /** How much fits: pages, context and batch from a budget in bytes. What does not fit is refused with numbers. */
 
 import { CapacityError, RequestError } from '@steelyard/core';
-import { byteLength, planMemory as planTemporaries, type DType } from '@steelyard/graph';
+import { byteLength, planMemory as planTemporaries, weightBytes, type DType } from '@steelyard/graph';
 import type { LoadedModel } from '@steelyard/models';
 
 export interface MemoryBudget {
@@ -9,6 +9,8 @@ export interface MemoryBudget {
   readonly memoryBytes?: number;
   /** Bytes that the machine can spare; a cache of ordinary size is made smaller where it would need more. */
   readonly availableBytes?: number;
+  /** Experts need not fit: they stay in the file and come to memory as tokens choose them, which is slower. */
+  readonly expertsOnDisk?: boolean;
   /** Longest sequence wanted, tokens; default the model's own, which it cannot exceed. */
   readonly contextLength?: number;
   /** Tokens per page. */
@@ -59,14 +61,18 @@ export function planMemory(model: LoadedModel, budget: MemoryBudget): MemoryPlan
   const least = budget.contextLength === undefined ? Math.min(wanted, LEAST_CONTEXT) : wanted;
   const temporaryBytes = estimateTemporaries(model, budget, wantedPages);
   const limit = budget.memoryBytes ?? budget.availableBytes ?? Infinity;
-  const left = limit - model.weightBytes - temporaryBytes;
-  const fitting = Math.floor(left / Math.max(1, kvBytesPerToken * pageSize));
+  const { experts } = weightBytes(model.graph);
+  const held = model.weightBytes - (budget.expertsOnDisk ? experts : 0);
+  const fitting = Math.floor((limit - held - temporaryBytes) / Math.max(1, kvBytesPerToken * pageSize));
   if (fitting < Math.ceil(least / pageSize)) {
+    const ofExperts = experts > 0 ? ` (${mib(experts)} of it experts)` : '';
+    const onDisk = experts > 0 && !budget.expertsOnDisk;
     throw new CapacityError(
       `${mib(limit)} ${budget.memoryBytes === undefined ? 'that this machine can spare' : 'of memory'} do not hold ` +
-        `${model.config.architecture}: weights ${mib(model.weightBytes)}, temporaries ${mib(temporaryBytes)}, ` +
+        `${model.config.architecture}: weights ${mib(model.weightBytes)}${ofExperts}, temporaries ${mib(temporaryBytes)}, ` +
         `KV cache ${mib(least * kvBytesPerToken)} for ${least} tokens (${kvBytesPerToken} bytes each); ` +
-        `give more memory, ${budget.contextLength === undefined ? 'fewer sequences' : 'a shorter context'} or a smaller model`,
+        `give more memory, ${onDisk ? 'leave experts on disk (slower: expertsOnDisk, --experts-on-disk), ' : ''}` +
+        `${budget.contextLength === undefined ? 'fewer sequences' : 'a shorter context'} or a smaller model`,
     );
   }
   const pages = Math.min(fitting, pagesWanted(budget, wantedPages));

@@ -53,6 +53,8 @@ export interface Backend {
   readonly description: string;
   /** Storage formats that states may have here; the first is the default for KV caches. */
   readonly stateDTypes: readonly DType[];
+  /** Weights stay in their files, and pages of them come to memory when they are read. Absent: they are copied. */
+  readonly mapsWeights?: true;
   /** Maps the file region where it can, copies otherwise. */
   loadWeight(data: TensorData): DeviceTensor;
   /** Zero-filled. @throws CapacityError with numbers when it does not fit */

@@ -12,3 +12,4 @@ export * from './passes/rewrite.ts';
 export * from './random.ts';
 export * from './reference-tensor.ts';
 export * from './tensor-data.ts';
+export * from './weight-bytes.ts';

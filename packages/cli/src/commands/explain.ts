@@ -1,6 +1,6 @@
 /** `steelyard explain`: the graph before and after each pass, and where bytes and operations go. */
 
-import { optimise, passes, planMemory, type Graph } from '@steelyard/graph';
+import { optimise, passes, planMemory, weightBytes, type Graph } from '@steelyard/graph';
 import type { RegisterCommand } from '../command.ts';
 import { addExamples, wholeNumber } from '../command-options.ts';
 import type { CommandContext } from '../context.ts';
@@ -49,9 +49,12 @@ async function explain(name: string | undefined, flags: Flags, context: CommandC
     const stages = runPasses(model.graph);
     const final = (stages.at(-1) as Stage).graph;
     const steps = describeSteps(final, flags.prompt, pageSize);
-    if (flags.json) return context.printJson(asJson(stages, steps));
+    if (flags.json) return context.printJson({ ...asJson(stages, steps), weights: weightBytes(final) });
     if (!flags.costs) printStages(chooseStages(stages, flags.pass), flags.full === true, context);
-    if (flags.pass === undefined) printSteps(steps, context);
+    if (flags.pass === undefined) {
+      printSteps(steps, context);
+      printWeights(final, context);
+    }
   } finally {
     file.close();
   }
@@ -117,6 +120,18 @@ function printSteps(steps: readonly StepReport[], context: CommandContext): void
         'Bytes: every operand read once and every result written once.',
     ),
   );
+}
+
+/** What a machine must hold, where that is not all of the file. */
+function printWeights(graph: Graph, context: CommandContext): void {
+  const { total, experts, chosen } = weightBytes(graph);
+  if (experts === 0) return;
+  context.print(
+    `  weights: ${formatBytes(total)}, of which ${formatBytes(total - experts)} serve every token and ` +
+      `${formatBytes(experts)} are experts; a token reads ${formatBytes(chosen)} of these, and with ` +
+      `--experts-on-disk only what was read lately need lie in memory`,
+  );
+  context.print();
 }
 
 function asJson(stages: readonly Stage[], steps: readonly StepReport[]): Record<string, unknown> {

@@ -65,7 +65,7 @@ export function stepCosts(graph: Graph, dims: Bindings): StepCosts {
       // Operations of a node with several weights are shared out by their sizes.
       const share = elementsOf(weight, dims) / elements;
       const bytes = readBytes(node, weight, dims);
-      const flops = node.op === 'matmul' ? cost.flops * share : 0;
+      const flops = node.op.endsWith('matmul') ? cost.flops * share : 0;
       addCost(entry(byWeight, groupName(weight.name)), {
         ...emptyCost(),
         count: 1,
@@ -126,12 +126,18 @@ function nodeCost(node: Node, dims: Bindings, roots: ReadonlyMap<Value, Value>):
   return cost;
 }
 
-/** A lookup reads only the rows it is asked for; everything else reads its operands whole. */
+/** Lookups read only the rows, and experts, they are asked for; everything else reads its operands whole. */
 function readBytes(node: Node, value: Value, dims: Bindings): number {
   const whole = valueBytes(value, dims);
   const rows = bindShape(value.shape, dims)[0] ?? 1;
-  if (node.op !== 'gather' || value !== node.inputs[0] || rows === 0) return whole;
+  if (!isLookedUp(node, value) || rows === 0) return whole;
   return (whole / rows) * Math.min(rows, elementsOf(node.inputs[1], dims));
+}
+
+/** Whether the op reads rows (dim 0) of `value` that its second operand names. */
+function isLookedUp({ op, inputs }: Node, value: Value): boolean {
+  if (op === 'gather') return value === inputs[0];
+  return op === 'expertmatmul' && inputs.indexOf(value) >= 2;
 }
 
 function elementsOf(value: Value | null | undefined, dims: Bindings): number {

@@ -20,6 +20,11 @@ export interface OpenOptions {
   readonly name?: string;
   /** Bytes for weights, cache and temporaries; default: an ordinary cache, within what the machine can spare. */
   readonly memoryBytes?: number;
+  /**
+   * Experts need not fit in that: they stay in the file and are read as tokens choose them, which is slower. Default
+   * false.
+   */
+  readonly expertsOnDisk?: boolean;
   /** Longest sequence, tokens; default the model's own, as far as the cache holds it. */
   readonly contextLength?: number;
   /** Storage format of the KV cache; default the backend's first. */
