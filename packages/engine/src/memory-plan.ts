@@ -20,6 +20,10 @@ export interface MemoryBudget {
   readonly maxBatchTokens: number;
   /** Sequences that run at once. */
   readonly maxSequences: number;
+  /** Rows of results per step; default one per sequence, and some for a prompt's log-probabilities. */
+  readonly maxRows?: number;
+  /** Tokens of cache that are of use; default every sequence at its longest. */
+  readonly cacheTokens?: number;
 }
 
 /** Largest values of a step's symbols. */
@@ -89,7 +93,8 @@ export function planMemory(model: LoadedModel, budget: MemoryBudget): MemoryPlan
 
 /** Pages that are of use: no more than every sequence at its longest. */
 function pagesWanted(budget: MemoryBudget, contextPages: number): number {
-  const useful = contextPages * budget.maxSequences;
+  const wanted = contextPages * budget.maxSequences;
+  const useful = Math.min(wanted, Math.ceil((budget.cacheTokens ?? Infinity) / budget.pageSize));
   if (budget.memoryBytes !== undefined) return useful;
   const ordinary = Math.min(useful, Math.ceil(ORDINARY_CACHE_TOKENS / budget.pageSize));
   return budget.contextLength === undefined ? ordinary : Math.max(ordinary, contextPages);
@@ -97,7 +102,7 @@ function pagesWanted(budget: MemoryBudget, contextPages: number): number {
 
 function limitsOf(budget: MemoryBudget, contextPages: number, pages: number): StepLimits {
   const { maxBatchTokens, maxSequences } = budget;
-  const rows = Math.max(maxSequences, Math.min(LEAST_ROWS, maxBatchTokens));
+  const rows = budget.maxRows ?? Math.max(maxSequences, Math.min(LEAST_ROWS, maxBatchTokens));
   return { T: maxBatchTokens, S: maxSequences, P: contextPages, V: rows, N: pages };
 }
 

@@ -1,10 +1,26 @@
 /** Turns the parts of a step into the inputs of a model's step graph. */
 
 import type { RunRequest } from '@steelyard/graph';
-import type { StepPart } from './scheduler.ts';
+
+/** A sequence's tokens and where they lie in the cache. */
+export interface PlacedTokens {
+  readonly tokens: readonly number[];
+  readonly pages: readonly number[];
+  /** Cache slot of the token at `position`. */
+  slot(position: number): number;
+}
+
+/** Tokens of one sequence in a step; results are wanted of the last `rows` of them. */
+export interface InputPart {
+  readonly sequence: PlacedTokens;
+  /** First position computed. */
+  readonly start: number;
+  readonly count: number;
+  readonly rows: number;
+}
 
 /** @param cachePages pages in the cache, the symbol N */
-export function stepInputs(parts: readonly StepPart[], cachePages: number): RunRequest {
+export function stepInputs(parts: readonly InputPart[], cachePages: number): RunRequest {
   const total = parts.reduce((sum, { count }) => sum + count, 0);
   const width = Math.max(...parts.map(({ sequence }) => sequence.pages.length));
   const inputs = {

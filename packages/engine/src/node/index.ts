@@ -1,2 +1,3 @@
 export { selectBackend, type BackendName } from './devices.ts';
+export { openEmbeddingModel, type OpenEmbeddingOptions } from './open-embedding-model.ts';
 export { openLanguageModel, type OpenOptions } from './open.ts';

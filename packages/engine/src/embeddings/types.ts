@@ -1,0 +1,49 @@
+/** Vectors of texts: what is asked, what comes back. Servers and commands know only this. */
+
+import type { Pooling } from '@steelyard/models';
+
+export interface EmbedOptions {
+  /** Scale each vector to length 1. Default true. */
+  readonly normalise?: boolean;
+  /**
+   * Keep only so many elements, the first, before scaling; default all. Only models trained for it (Matryoshka) keep
+   * their meaning.
+   */
+  readonly dimensions?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Embeddings {
+  /** One per text, in order. */
+  readonly vectors: readonly Float32Array[];
+  /** Tokens of all texts, those that the model's tokenizer adds included. */
+  readonly promptTokens: number;
+}
+
+/** Facts shown by `embed`, `/v1/models` and the like. */
+export interface EmbeddingInfo {
+  readonly name: string;
+  readonly architecture: string;
+  readonly parameterCount: number;
+  readonly quantisation: string;
+  /** Tokens of the longest text, those that the tokenizer adds included. */
+  readonly contextLength: number;
+  readonly vocabSize: number;
+  /** Elements of a vector. */
+  readonly dimensions: number;
+  readonly pooling: Pooling;
+  readonly backend: string;
+}
+
+/** A model that turns texts into vectors. */
+export interface EmbeddingModel {
+  readonly info: EmbeddingInfo;
+  /**
+   * Vectors of texts, or of token ids as they are. Calls that come together share steps.
+   * @throws RequestError for options or ids that make no sense, CapacityError for a text longer than the context
+   */
+  embed(texts: readonly (string | readonly number[])[], options?: EmbedOptions): Promise<Embeddings>;
+  tokenize(text: string): number[];
+  /** Ends what runs and frees all memory. */
+  dispose(): Promise<void>;
+}

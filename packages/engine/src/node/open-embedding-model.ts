@@ -1,0 +1,81 @@
+/** From a path to a model that turns texts into vectors. */
+
+import { UnsupportedError } from '@steelyard/core';
+import type { DType } from '@steelyard/graph';
+import { loadModel, type Pooling } from '@steelyard/models';
+import { EmbeddingEngine } from '../embeddings/embedding-engine.ts';
+import { createEmbeddingModel } from '../embeddings/embedding-model.ts';
+import type { EmbeddingModel } from '../embeddings/types.ts';
+import {
+  cacheFormat,
+  mainDType,
+  openWith,
+  PAGE_SIZE,
+  spareBytes,
+  type CommonOptions,
+  type Opened,
+} from './open-common.ts';
+
+export interface OpenEmbeddingOptions extends CommonOptions {
+  /** Default what the file says. */
+  readonly pooling?: Pooling;
+  /** Bytes for weights, cache and temporaries; default what the machine can spare. */
+  readonly memoryBytes?: number;
+  /** Longest text, tokens; default the model's own, and 8192 for decoders. */
+  readonly contextLength?: number;
+  /** Storage format of keys and values within a step; default f32 where the backend has it. */
+  readonly kvDType?: DType;
+  /** Tokens per step. Default 512, and at least the longest text of an encoder. */
+  readonly maxBatchTokens?: number;
+  /** Texts per step. Default 32. */
+  readonly maxSequences?: number;
+}
+
+/**
+ * Opens a GGUF file, a safetensors file or a folder of either. Dispose the result.
+ * @throws NotFoundError, FormatError, CapacityError; UnsupportedError, also for a model whose file names no pooling
+ */
+export function openEmbeddingModel(
+  path: string,
+  options: OpenEmbeddingOptions = {},
+): Promise<EmbeddingModel> {
+  return openWith(path, options, (opened) => load(opened, options));
+}
+
+async function load(
+  { file, text: { tokenizer }, backend, name, close }: Opened,
+  options: OpenEmbeddingOptions,
+): Promise<EmbeddingModel> {
+  const exact = backend.stateDTypes.includes('f32') ? 'f32' : undefined;
+  const kvDType = cacheFormat(backend, options.kvDType ?? exact);
+  const { contextLength } = options;
+  const limit = contextLength === undefined ? {} : { contextLength };
+  const model = loadModel(file, { pageSize: PAGE_SIZE, kvDType, output: 'hidden', ...limit });
+  const pooling = options.pooling ?? model.pooling;
+  if (pooling === undefined) {
+    throw new UnsupportedError(
+      `${name}: its files do not say how to pool its tokens to one vector, so it may not be made for that; ` +
+        'name the pooling if you know it: mean, cls or last',
+    );
+  }
+  const engine = await EmbeddingEngine.create(model, backend, {
+    ...options,
+    availableBytes: spareBytes(),
+    pageSize: PAGE_SIZE,
+    kvDType,
+    pooling,
+  });
+  const { architecture, vocabSize, hiddenSize } = model.config;
+  const info = {
+    name,
+    architecture,
+    parameterCount: model.parameterCount,
+    quantisation: mainDType(model),
+    contextLength: engine.plan.contextLength,
+    vocabSize,
+    dimensions: hiddenSize,
+    pooling,
+    backend: backend.name,
+  };
+  return createEmbeddingModel({ info, tokenizer, engine, onDispose: close });
+}
