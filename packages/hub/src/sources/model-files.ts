@@ -26,6 +26,8 @@ const NEVER = /\.(?:py|js|ts|c|so|dll|exe|sh|bat)$/i;
 /** Read beside safetensors; a GGUF carries all of this inside. */
 const COMPANION =
   /\.json$|\.jinja$|^(?:tokenizer|spiece|sentencepiece(?:\.bpe)?)\.model$|^(?:merges|vocab)\.txt$/i;
+/** Folders beside safetensors that say how to use them: templates, and the steps of sentence-transformers. */
+const KEPT_FOLDER = /^additional_chat_templates$|^\d+_[A-Z]\w*$/;
 const NOT_COMPANION =
   /^(?:package(?:-lock)?|npm-shrinkwrap|tsconfig)\.json$|^(?!model\.).*\.safetensors\.index\.json$/i;
 
@@ -176,8 +178,8 @@ function folder<T extends NamedFile>(all: readonly T[], weights: readonly T[]): 
     const parent = posix.dirname(file.path);
     if (!COMPANION.test(name) || NOT_COMPANION.test(name)) continue;
     if (parent === root) files.push({ file, path: name });
-    else if (parent === posix.join(root, 'additional_chat_templates')) {
-      files.push({ file, path: `additional_chat_templates/${name}` });
+    else if (posix.dirname(parent) === root && KEPT_FOLDER.test(posix.basename(parent))) {
+      files.push({ file, path: `${posix.basename(parent)}/${name}` });
     }
   }
   return { files: [...files, ...licenses(all, files)], open: '.', name: undefined };

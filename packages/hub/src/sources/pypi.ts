@@ -13,6 +13,7 @@ import type { PullContext, PullPlan } from '../pull-plan.ts';
 import type { PackageSource } from '../pull-source.ts';
 import { isPartOrSums } from './join-parts.ts';
 import { isModelFile } from './model-files.ts';
+import { openNestedZips } from './nested-zip.ts';
 import type { PackageEntry } from './package-entry.ts';
 import { isPartOf, MAX_PARTS, planPackage } from './package-plan.ts';
 import { errorLines, runCommand, type CommandResult } from './run-command.ts';
@@ -45,7 +46,8 @@ export async function planPypi(source: PackageSource, context: PullContext): Pro
       context.cleanups.push(() => archive.close());
       const read = await readWheel(archive, basename(wheel));
       main ??= read.facts;
-      entries.push(...read.entries.filter((entry) => isModelFile(entry.path) || isPartOrSums(entry.path)));
+      const all = [...read.entries, ...(await openNestedZips(read.entries, context))];
+      entries.push(...all.filter((entry) => isModelFile(entry.path) || isPartOrSums(entry.path)));
       for (const { name, text: part } of read.facts.requires)
         if (isPartOf(source.package, name)) next.add(part);
     }
