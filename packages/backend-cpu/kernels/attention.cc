@@ -1,70 +1,83 @@
 // The paged KV cache: writing tokens to their slots, and attention over them.
 //
-// Floor of decode: bytes of K and V over memory bandwidth; the query heads of a group share each read, and so do
-// neighbouring tokens of a sequence in a prefill.
-// A (token, head) walks positions in blocks that begin at multiples of the page size, with online softmax, so its
-// result depends on nothing else in the batch. Dao 2023, arXiv:2307.08691.
+// Floor of decode: bytes of K and V over memory bandwidth; the query heads of a group share each read. Floor of prefill:
+// 4 T S D operations over the rate of multiply-adds. Pages hold keys by column, so that the lanes of a vector are slots
+// and no score is summed across lanes.
+// A (token, head) takes positions in spans of kSpan, page by page with online softmax, and folds the spans in order: its
+// result depends on nothing else in the batch, nor on which threads took the spans. Dao 2023, arXiv:2307.08691.
 #include <algorithm>
 #include <cmath>
 
 #include "decode.h"
-#include "dots.h"
 
 namespace steelyard::SY_LEVEL {
 
-void op_kvwrite(const Call& call) {
+namespace {
+
+template <class Store>
+void write_slots(const Call& call, Store store) {
   const Tensor &cache = *call.out[0], &x = *call.in[Kvwrite::x], &slots = *call.in[Kvwrite::slots];
   const int64_t heads = cache.dims[1], page_size = cache.dims[2], dim = cache.dims[3];
+  const bool by_column = Kvwrite::read(call.attrs).byColumn;
   Range mine = share(call, x.rows());
   for (int64_t t = mine.begin; t < mine.end; t++) {
     int64_t slot = slots.i32()[t];
     if (slot < 0) continue;
     for (int64_t h = 0; h < heads; h++) {
-      int64_t at = ((slot / page_size * heads + h) * page_size + slot % page_size) * dim;
+      int64_t start = (slot / page_size * heads + h) * page_size * dim, within = slot % page_size;
+      int64_t at = by_column ? start + within : start + within * dim, step = by_column ? page_size : 1;
       const float* from = x.f32(t) + h * dim;
-      if (cache.dtype == DType::f16) {
-        uint16_t* to = (uint16_t*)cache.data + at;
-        for (int64_t i = 0; i < dim; i++) to[i] = float_to_half(from[i]);
-      } else {
-        std::memcpy((float*)cache.data + at, from, dim * 4);
-      }
+      for (int64_t i = 0; i < dim; i++) store(at + i * step, from[i]);
     }
   }
 }
 
+}  // namespace
+
+void op_kvwrite(const Call& call) {
+  char* data = call.out[0]->data;
+  if (call.out[0]->dtype == DType::f16) write_slots(call, [data](int64_t at, float v) { ((uint16_t*)data)[at] = float_to_half(v); });
+  else write_slots(call, [data](int64_t at, float v) { ((float*)data)[at] = v; });
+}
+
 namespace {
 
-// Tokens of one sequence that share the decoding of its pages.
-constexpr int kTokenTile = 8;
+// Tokens of one sequence whose queries go through the pages together.
+constexpr int kTokenTile = 16;
+// Queries that share a load of keys.
+constexpr int kQueryTile = 4;
+// Positions of a span, in whole pages.
+constexpr int64_t kSpan = 256;
+// Above this many queries to a page its halves are worth decoding once; fewer read them in place.
+constexpr int64_t kDecodeQueries = 2;
+// At most so many tokens times key heads take their spans apart.
+constexpr int64_t kSpreadUnits = 64;
 
 int64_t round_up(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
-// One head of one token on its way through the pages.
-struct Query {
-  const float* q;  // [round_up(dim)]
-  float* out;      // [value_dim]
+// A softmax on its way: the largest score, the sum of e^(score - top), and the values summed with those weights.
+struct Softmax {
   float top;
   float total;
+  float* out;  // [value_dim]
 };
 
-struct Page {
-  const float* k;  // [page_size, k_stride]
-  const float* v;  // [page_size, value_dim]
-  int64_t k_stride;
+// One head of one token, and the positions that it sees.
+struct Query {
+  const float* q;  // [dim]
+  int64_t first, last;
+  Softmax span;
 };
 
-// Rows [first, end) of a cache page as float32, `stride` apart: in place, or decoded to `buffer` at the same rows.
-const float* page_floats(const Tensor& cache, int64_t page, int64_t head, int64_t first, int64_t end, int64_t stride, float* buffer) {
-  const int64_t page_size = cache.dims[2], dim = cache.dims[3];
-  const int64_t at = (page * cache.dims[1] + head) * page_size * dim;
-  if (cache.dtype == DType::f32 && stride == dim) return (const float*)cache.data + at;
-  for (int64_t row = first; row < end; row++) {
-    float* to = buffer + row * stride;
-    if (cache.dtype == DType::f32) std::memcpy(to, (const float*)cache.data + at + row * dim, dim * 4);
-    else halves_to_floats((const uint16_t*)cache.data + at + row * dim, to, dim);
-    for (int64_t i = dim; i < stride; i++) to[i] = 0;
-  }
-  return buffer;
+inline vf load_value(const float* p) { return load(p); }
+inline vf load_value(const uint16_t* p) {
+#if defined(__AVX512F__)
+  return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p));
+#else
+  float s[kLanes];
+  halves_to_floats(p, s, kLanes);
+  return load(s);
+#endif
 }
 
 // tanh by exp, exact to 1e-7 absolute, which is what a score needs.
@@ -73,63 +86,131 @@ inline vf capped(vf score, float cap) {
   return splat(cap) * (splat(1.0f) - splat(2.0f) / (exp(u + u) + splat(1.0f)));
 }
 
-// Lanes from `count` on become `otherwise`.
-inline vf keep(vf v, int64_t count, float otherwise) {
-  if (count >= kLanes) return v;
+// Lanes outside [low, high] become `otherwise`.
+inline vf keep(vf v, int64_t low, int64_t high, float otherwise) {
+  if (low <= 0 && high >= kLanes - 1) return v;
   float s[kLanes];
   store(s, v);
-  for (int64_t i = count; i < kLanes; i++) s[i] = otherwise;
+  for (int64_t i = 0; i < kLanes; i++)
+    if (i < low || i > high) s[i] = otherwise;
   return load(s);
 }
 
-// out = out * shrink + sum over j of weights[j] * v[j]
-void add_values(const float* weights, const float* v, int64_t count, int64_t n, float shrink, float* out) {
-  constexpr int kWide = 4;
-  int64_t i = 0;
-  for (; i + kWide * kLanes <= n; i += kWide * kLanes) {
-    vf acc[kWide];
-    for (int c = 0; c < kWide; c++) acc[c] = load(out + i + c * kLanes) * splat(shrink);
-    for (int64_t j = 0; j < count; j++) {
-      vf w = splat(weights[j]);
-      for (int c = 0; c < kWide; c++) acc[c] = fma(w, load(v + j * n + i + c * kLanes), acc[c]);
+// scores[m][slot] = q[m] . key of the slot, for two vectors of slots at a time. columns: [dim, stride].
+template <class T, int kM>
+void score_columns(const Query* queries, const T* columns, int64_t dim, int64_t stride, float scale, float* scores) {
+  for (int64_t slot = 0; slot < stride; slot += 2 * kLanes) {
+    const bool two = slot + kLanes < stride;
+    vf low[kM] = {}, high[kM] = {};
+    for (int64_t i = 0; i < dim; i++) {
+      vf a = load_value(columns + i * stride + slot), b = two ? load_value(columns + i * stride + slot + kLanes) : a;
+      for (int m = 0; m < kM; m++) {
+        vf q = splat(queries[m].q[i]);
+        low[m] = fma(q, a, low[m]);
+        high[m] = fma(q, b, high[m]);
+      }
     }
-    for (int c = 0; c < kWide; c++) store(out + i + c * kLanes, acc[c]);
+    for (int m = 0; m < kM; m++) {
+      store(scores + m * stride + slot, low[m] * splat(scale));
+      if (two) store(scores + m * stride + slot + kLanes, high[m] * splat(scale));
+    }
   }
-  for (; i + kLanes <= n; i += kLanes) {
-    vf acc = load(out + i) * splat(shrink);
-    for (int64_t j = 0; j < count; j++) acc = fma(splat(weights[j]), load(v + j * n + i), acc);
-    store(out + i, acc);
+}
+
+// out = out * shrink + sum over slots [first, end) of weights[slot] * values[slot]
+template <class T, int kWide>
+void add_value_columns(const float* weights, const T* values, int64_t first, int64_t end, int64_t dim, float shrink, float* out) {
+  vf acc[kWide];
+  for (int c = 0; c < kWide; c++) acc[c] = load(out + c * kLanes) * splat(shrink);
+  for (int64_t j = first; j < end; j++) {
+    vf w = splat(weights[j]);
+    for (int c = 0; c < kWide; c++) acc[c] = fma(w, load_value(values + j * dim + c * kLanes), acc[c]);
   }
-  for (; i < n; i++) {
+  for (int c = 0; c < kWide; c++) store(out + c * kLanes, acc[c]);
+}
+
+inline float value_of(const float* p) { return *p; }
+inline float value_of(const uint16_t* p) { return half_to_float(*p); }
+
+template <class T>
+void add_values(const float* weights, const T* values, int64_t first, int64_t end, int64_t dim, float shrink, float* out) {
+  int64_t i = 0;
+  for (; i + 8 * kLanes <= dim; i += 8 * kLanes) add_value_columns<T, 8>(weights, values + i, first, end, dim, shrink, out + i);
+  for (; i + 4 * kLanes <= dim; i += 4 * kLanes) add_value_columns<T, 4>(weights, values + i, first, end, dim, shrink, out + i);
+  for (; i + kLanes <= dim; i += kLanes) add_value_columns<T, 1>(weights, values + i, first, end, dim, shrink, out + i);
+  for (; i < dim; i++) {
     float acc = out[i] * shrink;
-    for (int64_t j = 0; j < count; j++) acc = fma(weights[j], v[j * n + i], acc);
+    for (int64_t j = first; j < end; j++) acc = fma(weights[j], value_of(values + j * dim + i), acc);
     out[i] = acc;
   }
 }
 
-// Takes `count` keys of a page from row `first` on into the query's softmax. scores: [round_up(page_size)].
-void attend_page(Query& query, const Page& page, int64_t first, int64_t count, int64_t value_dim, const Attention& attrs, float* scores) {
-  vf high = splat(query.top);
-  for (int64_t j = 0; j < count; j += kLanes) {
-    vf s = dots(query.q, page.k + (first + j) * page.k_stride, page.k_stride, page.k_stride, count - j) * splat(attrs.scale);
+// Turns the scores of slots [first, last] into weights of the query's softmax; returns what its sums shrink by.
+float soften(Query& query, const Attention& attrs, int64_t first, int64_t last, int64_t stride, float* scores) {
+  vf high = splat(query.span.top);
+  for (int64_t j = 0; j < stride; j += kLanes) {
+    vf s = load(scores + j);
     if (attrs.softcap > 0) s = capped(s, attrs.softcap);
-    s = keep(s, count - j, -INFINITY);
+    s = keep(s, first - j, last - j, -INFINITY);
     store(scores + j, s);
     high = max(s, high);
   }
-  float top = max_of(high);
+  const float top = max_of(high);
   vf total = {};
-  for (int64_t j = 0; j < count; j += kLanes) {
-    vf p = keep(exp(load(scores + j) - splat(top)), count - j, 0.0f);
+  for (int64_t j = 0; j < stride; j += kLanes) {
+    vf p = keep(exp(load(scores + j) - splat(top)), first - j, last - j, 0.0f);
     store(scores + j, p);
     total = total + p;
   }
   // Before the first key there is nothing to shrink: the factor is then tiny, of zero.
-  float shrink = exp(splat(query.top - top))[0];
-  query.total = query.total * shrink + sum(total);
-  query.top = top;
-  add_values(scores, page.v + first * value_dim, count, value_dim, shrink, query.out);
+  const float shrink = exp(splat(query.span.top - top))[0];
+  query.span.total = query.span.total * shrink + sum(total);
+  query.span.top = top;
+  return shrink;
 }
+
+// Tokens [t, t + tokens) of one sequence, whose last token of this step is at position `end`; query heads of one key head.
+struct HeadJob {
+  const Call& call;
+  Attention attrs;
+  int64_t t, tokens, end, kv_head;
+};
+
+struct Sizes {
+  int64_t group, page_size, dim, value_dim;
+  int64_t slots() const { return round_up(page_size); }
+  // Positions of a span: whole pages.
+  int64_t span() const { return page_size >= kSpan ? page_size : kSpan / page_size * page_size; }
+};
+
+Sizes sizes_of(const Operands& o) {
+  const Tensor &q = *o.in[Attention::q], &keys = *o.in[Attention::keys], &values = *o.in[Attention::values];
+  return {q.dims[1] / keys.dims[1], keys.dims[2], keys.dims[3], values.dims[3]};
+}
+
+Operands operands_of(const Call& call) { return {call.in, call.in_count, call.out, call.attrs}; }
+
+struct Scratch {
+  float *keys, *values, *scores, *out;
+  Query* queries;
+  Softmax* whole;
+
+  Scratch(char* memory, const Sizes& s, size_t* bytes = nullptr) {
+    size_t at = 0;
+    auto take = [&](size_t size) {
+      char* p = memory ? memory + at : nullptr;
+      at += align_up(size);
+      return p;
+    };
+    keys = (float*)take(s.dim * s.slots() * 4);
+    values = (float*)take(s.page_size * s.value_dim * 4);
+    scores = (float*)take(kQueryTile * s.slots() * 4);
+    out = (float*)take(kTokenTile * s.group * s.value_dim * 4);
+    queries = (Query*)take(kTokenTile * s.group * sizeof(Query));
+    whole = (Softmax*)take(kTokenTile * s.group * sizeof(Softmax));
+    if (bytes) *bytes = at;
+  }
+};
 
 // First position that a token may see.
 int64_t first_visible(int64_t position, const Attention& attrs) {
@@ -147,87 +228,192 @@ int64_t last_visible(int64_t position, int64_t end, const Attention& attrs) {
   return end;
 }
 
-// Tokens [t, t + tokens) of one sequence, whose last token of this step is at position `end`; query heads [head, head + heads) of one kv head.
-struct HeadJob {
-  const Call& call;
-  Attention attrs;
-  int64_t t, tokens, end, head, heads, kv_head;
+template <class K, class V>
+struct PageView {
+  const K* keys;    // [dim, stride]
+  const V* values;  // [page_size, value_dim]
+  int64_t stride;
 };
 
-struct Scratch {
-  float *keys, *values, *scores, *queries;
-  Query* state;
-};
+inline void decode(const float* from, float* to, int64_t n) { std::memcpy(to, from, n * 4); }
+inline void decode(const uint16_t* from, float* to, int64_t n) { halves_to_floats(from, to, n); }
 
-Scratch place(char* memory, int64_t group, int64_t page_size, int64_t dim, int64_t value_dim, size_t* bytes) {
-  size_t at = 0;
-  auto take = [&](size_t size) {
-    char* p = memory ? memory + at : nullptr;
-    at += align_up(size);
-    return p;
-  };
-  Scratch s;
-  s.keys = (float*)take(page_size * round_up(dim) * 4);
-  s.values = (float*)take(page_size * value_dim * 4);
-  s.scores = (float*)take(round_up(page_size) * 4);
-  s.queries = (float*)take(kTokenTile * group * round_up(dim) * 4);
-  s.state = (Query*)take(kTokenTile * group * sizeof(Query));
-  if (bytes) *bytes = at;
-  return s;
-}
-
-// Queries of the job with rows padded to whole vectors, nothing seen yet.
-void begin(const HeadJob& job, const Scratch& s) {
-  const Tensor &q = *job.call.in[Attention::q], &y = *job.call.out[0];
-  const Tensor* sinks = job.call.in[Attention::sinks];
-  const int64_t dim = q.dims[2], padded = round_up(dim), value_dim = y.dims[2];
-  for (int64_t i = 0; i < job.tokens * job.heads; i++) {
-    int64_t t = job.t + i / job.heads, head = job.head + i % job.heads;
-    const float* from = q.f32(t) + head * dim;
-    if (padded != dim) {
-      float* to = s.queries + i * padded;
-      std::memcpy(to, from, dim * 4);
-      for (int64_t j = dim; j < padded; j++) to[j] = 0;
-      from = to;
+// Takes the slots of one page that each query sees into its span. `base`: the page's first position.
+template <class K, class V>
+void attend_page(Query* queries, int64_t count, const PageView<K, V>& page, const Sizes& sizes, int64_t base, const Attention& attrs, float* scores) {
+  for (int64_t at = 0; at < count; at += kQueryTile) {
+    Query* tile = queries + at;
+    const int64_t m = std::min<int64_t>(kQueryTile, count - at);
+    if (m == 4) score_columns<K, 4>(tile, page.keys, sizes.dim, page.stride, attrs.scale, scores);
+    else if (m == 3) score_columns<K, 3>(tile, page.keys, sizes.dim, page.stride, attrs.scale, scores);
+    else if (m == 2) score_columns<K, 2>(tile, page.keys, sizes.dim, page.stride, attrs.scale, scores);
+    else score_columns<K, 1>(tile, page.keys, sizes.dim, page.stride, attrs.scale, scores);
+    for (int64_t i = 0; i < m; i++) {
+      const int64_t first = std::max<int64_t>(tile[i].first - base, 0), last = std::min(tile[i].last - base, sizes.page_size - 1);
+      if (first > last) continue;
+      float* weights = scores + i * page.stride;
+      const float shrink = soften(tile[i], attrs, first, last, page.stride, weights);
+      add_values(weights, page.values, first, last + 1, sizes.value_dim, shrink, tile[i].span.out);
     }
-    float* out = y.f32(t) + head * value_dim;
-    std::memset(out, 0, value_dim * 4);
-    s.state[i] = {from, out, sinks ? sinks->f32()[head] : -INFINITY, sinks ? 1.0f : 0.0f};
   }
 }
 
-void attend(const HeadJob& job) {
+inline void prefetch(const void* from, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch((const char*)from + i);
+}
+
+// Positions [begin, end], from a page's first on. Pages are read in place, or as floats in scratch memory when many queries
+// share them or vectors need padding.
+template <class K, class V>
+void attend_pages(const HeadJob& job, const Scratch& s, const Sizes& sizes, int64_t count, int64_t begin, int64_t end) {
   const Tensor &keys = *job.call.in[Attention::keys], &values = *job.call.in[Attention::values];
-  const int32_t* positions = job.call.in[Attention::positions]->i32() + job.t;
   const int32_t* table = job.call.in[Attention::pages]->i32(job.call.in[Attention::sequences]->i32()[job.t]);
-  const int64_t page_size = keys.dims[2], dim = keys.dims[3], value_dim = values.dims[3];
-  Scratch s = place(job.call.own, job.heads, page_size, dim, value_dim, nullptr);
-  begin(job, s);
-  int64_t lowest = first_visible(positions[0], job.attrs), highest = last_visible(positions[0], job.end, job.attrs);
-  for (int64_t i = 1; i < job.tokens; i++) {
-    int64_t low = first_visible(positions[i], job.attrs);
-    lowest = low < lowest ? low : lowest;
-    int64_t high = last_visible(positions[i], job.end, job.attrs);
-    highest = high > highest ? high : highest;
-  }
-  for (int64_t block = lowest / page_size * page_size; block <= highest; block += page_size) {
-    int64_t first = lowest > block ? lowest - block : 0, end = highest - block < page_size - 1 ? highest - block + 1 : page_size;
-    int64_t number = table[block / page_size];
-    Page page;
-    page.k_stride = round_up(dim);
-    page.k = page_floats(keys, number, job.kv_head, first, end, page.k_stride, s.keys);
-    page.v = page_floats(values, number, job.kv_head, first, end, value_dim, s.values);
-    for (int64_t i = 0; i < job.tokens; i++) {
-      int64_t low = first_visible(positions[i], job.attrs) - block, last = last_visible(positions[i], job.end, job.attrs) - block;
-      if (low < 0) low = 0;
-      if (last > page_size - 1) last = page_size - 1;
-      if (low > last) continue;
-      for (int64_t g = 0; g < job.heads; g++) attend_page(s.state[i * job.heads + g], page, low, last - low + 1, value_dim, job.attrs, s.scores);
+  const int64_t key_count = sizes.page_size * sizes.dim, value_count = sizes.page_size * sizes.value_dim;
+  auto number = [&](int64_t base) { return (int64_t)table[base / sizes.page_size] * keys.dims[1] + job.kv_head; };
+  for (int64_t base = begin; base <= end; base += sizes.page_size) {
+    const K* k = (const K*)keys.data + number(base) * key_count;
+    const V* v = (const V*)values.data + number(base) * value_count;
+    if (base + sizes.page_size <= end) {
+      const int64_t next = number(base + sizes.page_size);
+      prefetch((const K*)keys.data + next * key_count, key_count * sizeof(K));
+      prefetch((const V*)values.data + next * value_count, value_count * sizeof(V));
     }
+    if (sizes.slots() == sizes.page_size && count <= kDecodeQueries) {
+      attend_page<K, V>(s.queries, count, {k, v, sizes.page_size}, sizes, base, job.attrs, s.scores);
+      continue;
+    }
+    for (int64_t i = 0; i < sizes.dim; i++) decode(k + i * sizes.page_size, s.keys + i * sizes.slots(), sizes.page_size);
+    decode(v, s.values, value_count);
+    attend_page<float, float>(s.queries, count, {s.keys, s.values, sizes.slots()}, sizes, base, job.attrs, s.scores);
   }
-  for (int64_t i = 0; i < job.tokens * job.heads; i++) {
-    float inverse = 1.0f / s.state[i].total;
-    for (int64_t j = 0; j < value_dim; j++) s.state[i].out[j] *= inverse;
+}
+
+// Positions [begin, end], which lie in one span, into the queries' spans.
+void attend_span(const HeadJob& job, const Scratch& s, const Sizes& sizes, int64_t count, int64_t begin, int64_t end) {
+  for (int64_t i = 0; i < count; i++) {
+    Softmax& span = s.queries[i].span;
+    span.top = -INFINITY;
+    span.total = 0;
+    std::memset(span.out, 0, sizes.value_dim * 4);
+  }
+  begin = begin / sizes.page_size * sizes.page_size;
+  const bool half_keys = job.call.in[Attention::keys]->dtype == DType::f16, half_values = job.call.in[Attention::values]->dtype == DType::f16;
+  if (half_keys && half_values) attend_pages<uint16_t, uint16_t>(job, s, sizes, count, begin, end);
+  else if (half_keys) attend_pages<uint16_t, float>(job, s, sizes, count, begin, end);
+  else if (half_values) attend_pages<float, uint16_t>(job, s, sizes, count, begin, end);
+  else attend_pages<float, float>(job, s, sizes, count, begin, end);
+}
+
+// The whole of a softmax so far, and a span after it.
+void fold(Softmax& whole, const Softmax& span, int64_t value_dim) {
+  if (span.total == 0) return;
+  const float top = span.top > whole.top ? span.top : whole.top;
+  const float a = exp(splat(whole.top - top))[0], b = exp(splat(span.top - top))[0];
+  whole.total = whole.total * a + span.total * b;
+  whole.top = top;
+  for (int64_t i = 0; i < value_dim; i++) whole.out[i] = fma(span.out[i], b, whole.out[i] * a);
+}
+
+Softmax begin_whole(const Call& call, int64_t head, float* out, int64_t value_dim) {
+  const Tensor* sinks = call.in[Attention::sinks];
+  std::memset(out, 0, value_dim * 4);
+  return {sinks ? sinks->f32()[head] : -INFINITY, sinks ? 1.0f : 0.0f, out};
+}
+
+void finish(const Softmax& whole, int64_t value_dim) {
+  const float inverse = 1.0f / whole.total;
+  for (int64_t i = 0; i < value_dim; i++) whole.out[i] *= inverse;
+}
+
+// The job's queries; returns the first and last position that any of them sees.
+Range begin_queries(const HeadJob& job, const Scratch& s, const Sizes& sizes) {
+  const Tensor& q = *job.call.in[Attention::q];
+  const int32_t* positions = job.call.in[Attention::positions]->i32();
+  Range seen = {INT64_MAX, -1};
+  for (int64_t i = 0; i < job.tokens * sizes.group; i++) {
+    const int64_t t = job.t + i / sizes.group, head = job.kv_head * sizes.group + i % sizes.group;
+    const int64_t first = first_visible(positions[t], job.attrs), last = last_visible(positions[t], job.end, job.attrs);
+    s.queries[i] = {q.f32(t) + head * sizes.dim, first, last, {0, 0, s.out + i * sizes.value_dim}};
+    seen = {std::min(seen.begin, first), std::max(seen.end, last)};
+  }
+  return seen;
+}
+
+// Where the result of query i of a job goes.
+float* result_of(const HeadJob& job, const Sizes& sizes, int64_t i) {
+  return job.call.out[0]->f32(job.t + i / sizes.group) + (job.kv_head * sizes.group + i % sizes.group) * sizes.value_dim;
+}
+
+// All spans of a job, one after the other.
+void attend(const HeadJob& job, const Sizes& sizes) {
+  Scratch s(job.call.own, sizes);
+  const int64_t count = job.tokens * sizes.group, length = sizes.span();
+  const Range seen = begin_queries(job, s, sizes);
+  for (int64_t i = 0; i < count; i++) s.whole[i] = begin_whole(job.call, job.kv_head * sizes.group + i % sizes.group, result_of(job, sizes, i), sizes.value_dim);
+  for (int64_t at = seen.begin / length * length; at <= seen.end; at += length) {
+    attend_span(job, s, sizes, count, std::max(at, seen.begin), std::min(at + length - 1, seen.end));
+    for (int64_t i = 0; i < count; i++) fold(s.whole[i], s.queries[i].span, sizes.value_dim);
+  }
+  for (int64_t i = 0; i < count; i++) finish(s.whole[i], sizes.value_dim);
+}
+
+// A step of few tokens takes the spans of one (token, key head) apart, on any thread each, and folds them in a second phase.
+struct Spread {
+  int64_t tokens, kv_heads, spans, group, value_dim;
+
+  static bool suits(int64_t tokens, int64_t kv_heads) { return tokens * kv_heads <= kSpreadUnits; }
+  Spread(const Operands& o, int64_t most_tokens)
+      : tokens(std::min(o.in[Attention::q]->dims[0], most_tokens)), kv_heads(o.in[Attention::keys]->dims[1]), group(sizes_of(o).group), value_dim(sizes_of(o).value_dim) {
+    const int64_t positions = o.in[Attention::pages]->dims[1] * sizes_of(o).page_size, length = sizes_of(o).span();
+    spans = (positions + length - 1) / length;
+  }
+  int64_t units() const { return tokens * kv_heads; }
+  // Floats of one query's span: top, total, sums.
+  int64_t stride() const { return 2 + value_dim; }
+  float* partial(char* shared, int64_t unit, int64_t span, int64_t g) const { return (float*)shared + ((unit * spans + span) * group + g) * stride(); }
+  size_t bytes() const { return units() * spans * group * stride() * 4; }
+};
+
+HeadJob unit_job(const Call& call, const Attention& attrs, const Spread& spread, int64_t unit, const int32_t* positions) {
+  const int64_t t = unit / spread.kv_heads;
+  const int32_t* sequences = call.in[Attention::sequences]->i32();
+  int64_t end = t;
+  while (end + 1 < spread.tokens && sequences[end + 1] == sequences[t]) end++;
+  return {call, attrs, t, 1, positions[end], unit % spread.kv_heads};
+}
+
+void attend_spread(const Call& call, const Attention& attrs, const Sizes& sizes) {
+  const Spread spread(operands_of(call), INT64_MAX);
+  const int32_t* positions = call.in[Attention::positions]->i32();
+  const int64_t length = sizes.span();
+  const bool folds = call.phase == 1;
+  Range mine = share(call, folds ? spread.units() : spread.units() * spread.spans);
+  Scratch s(call.own, sizes);
+  for (int64_t i = mine.begin; i < mine.end; i++) {
+    const int64_t unit = folds ? i : i / spread.spans;
+    const HeadJob job = unit_job(call, attrs, spread, unit, positions);
+    const Range seen = begin_queries(job, s, sizes);
+    const int64_t first = seen.begin / length, last = seen.end / length;
+    if (!folds) {
+      const int64_t span = i % spread.spans;
+      if (span < first || span > last) continue;
+      for (int64_t g = 0; g < sizes.group; g++) s.queries[g].span.out = spread.partial(call.shared, unit, span, g) + 2;
+      attend_span(job, s, sizes, sizes.group, std::max(span * length, seen.begin), std::min((span + 1) * length - 1, seen.end));
+      for (int64_t g = 0; g < sizes.group; g++) {
+        float* to = spread.partial(call.shared, unit, span, g);
+        to[0] = s.queries[g].span.top;
+        to[1] = s.queries[g].span.total;
+      }
+      continue;
+    }
+    for (int64_t g = 0; g < sizes.group; g++) {
+      Softmax whole = begin_whole(call, job.kv_head * sizes.group + g, result_of(job, sizes, g), sizes.value_dim);
+      for (int64_t span = first; span <= last; span++) {
+        float* from = spread.partial(call.shared, unit, span, g);
+        fold(whole, {from[0], from[1], from + 2}, sizes.value_dim);
+      }
+      finish(whole, sizes.value_dim);
+    }
   }
 }
 
@@ -240,34 +426,40 @@ int64_t tile_length(const int32_t* sequences, int64_t t, int64_t tokens) {
 
 }  // namespace
 
-// Units of work are tiles of tokens by query heads that share a read of the cache. A few tokens give few units: then heads
-// of a group go apart, a chunk each, and each reads the cache for itself.
-int chunks_attention(const Operands& o, int threads) {
-  const int64_t tokens = o.in[Attention::q]->dims[0], heads = o.in[Attention::q]->dims[1], kv_heads = o.in[Attention::keys]->dims[1];
+int chunks_attention(const Operands& o, int phase, int threads) {
+  const int64_t tokens = o.in[Attention::q]->dims[0], kv_heads = o.in[Attention::keys]->dims[1];
+  const bool spreads = Spread::suits(tokens, kv_heads);
+  if (phase > (spreads ? 1 : 0)) return 0;
   if (threads == 1) return 1;
-  return (int)(tokens * kv_heads < 2 * threads ? tokens * heads : std::min<int64_t>(tokens * kv_heads, 16 * threads));
+  const Spread spread(o, INT64_MAX);
+  if (spreads) return (int)std::min<int64_t>(phase == 0 ? spread.units() * spread.spans : spread.units(), 32 * threads);
+  return (int)std::min<int64_t>(spread.units(), 16 * threads);
 }
 
 void op_attention(const Call& call) {
-  const int64_t tokens = call.in[Attention::q]->dims[0], heads = call.in[Attention::q]->dims[1], kv_heads = call.in[Attention::keys]->dims[1];
+  const int64_t tokens = call.in[Attention::q]->dims[0], kv_heads = call.in[Attention::keys]->dims[1];
   const int32_t *sequences = call.in[Attention::sequences]->i32(), *positions = call.in[Attention::positions]->i32();
-  Attention attrs = Attention::read(call.attrs);
-  const int64_t group = heads / kv_heads, share = call.chunks == tokens * heads ? 1 : group;
+  const Attention attrs = Attention::read(call.attrs);
+  const Sizes sizes = sizes_of(operands_of(call));
+  if (Spread::suits(tokens, kv_heads)) return attend_spread(call, attrs, sizes);
   int64_t unit = 0, sequence_end = 0;
   // Later tokens see more: units are dealt out in turn instead of in stretches.
   for (int64_t t = 0, length; t < tokens; t += length) {
     length = tile_length(sequences, t, tokens);
     if (t >= sequence_end)
       for (sequence_end = t + 1; sequence_end < tokens && sequences[sequence_end] == sequences[t];) sequence_end++;
-    for (int64_t head = 0; head < heads; head += share)
-      if (unit++ % call.chunks == call.chunk) attend({call, attrs, t, length, positions[sequence_end - 1], head, share, head / group});
+    for (int64_t head = 0; head < kv_heads; head++)
+      if (unit++ % call.chunks == call.chunk) attend({call, attrs, t, length, positions[sequence_end - 1], head}, sizes);
   }
 }
 
-size_t scratch_attention_own(int64_t group, int64_t page_size, int64_t dim, int64_t value_dim) {
-  size_t bytes;
-  place(nullptr, group, page_size, dim, value_dim, &bytes);
-  return bytes;
+ScratchSize scratch_attention(const Operands& o) {
+  ScratchSize size;
+  Scratch(nullptr, sizes_of(o), &size.own);
+  // Fewer tokens than at the limits may spread.
+  const int64_t most = kSpreadUnits / o.in[Attention::keys]->dims[1];
+  if (most > 0) size.shared = Spread(o, most).bytes();
+  return size;
 }
 
 }  // namespace steelyard::SY_LEVEL

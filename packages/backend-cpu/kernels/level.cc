@@ -12,10 +12,7 @@ ScratchSize scratch(int op, const Operands& o) {
   switch ((Op)op) {
     case Op::matmul: return scratch_matmul(o);
     case Op::rope: return {0, scratch_rope_own(o.in[Rope::frequencies]->count())};
-    case Op::attention: {
-      const Tensor &keys = *o.in[Attention::keys], &values = *o.in[Attention::values];
-      return {0, scratch_attention_own(o.in[Attention::q]->dims[1] / keys.dims[1], keys.dims[2], keys.dims[3], values.dims[3])};
-    }
+    case Op::attention: return scratch_attention(o);
     case Op::route: return {0, scratch_route_own(o.in[Route::logits]->last())};
     case Op::expertmatmul: return scratch_expertmatmul(o);
     default: return {};
@@ -24,8 +21,8 @@ ScratchSize scratch(int op, const Operands& o) {
 
 int chunks(int op, const Operands& o, int phase, int threads) {
   if ((Op)op == Op::matmul) return chunks_matmul(o, phase, threads);
+  if ((Op)op == Op::attention) return chunks_attention(o, phase, threads);
   if (phase > 0) return 0;
-  if ((Op)op == Op::attention) return chunks_attention(o, threads);
   if ((Op)op == Op::expertmatmul) return chunks_expertmatmul(o, threads);
   if ((Op)op == Op::sumto) return 1;
   int64_t work = 0;

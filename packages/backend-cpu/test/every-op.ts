@@ -25,8 +25,8 @@ export function everyOp(): Graph {
   const q = g.rope(heads, positions, frequencies, { interleaved: true, scale: 1 });
   const kv = g.reshape(g.slice(plain, { start: 0, length: 16 }), { shape: ['T', 2, 8] });
   g.output('tempered', g.temper(q, positions, { by: 0.1, every: 2, offset: 1 }));
-  const keys = g.kvwrite(g.state('keys', ['N', 2, 4, 8], 'f16'), kv, slots);
-  const values = g.kvwrite(g.state('values', ['N', 2, 4, 8], 'f32'), kv, slots);
+  const keys = g.kvwrite(g.state('keys', ['N', 2, 4, 8], 'f16'), kv, slots, { byColumn: true });
+  const values = g.kvwrite(g.state('values', ['N', 2, 4, 8], 'f32'), kv, slots, {});
   const attrs = { scale: 0.3, window: 5, chunk: 4, softcap: 30, causal: true };
   const mixed = g.attention(q, keys, values, positions, sequences, pages, vector('sinks', 4), attrs);
   const residual = g.add(x, g.reshape(mixed, { shape: ['T', 32] }));

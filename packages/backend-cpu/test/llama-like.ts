@@ -68,8 +68,8 @@ export function llamaLike(shape: LlamaShape): Graph {
     const k = rotate(split(linear(`${l}.k`, kvHeads * dim, hidden, normed), kvHeads));
     const v = split(linear(`${l}.v`, kvHeads * dim, hidden, normed), kvHeads);
     const state = (name: string): Value => g.state(`${l}.${name}`, ['N', kvHeads, PAGE_SIZE, dim], cache);
-    const keys = g.kvwrite(state('keys'), k, slots);
-    const values = g.kvwrite(state('values'), v, slots);
+    const keys = g.kvwrite(state('keys'), k, slots, { byColumn: true });
+    const values = g.kvwrite(state('values'), v, slots, {});
     const attrs = { scale: 1 / Math.sqrt(dim), window: 0, chunk: 0, softcap: 0, causal: true };
     const mixed = g.attention(q, keys, values, positions, sequences, pages, null, attrs);
     x = g.add(x, linear(`${l}.o`, hidden, hidden, g.reshape(mixed, { shape: ['T', hidden] })));

@@ -10,7 +10,7 @@ describe('stepCosts', () => {
   const x = g.gather(table, tokens);
   const y = g.matmul(x, null, g.weight('blk.0.w.weight', [24, 8], 'f16'), { transposed: true });
   const cache = g.state('kv.0.k', ['N', 3, 16, 8], 'f16');
-  g.output('cache', g.kvwrite(cache, g.reshape(y, { shape: ['T', 3, 8] }), slots));
+  g.output('cache', g.kvwrite(cache, g.reshape(y, { shape: ['T', 3, 8] }), slots, {}));
   const costs = stepCosts(g.finish(), stepBindings(5, 40, 16));
 
   it('counts a matmul by multiply-adds, and its operands once', () => {

@@ -18,8 +18,8 @@ export const attention = defineOp({
   doc: 'Attention, causal or not, of T query tokens over the paged keys and values of their sequences; grouped heads.',
   see: 'Kwon et al. 2023, arXiv:2309.06180; Dao 2023, arXiv:2307.08691; sinks: the gpt-oss model card',
   /**
-   * q [T, H, D]; keys [N, Hkv, page_size, D]; values [N, Hkv, page_size, Dv]; positions i32 [T], a token's
-   * place in its sequence; sequences i32 [T], its row of pages i32 [S, P]; sinks [H], a logit that takes
+   * q [T, H, D]; keys [N, Hkv, page_size, D], pages stored by column (see kvwrite); values [N, Hkv, page_size, Dv];
+   * positions i32 [T], a token's place in its sequence; sequences i32 [T], its row of pages i32 [S, P]; sinks [H], a logit that takes
    * part in the softmax and carries no value. Tokens of one sequence are adjacent, in order of position.
    */
   operands: ['q', 'keys', 'values', 'positions', 'sequences', 'pages', 'sinks?'],
@@ -130,16 +130,18 @@ function attendHead(
   const [, heads, dim] = q.shape as [number, number, number];
   const [, kvHeads, pageSize, valueDim] = values.shape as [number, number, number, number];
   const kvHead = Math.floor((h * kvHeads) / heads);
-  const slot = (j: number): number =>
-    ((table[Math.floor(j / pageSize)] as number) * kvHeads + kvHead) * pageSize + (j % pageSize);
+  const page = (j: number): number =>
+    ((table[Math.floor(j / pageSize)] as number) * kvHeads + kvHead) * pageSize;
   const [first, last] = visible;
   const [qs, ks, vs, ys] = [q.f32, keys.f32, values.f32, y.f32];
   const query = (t * heads + h) * dim;
   const scores: number[] = [];
   for (let j = first; j <= last; j++) {
-    const key = slot(j) * dim;
+    const key = page(j) * dim + (j % pageSize);
     let score = 0;
-    for (let i = 0; i < dim; i++) score += (qs[query + i] as number) * (ks[key + i] as number);
+    for (let i = 0; i < dim; i++) {
+      score += (qs[query + i] as number) * (ks[key + i * pageSize] as number);
+    }
     score *= options.scale;
     scores.push(options.softcap > 0 ? options.softcap * Math.tanh(score / options.softcap) : score);
   }
@@ -148,7 +150,7 @@ function attendHead(
   const total = weights.reduce((a, b) => a + b, sink === undefined ? 0 : Math.exp(sink - top));
   const sums = new Float64Array(valueDim);
   weights.forEach((weight, n) => {
-    const value = slot(first + n) * valueDim;
+    const value = (page(first + n) + ((first + n) % pageSize)) * valueDim;
     for (let i = 0; i < valueDim; i++) sums[i] = (sums[i] as number) + weight * (vs[value + i] as number);
   });
   for (let i = 0; i < valueDim; i++) ys[(t * heads + h) * valueDim + i] = (sums[i] as number) / total;

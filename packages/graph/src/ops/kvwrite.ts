@@ -11,7 +11,8 @@ export const kvwrite = defineOp({
   /** cache: state [N, Hkv, page_size, D]; x: [T, Hkv, D]; slots: i32 [T], -1 to skip a token. */
   operands: ['cache', 'x', 'slots'],
   results: ['cache'],
-  attrs: {},
+  /** byColumn: a page holds element i of a slot at i * page_size + slot, as attention reads keys; else by slot. */
+  attrs: { byColumn: 'bool' },
   aliases: [0],
   infer(inputs) {
     const [cache, x, slots] = [operand(inputs, 0), operand(inputs, 1), operand(inputs, 2)];
@@ -25,7 +26,7 @@ export const kvwrite = defineOp({
     return [cache];
   },
   flops: () => 0,
-  reference([, x, slots], [cache]) {
+  reference([, x, slots], [cache], { byColumn }) {
     const to = cache as ReferenceTensor;
     const [, heads, pageSize, dim] = to.shape as [number, number, number, number];
     const from = (x as ReferenceTensor).f32;
@@ -33,8 +34,13 @@ export const kvwrite = defineOp({
       if (slot < 0) return;
       const page = Math.floor(slot / pageSize);
       for (let h = 0; h < heads; h++) {
-        const at = ((page * heads + h) * pageSize + (slot % pageSize)) * dim;
-        for (let i = 0; i < dim; i++) to.f32[at + i] = to.round(from[(t * heads + h) * dim + i] as number);
+        const start = (page * heads + h) * pageSize * dim;
+        const [at, step] = byColumn
+          ? [start + (slot % pageSize), pageSize]
+          : [start + (slot % pageSize) * dim, 1];
+        for (let i = 0; i < dim; i++) {
+          to.f32[at + i * step] = to.round(from[(t * heads + h) * dim + i] as number);
+        }
       }
     });
   },
@@ -57,7 +63,7 @@ export const kvwrite = defineOp({
         { shape: [tokens, heads, dim], dtype: 'f32' },
         { shape: [tokens], dtype: 'i32', values: slots },
       ],
-      attrs: {},
+      attrs: { byColumn: random.next() < 0.5 },
     };
   },
 });

@@ -31,8 +31,8 @@ export function cachedAttention(step: Step, q: Value, k: Value, v: Value, option
   const { g, positions, sequences, pages, slots } = step;
   const [, heads, dim] = q.shape as [string, number, number];
   const [, kvHeads, valueDim] = v.shape as [string, number, number];
-  const keys = g.kvwrite(step.state(`kv.${layer}.k`, kvHeads, dim), k, slots);
-  const values = g.kvwrite(step.state(`kv.${layer}.v`, kvHeads, valueDim), v, slots);
+  const keys = g.kvwrite(step.state(`kv.${layer}.k`, kvHeads, dim), k, slots, { byColumn: true });
+  const values = g.kvwrite(step.state(`kv.${layer}.v`, kvHeads, valueDim), v, slots, {});
   const scale = options.scale ?? 1 / Math.sqrt(dim);
   const y = g.attention(q, keys, values, positions, sequences, pages, sinks, {
     scale,
