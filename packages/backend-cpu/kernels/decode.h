@@ -236,6 +236,24 @@ inline float e8m0(uint8_t b) {
   return f;
 }
 
+// Half of the bits of a float: the other half is zero.
+inline void bf16_to_floats(const uint8_t* from, float* to, int64_t n) {
+  typedef uint16_t Halves __attribute__((vector_size(kLanes * 2)));
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    Halves half;
+    std::memcpy(&half, from + 2 * i, sizeof half);
+    vi bits = __builtin_convertvector(half, vi) << 16;
+    std::memcpy(to + i, &bits, sizeof bits);
+  }
+  for (; i < n; i++) {
+    uint16_t half;
+    std::memcpy(&half, from + 2 * i, 2);
+    uint32_t bits = (uint32_t)half << 16;
+    std::memcpy(to + i, &bits, 4);
+  }
+}
+
 // `n` elements of a row in any float format to float32. Block formats give scale * u + offset, whose rounding is
 // within one unit in the last place of scale * (u - bias).
 inline void decode_row(DType dtype, const uint8_t* row, float* to, int64_t n) {
@@ -251,14 +269,7 @@ inline void decode_row(DType dtype, const uint8_t* row, float* to, int64_t n) {
   switch (dtype) {
     case DType::f32: std::memcpy(to, row, n * 4); return;
     case DType::f16: halves_to_floats((const uint16_t*)row, to, n); return;
-    case DType::bf16:
-      for (int64_t i = 0; i < n; i++) {
-        uint16_t h;
-        std::memcpy(&h, row + 2 * i, 2);
-        uint32_t bits = (uint32_t)h << 16;
-        std::memcpy(to + i, &bits, 4);
-      }
-      return;
+    case DType::bf16: bf16_to_floats(row, to, n); return;
     case DType::f8_e4m3:
       for (int64_t i = 0; i < n; i++) to[i] = e4m3(row[i]);
       return;

@@ -13,6 +13,14 @@ const ROWS = 90;
 type Build = (g: ReturnType<typeof createBuilder>, x: Value, y: Value, positions: Value) => Value;
 
 const plain = { alpha: 1, limit: 0, offset: 0 };
+const routing = {
+  score: 'softmax',
+  groups: 1,
+  topGroups: 1,
+  groupScore: 'best',
+  normalise: 'sum',
+  scale: 1,
+} as const;
 const builds: Readonly<Record<string, Build>> = {
   add: (g, x, y) => g.add(x, y),
   scale: (g, x) => g.scale(x, { by: 1.7 }),
@@ -30,6 +38,14 @@ const builds: Readonly<Record<string, Build>> = {
       ...plain,
     }),
   'glu of gpt-oss': (g, x, y) => g.glu(x, y, { activation: 'silu', alpha: 1.702, limit: 2, offset: 1 }),
+  experts: (g, x) => {
+    const count = 6;
+    const logits = g.slice(x, { start: 0, length: count });
+    const [chosen, weights] = g.route(logits, null, { ...routing, k: 2 }) as [Value, Value];
+    const w = g.constant('w', new Random(7).normals(count * WIDTH * WIDTH), [count, WIDTH, WIDTH]);
+    const attrs = { transposed: true, blockRows: 0, blockColumns: 0 };
+    return g.combine(g.expertmatmul(x, chosen, w, null, null, attrs), weights);
+  },
   rmsnorm: (g, x) => g.rmsnorm(x, null, { eps: 1e-5, offset: 0 }),
   layernorm: (g, x) => g.layernorm(x, null, null, { eps: 1e-5 }),
   addrmsnorm: (g, x, y) => g.addrmsnorm(x, y, null, { eps: 1e-5, offset: 0 })[1] as Value,
