@@ -10,6 +10,8 @@ export async function openLlamaCpp(path, contextLength) {
   const sequence = context.getSequence();
   return {
     vocab: model.fileInsights?.vocabSize,
+    /** Forgets what was evaluated. */
+    reset: () => sequence.clearHistory(),
     async evaluate(tokens) {
       const rows = new Array(tokens.length);
       await sequence.controlledEvaluate(

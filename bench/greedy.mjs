@@ -1,0 +1,122 @@
+/**
+ * Greedy text of our native backend and of llama.cpp on one file: 20 prompts, 64 tokens each. We answer; llama.cpp then
+ * scores every token of the answer, and where it would have chosen another, our float32 reference says how near to a
+ * tie the two tokens are in exact arithmetic. Two roundings may take different sides of a tie, and of nothing else.
+ *
+ *   node bench/greedy.mjs [--model FILE] [--tokens N] [--json FILE]
+ *
+ * Ends with 1 when a difference is no tie. llama.cpp comes from `npm --prefix bench ci --ignore-scripts`.
+ */
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { createCpuBackend } from '../packages/backend-cpu/dist/index.js';
+import { createReferenceBackend } from '../packages/backend-reference/dist/index.js';
+import { openModel } from '../packages/formats/dist/node/index.js';
+import { tokenizerFromGguf } from '../packages/text/dist/index.js';
+import { openLlamaCpp } from './llama-cpp.mjs';
+import { logitsOf } from './step-logits.mjs';
+
+const CONTEXT = 256;
+
+const { values: options } = parseArgs({
+  options: { model: { type: 'string' }, tokens: { type: 'string', default: '64' }, json: { type: 'string' } },
+});
+const path = options.model ?? (await (await import('./default-model.mjs')).defaultModelPath());
+const wanted = Number(options.tokens);
+const file = openModel(path);
+if (file.format !== 'gguf') throw new Error(`${path}: the peer reads GGUF only; give a .gguf file`);
+const peer = await openLlamaCpp(path, CONTEXT);
+if (!peer) throw new Error('llama.cpp is not installed; run: npm --prefix bench ci --ignore-scripts');
+const tokenizer = tokenizerFromGguf(file.metadata);
+const ours = await logitsOf(file, createCpuBackend(), undefined, CONTEXT, CONTEXT);
+const reference = await logitsOf(file, createReferenceBackend(), 'f32', CONTEXT, CONTEXT);
+const prompts = readFileSync(new URL('data/prompts.txt', import.meta.url), 'utf8')
+  .trim()
+  .split('\n');
+
+/** How far llama.cpp's difference of two logits is from ours, wherever both choose alike: its rounding. */
+const noise = [];
+const rows = [];
+let scored = 0;
+
+for (const [i, text] of prompts.entries()) {
+  const prompt = tokenizer.encode(text);
+  const { tokens, logits } = await answer(prompt);
+  const whole = [...prompt, ...tokens.slice(0, -1)];
+  await peer.reset();
+  const theirs = (await peer.evaluate(whole)).slice(prompt.length - 1);
+  const differences = [];
+  tokens.forEach((token, at) => {
+    scored++;
+    const other = argmax(theirs[at]);
+    if (other !== token) return differences.push({ at, ours: token, theirs: other });
+    const second = argmax(logits[at], token);
+    noise.push(Math.abs(logits[at][token] - logits[at][second] - (theirs[at][token] - theirs[at][second])));
+  });
+  const places = differences.map(({ at }) => prompt.length - 1 + at);
+  const exact = places.length > 0 ? await reference.evaluate(whole, 0, places) : [];
+  for (const [n, difference] of differences.entries()) {
+    const { at, ours: a, theirs: b } = difference;
+    const gap = (row) => row[a] - row[b];
+    difference.gaps = {
+      reference: gap(exact[n]),
+      ours: gap(logits[at]),
+      'llama.cpp': gap(theirs[at]),
+    };
+  }
+  rows.push({ prompt: text, answer: tokenizer.decode(tokens), tokens: tokens.length, differences });
+  process.stderr.write(`\r${i + 1} of ${prompts.length} prompts`);
+}
+process.stderr.write('\n');
+
+/** Our greedy answer, and the logits that each of its tokens was chosen by. */
+async function answer(prompt) {
+  const tokens = [];
+  const logits = [];
+  let rows = await ours.evaluate(prompt, 0, [prompt.length - 1]);
+  while (tokens.length < wanted) {
+    logits.push(rows[0].slice());
+    const next = argmax(rows[0]);
+    tokens.push(next);
+    if (tokenizer.eosIds.includes(next)) break;
+    rows = await ours.evaluate([next], prompt.length + tokens.length - 1);
+  }
+  return { tokens, logits };
+}
+
+function argmax(values, except = -1) {
+  let best = except === 0 ? 1 : 0;
+  for (let i = 1; i < values.length; i++) if (i !== except && values[i] > values[best]) best = i;
+  return best;
+}
+
+noise.sort((a, b) => a - b);
+const rounding = noise.at(-1) ?? 0;
+const all = rows.flatMap(({ prompt, differences }) => differences.map((d) => ({ prompt, ...d })));
+const equal = rows.filter(({ differences }) => differences.length === 0).length;
+const noTie = all.filter(({ gaps }) => Math.abs(gaps.reference) > rounding);
+const ourWay = all.filter(({ gaps }) => gaps.reference >= 0).length;
+console.log(`${file.name}: ${prompts.length} prompts, ${scored} tokens`);
+console.log(
+  `${equal} texts equal; ${all.length} of ${scored} tokens differ, ${all.length - noTie.length} of them ties; ` +
+    `exact arithmetic sides with ours in ${ourWay} of ${all.length}`,
+);
+console.log(
+  `llama.cpp's rounding moves the gap of the two likeliest by ${median(noise).toFixed(3)} (median) to ${rounding.toFixed(3)} (largest)`,
+);
+if (all.length > 0) {
+  console.log('\n| prompt | token | ours | llama.cpp | gap, exact | gap, ours | gap, llama.cpp |');
+  console.log('|---|---|---|---|---|---|---|');
+}
+for (const { prompt, at, ours: a, theirs: b, gaps } of all) {
+  const cells = [gaps.reference, gaps.ours, gaps['llama.cpp']].map((gap) => gap.toFixed(4));
+  const words = [a, b].map((id) => `\`${JSON.stringify(tokenizer.decode([id])).slice(1, -1)}\``);
+  console.log(`| ${prompt} | ${at + 1} | ${[...words, ...cells].join(' | ')} |`);
+}
+if (options.json) writeFileSync(options.json, `${JSON.stringify({ rounding, rows }, null, 2)}\n`);
+process.exit(noTie.length > 0 ? 1 : 0);
+
+function median(sorted) {
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}
