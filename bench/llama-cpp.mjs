@@ -12,13 +12,25 @@ export async function openLlamaCpp(path, contextLength) {
     vocab: model.fileInsights?.vocabSize,
     /** Forgets what was evaluated. */
     reset: () => sequence.clearHistory(),
-    async evaluate(tokens) {
+    /** The likeliest token after each of `tokens`. */
+    async choose(tokens) {
+      const chosen = new Array(tokens.length);
+      await sequence.controlledEvaluate(
+        tokens.map((token) => [token, { generateNext: { token: true, options: { temperature: 0 } } }]),
+        { onTokenResult: (i, result) => (chosen[i] = result.next.token) },
+      );
+      return chosen;
+    },
+    /** Rows of logits after each of `tokens`, or after those at `wanted` only: a row takes the peer's wrapper long. */
+    async evaluate(tokens, _start, wanted = tokens.map((_, i) => i)) {
+      const places = new Set(wanted);
       const rows = new Array(tokens.length);
       await sequence.controlledEvaluate(
-        tokens.map((token) => [token, { generateNext: { logits: true } }]),
+        tokens.map((token, i) => (places.has(i) ? [token, { generateNext: { logits: true } }] : token)),
         {
           onTokenResult(i, result) {
             const ids = result.next.logits;
+            if (!ids) return;
             let size = 0;
             for (const id of ids.keys()) if (id >= size) size = id + 1;
             const row = new Float32Array(size).fill(-Infinity);
@@ -28,7 +40,7 @@ export async function openLlamaCpp(path, contextLength) {
           },
         },
       );
-      return rows;
+      return wanted.map((i) => rows[i]);
     },
   };
 }

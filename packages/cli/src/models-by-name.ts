@@ -4,10 +4,10 @@ import { existsSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { NotFoundError } from '@steelyard/core';
-import type { LanguageModel } from '@steelyard/engine';
+import type { EmbeddingModel, LanguageModel } from '@steelyard/engine';
 import type { CommandContext } from './context.ts';
 import type { PullProgress, StoredModel } from '@steelyard/hub';
-import type { ModelOptions, ModelStore, PullOptions } from './services.ts';
+import type { EmbeddingModelOptions, ModelOptions, ModelStore, PullOptions } from './services.ts';
 import { formatBytes, formatDuration } from './terminal/format.ts';
 import { ProgressBar } from './terminal/progress-bar.ts';
 import { sanitiseLine } from './terminal/sanitise.ts';
@@ -36,24 +36,44 @@ export async function findModel(name: string | undefined, context: CommandContex
   throw await unknownModel(name, store);
 }
 
-/** Finds and loads a model; notices and loading time go to stderr. */
-export async function openModel(
+/** Finds and loads a model that answers; notices and loading time go to stderr. */
+export function openModel(
   name: string | undefined,
   options: ModelOptions,
   context: CommandContext,
 ): Promise<LanguageModel> {
+  return loadByName(name, context, (path, common) =>
+    context.services.openLanguageModel(path, { ...common, ...options }),
+  );
+}
+
+/** The same for a model that makes vectors of texts. */
+export function openEmbeddingModel(
+  name: string,
+  options: EmbeddingModelOptions,
+  context: CommandContext,
+): Promise<EmbeddingModel> {
+  return loadByName(name, context, (path, common) =>
+    context.services.openEmbeddingModel(path, { ...common, ...options }),
+  );
+}
+
+async function loadByName<T>(
+  name: string | undefined,
+  context: CommandContext,
+  load: (path: string, common: ModelOptions) => Promise<T>,
+): Promise<T> {
   const model = await findModel(name, context);
   const start = performance.now();
   const showsProgress = context.stderr.isTTY === true;
   if (showsProgress) context.stderr.write(context.errorStyle.dim(`loading ${model.name} …`));
   try {
-    const loaded = await context.services.openLanguageModel(model.path, {
+    const loaded = await load(model.path, {
       name: model.name,
       onNotice: (text) => {
         if (showsProgress) context.stderr.write('\r\u001b[K');
         context.note(`${context.errorStyle.yellow('note:')} ${text}`);
       },
-      ...options,
     });
     if (context.env['STEELYARD_DEBUG'])
       context.note(`loaded in ${formatDuration(performance.now() - start)}`);

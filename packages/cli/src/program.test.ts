@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { createFakeServices, installedModel } from '../test/fake-services.ts';
 import { createTerminal, until } from '../test/test-context.ts';
 
-const NAMES = ['chat', 'run', 'serve', 'pull', 'list', 'show', 'rm', 'explain', 'bench', 'doctor'];
+const NAMES = ['chat', 'run', 'serve', 'embed', 'pull', 'list', 'show', 'rm', 'explain', 'bench', 'doctor'];
 
 describe('help and usage', () => {
   it.each(NAMES)('%s --help has examples and exits 0', async (name) => {
@@ -312,5 +312,59 @@ describe('bench and doctor', () => {
     ]);
     for (const { status, advice } of checks) expect(status === 'ok' || advice).toBeTruthy();
     expect(checks.at(-1)).toMatchObject({ status: 'warn', advice: 'steelyard pull' });
+  });
+});
+
+describe('embed', () => {
+  interface Result {
+    readonly embeddings: readonly (readonly number[])[];
+    readonly usage: unknown;
+  }
+
+  it('writes a vector per text, from arguments or lines of stdin', async () => {
+    const services = createFakeServices();
+    const given = createTerminal({ services });
+    expect(await given.run('embed', 'tiny', 'one two', 'three')).toBe(0);
+    const written = JSON.parse(given.stdout()) as Result;
+    expect(written).toMatchObject({
+      model: 'tiny',
+      pooling: 'mean',
+      dimensions: 8,
+      usage: { promptTokens: 3 },
+    });
+    expect(written.embeddings.map((vector) => Math.hypot(...vector))).toEqual([
+      expect.closeTo(1, 6),
+      expect.closeTo(1, 6),
+    ]);
+    const piped = createTerminal({ services, stdin: 'one two\r\n\nthree\n' });
+    expect(await piped.run('embed', 'tiny')).toBe(0);
+    expect(JSON.parse(piped.stdout())).toEqual(written);
+    expect(services.disposed).toEqual(['tiny', 'tiny']);
+  });
+
+  it('takes dimensions, pooling and no scaling', async () => {
+    const terminal = createTerminal();
+    const flags = ['--dimensions', '3', '--pooling', 'last', '--no-normalise'];
+    expect(await terminal.run('embed', 'tiny', 'one two', ...flags)).toBe(0);
+    const written = JSON.parse(terminal.stdout()) as Result;
+    expect(written).toMatchObject({ pooling: 'last', dimensions: 3 });
+    expect(written.embeddings[0]).toHaveLength(3);
+    expect(Math.hypot(...(written.embeddings[0] ?? []))).not.toBeCloseTo(1, 3);
+    const empty = createTerminal({ stdin: '\n' });
+    expect(await empty.run('embed', 'tiny')).toBe(2);
+    expect(empty.stderr()).toMatch(/there is no text/);
+  });
+});
+
+describe('show --supported', () => {
+  it('lists the registry and how each architecture was proven', async () => {
+    const terminal = createTerminal();
+    expect(await terminal.run('show', '--supported')).toBe(0);
+    expect(terminal.stdout()).toMatch(/llama +llama, mistral +llama +text +2 tiny models: a, b/);
+    expect(terminal.stdout()).toMatch(/bert +bert +none +vectors +1 tiny model: c/);
+    const json = createTerminal();
+    expect(await json.run('show', '--supported', '--json')).toBe(0);
+    expect(JSON.parse(json.stdout())).toHaveLength(2);
+    expect(await createTerminal().run('show', 'tiny', '--supported')).toBe(2);
   });
 });

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { registerBench } from './commands/bench.ts';
 import { registerChat } from './commands/chat.ts';
 import { registerDoctor } from './commands/doctor.ts';
+import { registerEmbed } from './commands/embed.ts';
 import { registerExplain } from './commands/explain.ts';
 import { registerList } from './commands/list.ts';
 import { registerPull } from './commands/pull.ts';
@@ -19,6 +20,7 @@ const COMMANDS = [
   registerChat,
   registerRun,
   registerServe,
+  registerEmbed,
   registerPull,
   registerList,
   registerShow,

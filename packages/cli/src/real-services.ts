@@ -14,14 +14,22 @@ export function createServices(): Services {
       const engine = await import('@steelyard/engine/node');
       return engine.openLanguageModel(path, withoutUndefined(options));
     },
+    async openEmbeddingModel(path, options) {
+      const engine = await import('@steelyard/engine/node');
+      return engine.openEmbeddingModel(path, withoutUndefined(options));
+    },
+    async architectures() {
+      return (await import('@steelyard/models')).architectures;
+    },
     async inspect(path) {
-      const [{ openModel }, { loadModel }] = await Promise.all([
+      const [{ openModel }, { isEncoder, loadModel }] = await Promise.all([
         import('@steelyard/formats/node'),
         import('@steelyard/models'),
       ]);
       const file = openModel(path);
       try {
-        const model = loadModel(file, { pageSize: PAGE_SIZE, kvDType: KV_DTYPE });
+        const output = isEncoder(file) ? 'hidden' : 'logits';
+        const model = loadModel(file, { pageSize: PAGE_SIZE, kvDType: KV_DTYPE, output });
         return { file, model, pageSize: PAGE_SIZE };
       } catch (error) {
         file.close();

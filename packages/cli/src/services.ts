@@ -3,11 +3,11 @@
  * start without an engine; tests hand in their own.
  */
 
-import type { LanguageModel } from '@steelyard/engine';
+import type { EmbeddingModel, LanguageModel } from '@steelyard/engine';
 import type { BackendName } from '@steelyard/engine/node';
 import type { ModelFile } from '@steelyard/formats';
 import type { PullOptions as HubPullOptions, Store, StoredModel } from '@steelyard/hub';
-import type { LoadedModel } from '@steelyard/models';
+import type { ArchitectureSummary, LoadedModel, Pooling } from '@steelyard/models';
 import type { ServerOptions, SteelyardServer } from '@steelyard/server';
 
 /** How a pull is watched, stopped and named. */
@@ -28,6 +28,10 @@ export interface ModelOptions {
   readonly contextLength?: number | undefined;
   readonly threads?: number | undefined;
   readonly onNotice?: ((text: string) => void) | undefined;
+}
+
+export interface EmbeddingModelOptions extends ModelOptions {
+  readonly pooling?: Pooling | undefined;
 }
 
 /** A file opened to be looked at, not run. */
@@ -65,6 +69,10 @@ export interface Services {
   openStore(): Promise<ModelStore>;
   /** Loads a model to run. @throws CapacityError when it does not fit */
   openLanguageModel(path: string, options: ModelOptions): Promise<LanguageModel>;
+  /** Loads a model for vectors of texts. @throws UnsupportedError when neither it nor the options say how to pool */
+  openEmbeddingModel(path: string, options: EmbeddingModelOptions): Promise<EmbeddingModel>;
+  /** What the registry of models supports. */
+  architectures(): Promise<readonly ArchitectureSummary[]>;
   /** Opens a file and traces its graph; the caller closes the file. */
   inspect(path: string): Promise<Inspection>;
   cpuReport(): Promise<CpuReport>;

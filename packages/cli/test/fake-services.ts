@@ -2,7 +2,7 @@
 
 import { NotFoundError } from '@steelyard/core';
 import type { LanguageModel } from '@steelyard/engine';
-import { createStubModel } from '@steelyard/engine/testing';
+import { createStubEmbeddingModel, createStubModel } from '@steelyard/engine/testing';
 import type { StoredModel } from '@steelyard/hub';
 import type { ModelStore, PullOptions, ServeOptions, Services } from '../src/services.ts';
 
@@ -94,6 +94,23 @@ export function createFakeServices(options: FakeOptions = {}): FakeServices {
         },
       });
     },
+    openEmbeddingModel: (path, { name = 'stub', pooling = 'mean' }) => {
+      opened.push(path);
+      return Promise.resolve(
+        createStubEmbeddingModel({ name, pooling, onDispose: () => disposed.push(name) }),
+      );
+    },
+    architectures: () =>
+      Promise.resolve([
+        {
+          name: 'llama',
+          huggingFace: ['llama', 'mistral'],
+          gguf: ['llama'],
+          variants: ['a', 'b'],
+          encoder: false,
+        },
+        { name: 'bert', huggingFace: ['bert'], gguf: [], variants: ['c'], encoder: true },
+      ]),
     inspect: () => Promise.reject(new NotFoundError('there is no file behind this store')),
     cpuReport: () => Promise.resolve({ available: true, level: 'avx2', threads: 2 }),
     hubUrl: () => Promise.resolve('http://127.0.0.1:9'),

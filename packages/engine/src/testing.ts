@@ -1,1 +1,2 @@
+export { createStubEmbeddingModel, type StubEmbeddingOptions } from './embeddings/stub-embedding-model.ts';
 export { createStubModel, type StubOptions } from './stub-model.ts';

@@ -15,6 +15,8 @@ export interface Architecture<C extends ModelConfig = ModelConfig> {
   readonly gguf: readonly string[];
   /** Golden variants, each a folder of `tests/golden/models/<name>`; the conformance suite runs them all. */
   readonly variants: readonly string[];
+  /** It makes vectors of texts, and no text. */
+  readonly encoder?: true;
   /** Published names of the canonical weights. */
   readonly names: WeightNames;
   /**

@@ -15,6 +15,7 @@ export const bert = defineArchitecture<BertConfig>({
   huggingFace: ['bert'],
   gguf: ['bert'],
   variants: ['cls', 'mean'],
+  encoder: true,
   names: {
     huggingFace: {
       token_embd: 'embeddings.word_embeddings',

@@ -179,7 +179,8 @@ export class ConfigReader {
     if (unread.length === 0) return;
     throw new UnsupportedError(
       `${this.fileName}: ${this.declared} does not know the setting ${unread.slice(0, 8).join(', ')}, and ignoring it ` +
-        `could give wrong results; if it has no effect, remove it from the configuration`,
+        `could give wrong results; it may be of a variant that is not implemented (see: steelyard show --supported); ` +
+        `if it has no effect, remove it from the configuration`,
     );
   }
 

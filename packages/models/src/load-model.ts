@@ -1,7 +1,7 @@
 /** From an open file to a graph and its weights. Nothing is read here but metadata and small tables. */
 
 import { UnsupportedError } from '@steelyard/core';
-import { elementCount } from '@steelyard/graph';
+import { elementCount, type Value } from '@steelyard/graph';
 import type { ModelFile } from '@steelyard/formats';
 import { ConfigReader } from './config-reader.ts';
 import type { LoadedModel, LoadOptions } from './model.ts';
@@ -29,7 +29,7 @@ export function loadModel(file: ModelFile, options: LoadOptions): LoadedModel {
   }
   const source = new WeightSource(file, architecture.names);
   const step = new Step(config.architecture, source, options);
-  const result = architecture.forward(step, config);
+  const result = trace(() => architecture.forward(step, config), source);
   source.finish();
   const graph = step.finish(result);
   let parameterCount = 0;
@@ -48,4 +48,14 @@ export function loadModel(file: ModelFile, options: LoadOptions): LoadedModel {
     weightBytes,
     facts: architecture.facts?.(config) ?? {},
   };
+}
+
+/** What is missing from a file explains better why tracing failed than what came of it. */
+function trace(forward: () => Value, source: WeightSource): Value {
+  try {
+    return forward();
+  } catch (error) {
+    source.checkMissing();
+    throw error;
+  }
 }

@@ -19,6 +19,7 @@ export const nomicBert = defineArchitecture<NomicConfig>({
   huggingFace: ['nomic_bert'],
   gguf: ['nomic-bert'],
   variants: ['named-anew', 'published'],
+  encoder: true,
   names: {
     huggingFace: {
       token_embd: 'embeddings.word_embeddings',

@@ -54,10 +54,18 @@ export interface ArchitectureSummary {
   readonly gguf: readonly string[];
   /** Tiny models whose logits are compared with transformers' in the conformance suite. */
   readonly variants: readonly string[];
+  /** Whether it makes vectors of texts, and no text. */
+  readonly encoder: boolean;
 }
 
 export const architectures: readonly ArchitectureSummary[] = registry.map(
-  ({ name, huggingFace, gguf, variants }) => ({ name, huggingFace, gguf, variants }),
+  ({ name, huggingFace, gguf, variants, encoder = false }) => ({
+    name,
+    huggingFace,
+    gguf,
+    variants,
+    encoder,
+  }),
 );
 
 /** Names under which files may declare a supported architecture, sorted. */
@@ -72,16 +80,23 @@ export function declaredArchitecture(file: ModelFile): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** @throws UnsupportedError naming what the file declares and what is supported */
+/** @throws UnsupportedError naming what the file declares and what is supported in its format */
 export function findArchitecture(file: ModelFile): { architecture: Architecture; declared: string } {
   const declared = declaredArchitecture(file);
-  const key = file.format === 'gguf' ? 'general.architecture' : 'model_type in config.json';
-  const architecture = registry.find(
-    (a) => declared !== undefined && (file.format === 'gguf' ? a.gguf : a.huggingFace).includes(declared),
-  );
+  const namesOf = (a: Architecture): readonly string[] => (file.format === 'gguf' ? a.gguf : a.huggingFace);
+  const architecture = registry.find((a) => declared !== undefined && namesOf(a).includes(declared));
   if (architecture) return { architecture, declared: declared as string };
+  const key = file.format === 'gguf' ? 'general.architecture' : 'model_type in config.json';
+  const what =
+    declared === undefined ? 'is missing' : `is ${JSON.stringify(declared)}, which is not supported`;
+  const format = file.format === 'gguf' ? 'GGUF files' : 'safetensors folders';
   throw new UnsupportedError(
-    `${file.name}: ${key} is ${JSON.stringify(declared) ?? 'missing'}, which is not supported; ` +
-      `supported: ${supportedArchitectures().join(', ')}`,
+    `${file.name}: ${key} ${what}; supported in ${format}: ${registry.flatMap(namesOf).sort().join(', ')}; ` +
+      'for how each is proven, run: steelyard show --supported',
   );
+}
+
+/** Whether the model makes vectors of texts and no text. @throws UnsupportedError for an unknown architecture */
+export function isEncoder(file: ModelFile): boolean {
+  return findArchitecture(file).architecture.encoder ?? false;
 }

@@ -18,6 +18,8 @@ export class WeightSource {
   readonly #file: ModelFile;
   readonly #names: WeightNames;
   readonly #used = new Set<string>();
+  /** Published names and shapes of what was asked for and is not there. */
+  readonly #missing: string[] = [];
 
   constructor(file: ModelFile, names: WeightNames) {
     this.format = file.format;
@@ -31,12 +33,14 @@ export class WeightSource {
 
   /**
    * The tensor of canonical name `name`. Vectors come as float32, which the ops that take them want; what has more
-   * dims as published, in parts where the file holds it one expert at a time.
-   * @throws FormatError when it is missing or has another shape
+   * dims as published, in parts where the file holds it one expert at a time. What is missing has the right shape and
+   * no bytes: `finish` tells of all of it at once.
+   * @throws FormatError when it has another shape
    */
   get(name: string, shape: readonly number[], stored: Stored = {}): TensorData {
     const published = this.#published(name);
     const expected = stored.shape ?? shape;
+    const before = this.#missing.length;
     const data = published.includes('{e}')
       ? stackParts(
           Array.from({ length: expected[0] ?? 0 }, (_, e) =>
@@ -44,6 +48,7 @@ export class WeightSource {
           ),
         )
       : this.#take(published, expected);
+    if (this.#missing.length > before) return absent(shape);
     const dtype = stored.dtype ?? data.dtype;
     if (byteLength(dtype, elementCount(shape)) !== data.byteLength) {
       throw new FormatError(
@@ -60,19 +65,35 @@ export class WeightSource {
     if (found) this.#used.add(found.published);
   }
 
-  /** @throws FormatError naming tensors that the model did not use: without them its results would be wrong */
+  /** @throws FormatError naming tensors that are missing, and those that the model did not use */
   finish(): void {
+    this.checkMissing();
+    const left = this.#left();
+    if (left.length === 0) return;
+    throw new FormatError(
+      `${this.#file.name}: the architecture has no place for tensors ${listed(left)}; ` +
+        `the model would give wrong results without them, so it is not loaded; ${SUPPORTED}`,
+    );
+  }
+
+  /** @throws FormatError when anything that was asked for is not there */
+  checkMissing(): void {
+    const [first, ...others] = this.#missing;
+    if (first === undefined) return;
+    const left = this.#left();
+    const more = others.length > 0 ? `, and so are ${listed(others)}` : '';
+    const instead = left.length > 0 ? ` (it holds ${listed(left)}, which has no place)` : '';
+    throw new FormatError(
+      `${this.#file.name}: tensor ${first}${more}; the file is incomplete, its configuration belongs to another ` +
+        `model, or it is of a variant that is not implemented${instead}; ${SUPPORTED}`,
+    );
+  }
+
+  /** Tensors of the file that nothing asked for and that are not known to be of no use. */
+  #left(): string[] {
     const { unusedHuggingFace, unusedGguf } = this.#names;
     const harmless = this.format === 'gguf' ? unusedGguf : unusedHuggingFace;
-    const left = [...this.#file.tensors.keys()].filter(
-      (name) => !this.#used.has(name) && !harmless?.test(name),
-    );
-    if (left.length === 0) return;
-    const more = left.length > 5 ? ` and ${left.length - 5} more` : '';
-    throw new FormatError(
-      `${this.#file.name}: the architecture has no place for tensors ${left.slice(0, 5).join(', ')}${more}; ` +
-        `the model would give wrong results without them, so it is not loaded`,
-    );
+    return [...this.#file.tensors.keys()].filter((name) => !this.#used.has(name) && !harmless?.test(name));
   }
 
   #published(name: string): string {
@@ -83,10 +104,13 @@ export class WeightSource {
   #take(name: string, shape: readonly number[]): TensorData {
     const found = this.#find(name);
     if (!found) {
-      throw new FormatError(
-        `${this.#file.name}: tensor ${name} is missing, expected shape [${shape.join(', ')}]; ` +
-          `the file is incomplete or its configuration belongs to another model`,
+      const label = `[${shape.join(', ')}]`;
+      this.#missing.push(
+        this.#missing.length > 0 ? `${name} ${label}` : `${name} is missing, expected shape ${label}`,
       );
+      // A hostile configuration may ask for millions.
+      if (this.#missing.length >= MAX_MISSING) this.checkMissing();
+      return absent(shape);
     }
     const { published, data } = found;
     if (!sameRows(data.shape, shape)) {
@@ -107,6 +131,22 @@ export class WeightSource {
     }
     return undefined;
   }
+}
+
+const SUPPORTED = 'to see what is supported, run: steelyard show --supported';
+const MAX_MISSING = 64;
+
+/** A tensor that is only asked for its shape. */
+function absent(shape: readonly number[]): TensorData {
+  const bytes = (): never => {
+    throw new FormatError('a missing tensor was read; this is a bug, please report it');
+  };
+  return { dtype: 'f32', shape, byteLength: 4 * elementCount(shape), bytes };
+}
+
+/** `a, b, c, d, e and 3 more` */
+function listed(names: readonly string[]): string {
+  return `${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`;
 }
 
 /** Equal but for dims of one at the front, which converters drop. */

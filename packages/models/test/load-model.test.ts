@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { FormatError, UnsupportedError } from '@steelyard/core';
 import { dumpGraph, symbolsOf } from '@steelyard/graph';
 import type { ModelFile } from '@steelyard/formats';
-import { loadModel, supportedArchitectures } from '../src/index.ts';
+import { architectures, loadModel } from '../src/index.ts';
 import { tinyGguf, tinySafetensors, zeros } from './tiny-file.ts';
 
 const options = { pageSize: 4, kvDType: 'f16' } as const;
@@ -92,14 +92,18 @@ describe('loadModel refuses', () => {
       tinySafetensors({ model_type: 'marvin' }),
       UnsupportedError,
       '"marvin"',
-      ...supportedArchitectures(),
+      ...architectures.flatMap(({ huggingFace }) => huggingFace),
+      'steelyard show --supported',
     );
     refuse(
       tinyGguf({ 'general.architecture': 'marvin' }),
       UnsupportedError,
       '"marvin"',
       'general.architecture',
+      ...architectures.flatMap(({ gguf }) => gguf),
     );
+    // What the other format calls it.
+    refuse(tinyGguf({ 'general.architecture': 'mistral' }), UnsupportedError, '"mistral"');
     refuse(tinySafetensors({ model_type: undefined }), UnsupportedError, 'missing');
     refuse(tinySafetensors({ model_type: 7 }), UnsupportedError, 'missing');
   });
@@ -125,6 +129,23 @@ describe('loadModel refuses', () => {
       'q_proj.bias',
     );
     refuse(tinySafetensors({ num_hidden_layers: 1 }), FormatError, 'model.layers.1');
+  });
+
+  it('a file of a variant, by all that is missing and what it has instead', () => {
+    const fused = {
+      'blk.0.attn_q.weight': undefined,
+      'blk.0.attn_k.weight': undefined,
+      'blk.0.attn_v.weight': undefined,
+      'blk.0.attn_qkv.weight': zeros(16, 8),
+    };
+    refuse(
+      tinyGguf({}, fused),
+      FormatError,
+      'blk.0.attn_q.weight is missing, expected shape [8, 8], and so are blk.0.attn_k.weight [4, 8], blk.0.attn_v.weight',
+      'it holds blk.0.attn_qkv.weight, which has no place',
+      'steelyard show --supported',
+    );
+    refuse(tinyGguf({ 'llama.block_count': 900 }), FormatError, 'blk.2.attn_norm.weight', 'more');
   });
 
   it('settings that it would have to ignore', () => {

@@ -4,6 +4,7 @@ import { SteelyardError } from '@steelyard/core';
 import type { RegisterCommand } from '../command.ts';
 import { addExamples } from '../command-options.ts';
 import type { CommandContext } from '../context.ts';
+import { UsageError } from '../errors.ts';
 import { PREFILL_TOKENS, dtypeShares, estimateMemory, hasChatTemplate, licenceOf } from '../model-facts.ts';
 import { findModel, type FoundModel } from '../models-by-name.ts';
 import { formatBytes, formatCount, plural } from '../terminal/format.ts';
@@ -16,15 +17,41 @@ export const registerShow: RegisterCommand = (program, context) => {
     .description(
       'architecture, parameters, formats, context, template, licence, source and memory of a model',
     )
+    .option('--supported', 'list the architectures that can be run, and how each was proven')
     .option('--json', 'write an object')
-    .action((model: string | undefined, flags: { readonly json?: boolean }) =>
-      show(model, flags.json === true, context),
+    .action((model: string | undefined, flags: { readonly json?: boolean; readonly supported?: boolean }) =>
+      flags.supported
+        ? showSupported(model, flags.json === true, context)
+        : show(model, flags.json === true, context),
     );
   addExamples(command, [
     'steelyard show smollm2-135m-instruct',
     'steelyard show ./model.gguf --json | jq .memory',
+    'steelyard show --supported',
   ]);
 };
+
+/** The registry of models. */
+async function showSupported(
+  model: string | undefined,
+  json: boolean,
+  context: CommandContext,
+): Promise<void> {
+  if (model !== undefined)
+    throw new UsageError('--supported lists every architecture; give no model with it');
+  const all = await context.services.architectures();
+  if (json) return context.printJson(all);
+  const { style } = context;
+  const head = ['architecture', 'model_type', 'GGUF', 'makes', 'agrees with transformers on'];
+  const rows = all.map(({ name, huggingFace, gguf, encoder, variants }) => [
+    style.bold(name),
+    huggingFace.join(', '),
+    gguf.join(', ') || 'none',
+    encoder ? 'vectors' : 'text',
+    `${plural(variants.length, 'tiny model')}: ${variants.join(', ')}`,
+  ]);
+  context.print(renderTable([head.map((word) => style.dim(word)), ...rows]));
+}
 
 async function show(name: string | undefined, json: boolean, context: CommandContext): Promise<void> {
   const model = await findModel(name, context);
@@ -62,6 +89,7 @@ async function readFacts({ path }: FoundModel, context: CommandContext) {
   const { file, model } = inspection;
   try {
     const { config } = model;
+    const all = await context.services.architectures();
     return {
       format: file.format,
       architecture: config.architecture,
@@ -75,6 +103,7 @@ async function readFacts({ path }: FoundModel, context: CommandContext) {
       kvHeads: config.kvHeads,
       headDim: config.headDim,
       facts: model.facts,
+      provenBy: all.find(({ name }) => name === config.architecture)?.variants ?? [],
       chatTemplate: hasChatTemplate(file),
       licence: licenceOf(file),
       memory: estimateMemory(inspection),
@@ -127,6 +156,10 @@ function modelRows(facts: ModelFacts): [string, string][] {
     ...Object.entries(facts.facts),
     ['chat template', facts.chatTemplate ? 'yes' : 'no'],
     ['format', facts.format],
+    [
+      'proven by',
+      `${plural(facts.provenBy.length, 'tiny model')} that agree with transformers: ${facts.provenBy.join(', ')}`,
+    ],
   ];
 }
 

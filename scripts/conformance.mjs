@@ -1,0 +1,14 @@
+/**
+ * `npm run conformance`: the conformance suite of tests/conformance, and with `--json FILE` what it measured, as rows
+ * {architecture, variant, format, backend, prefillError, decodeError, bound, reference}.
+ */
+
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { build } from './build.mjs';
+import { runNode } from './run.mjs';
+
+const { values } = parseArgs({ options: { json: { type: 'string' } } });
+if (values.json !== undefined) process.env.STEELYARD_CONFORMANCE_JSON = resolve(values.json);
+await build({ quiet: true });
+process.exitCode = await runNode(['node_modules/vitest/vitest.mjs', 'run', 'tests/conformance']);
