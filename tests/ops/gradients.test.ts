@@ -22,39 +22,43 @@ function f32(values: Float32Array, shape: readonly number[]): TensorData {
   return { dtype: 'f32', shape, byteLength: bytes.byteLength, bytes: () => bytes };
 }
 
-/** All float operands as float32 values. */
-function operandsOf(sample: Sample, random: Random): (Float32Array | null)[] {
+/** Float operands as float32 values, indices as they are. */
+function operandsOf(sample: Sample, random: Random): (Float32Array | Int32Array | null)[] {
   return sample.inputs.map((input) => {
     if (!input) return null;
-    if (input.dtype === 'i32') throw new Error('differentiable ops take floats');
-    return input.values instanceof Float32Array
-      ? input.values
-      : random.normals(elementCount(input.shape), 0.5);
+    return input.values ?? random.normals(elementCount(input.shape), 0.5);
   });
+}
+
+/** The same case with float32 in place of every float format, and so without scales of blocks. */
+function asFloats({ inputs, attrs }: Sample): Sample {
+  const floats = inputs.map((t) => t && (t.dtype === 'i32' ? t : { ...t, dtype: 'f32' as const }));
+  if (!('blockRows' in attrs)) return { inputs: floats, attrs };
+  return { inputs: [...floats.slice(0, -1), null], attrs: { ...attrs, blockRows: 0, blockColumns: 0 } };
 }
 
 /** sum(y * weights), and its gradient by every operand when `backward`. */
 async function evaluate(
   op: string,
   sample: Sample,
-  data: readonly (Float32Array | null)[],
+  data: readonly (Float32Array | Int32Array | null)[],
   seed: number,
   backward: boolean,
 ) {
   const backend = createReferenceBackend();
   const g = createBuilder(op);
   const weights = new Map<string, ReturnType<typeof backend.loadWeight>>();
-  const inputs: Record<string, Float32Array> = {};
+  const inputs: Record<string, Float32Array | Int32Array> = {};
   const operands = data.map((values, i): Value | null => {
     const shape = sample.inputs[i]?.shape;
     if (!values || !shape) return null;
-    // A matmul's weights are weights; everything else is fed.
-    if (op === 'matmul' && i >= 2) {
+    // The weights of matmuls are weights; everything else is fed.
+    if (op.endsWith('matmul') && i >= 2 && values instanceof Float32Array) {
       weights.set(`w${i}`, backend.loadWeight(f32(values, shape)));
       return g.weight(`w${i}`, shape, 'f32');
     }
     inputs[`x${i}`] = values;
-    return g.input(`x${i}`, shape, 'f32');
+    return g.input(`x${i}`, shape, values instanceof Int32Array ? 'i32' : 'f32');
   });
   const y = g.apply(op, operands, sample.attrs);
   const cotangent = new Random(seed).normals(elementCount(y.shape as number[]));
@@ -76,11 +80,7 @@ describe('gradient rules agree with finite differences', () => {
     it(op, async () => {
       for (let seed = 1; seed <= CASES; seed++) {
         const random = new Random(seed);
-        const drawn = definition.sample(random);
-        const sample: Sample = {
-          attrs: drawn.attrs,
-          inputs: drawn.inputs.map((t) => t && { ...t, dtype: 'f32' }),
-        };
+        const sample = asFloats(definition.sample(random));
         const data = operandsOf(sample, random);
         const { result } = await evaluate(op, sample, data, seed, true);
         for (const [i, values] of data.entries()) {

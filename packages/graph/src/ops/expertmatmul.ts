@@ -1,5 +1,5 @@
-import { ShapeError } from '@steelyard/core';
-import { formatType, type TensorType } from '../ir.ts';
+import { ShapeError, UnsupportedError } from '@steelyard/core';
+import { formatType, type TensorType, type Value } from '../ir.ts';
 import { defineOp, type BoundType, type SampleTensor } from '../op.ts';
 import type { Random } from '../random.ts';
 import type { ReferenceTensor } from '../reference-tensor.ts';
@@ -73,6 +73,23 @@ export const expertmatmul = defineOp({
       }
       start = end;
     }
+  },
+  gradient(g, node, [dy], { transposed }) {
+    // Experts and their biases are frozen: the gradient flows to x.
+    const [x, experts, w, , scales] = node.inputs as [Value, Value, Value, Value | null, Value | null];
+    if (!dy) return node.inputs.map(() => null);
+    if (scales)
+      throw new UnsupportedError('expertmatmul has no gradient through weights with scales; decode them');
+    const k = experts.shape[1] as number;
+    const { parts } = matricesOf(w, transposed);
+    const part = (value: Value, p: number): Value =>
+      parts === 1 ? value : g.apply('slice', [value], { start: p * k, length: k });
+    const attributes = { transposed: !transposed, blockRows: 0, blockColumns: 0 };
+    const terms = Array.from({ length: parts }, (_, p) =>
+      part(g.apply('expertmatmul', [part(dy, p), experts, w, null, null], attributes), p),
+    );
+    const dx = terms.reduce((a, b) => g.apply('add', [a, b])); // [T, k, in]
+    return [x.shape.length === 3 ? dx : g.apply('combine', [dx, null]), null, null, null, null];
   },
   sample: sampleExperts,
 });
