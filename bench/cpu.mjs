@@ -1,0 +1,176 @@
+/**
+ * Our native backend beside llama.cpp on the same files with the same threads: runs take turns A B A B, medians are
+ * quoted, and a ratio is printed only when the spread is at most 15%. Beside each figure stands the machine's floor.
+ *
+ *   npm run bench:cpu -- [--quick] [--case REGEX] [--threads N] [--rounds N] [--json FILE] [--write docs/performance.md]
+ *
+ * Files of random weights are written once to a cache folder (bench/peers/build.mjs); all cases need about 9 GB there.
+ */
+
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { openModel } from '../packages/formats/dist/node/index.js';
+import { loadModel } from '../packages/models/dist/index.js';
+import { cases, describeFloors, quick } from './cpu/cases.mjs';
+import { markdownTable } from './cpu/table.mjs';
+import { cacheFolder, floorsProgram, llamaCppProgram } from './peers/build.mjs';
+import { startRunner } from './peers/runner.mjs';
+
+const NOISY = 0.15;
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    case: { type: 'string' },
+    threads: { type: 'string', default: `${availableParallelism()}` },
+    rounds: { type: 'string', default: '5' },
+    json: { type: 'string' },
+    write: { type: 'string' },
+  },
+});
+const chosen = cases.filter(({ name }) =>
+  options.case ? new RegExp(options.case).test(name) : !options.quick || quick.test(name),
+);
+if (chosen.length === 0) {
+  console.error(
+    `--case ${options.case} matches none of:\n${cases.map(({ name }) => `  ${name}`).join('\n')}`,
+  );
+  process.exit(2);
+}
+
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
+
+/** The case's file, written when it is not there, and what its floors need. */
+function modelFile({ shape, format }) {
+  const path = join(cacheFolder(), `${shape}-${format}.gguf`);
+  if (!existsSync(path)) {
+    console.error(`writing ${path}`);
+    execFileSync(process.execPath, [
+      here('make-model.mjs'),
+      '--shape',
+      shape,
+      '--format',
+      format,
+      `${path}.new`,
+    ]);
+    renameSync(`${path}.new`, path);
+  }
+  const file = openModel(path);
+  const { config, parameterCount } = loadModel(file, { pageSize: 32, kvDType: 'f16' });
+  file.close();
+  return {
+    path,
+    bytes: statSync(path).size,
+    weights: parameterCount,
+    // A prefill wants the logits of one token only.
+    layerWeights: parameterCount - config.vocabSize * config.hiddenSize,
+    kvBytes: (tokens) => tokens * config.layers * config.kvHeads * config.headDim * 2 * 2,
+  };
+}
+
+/** A folder with only the libraries of one processor generation, so that llama.cpp loads those. */
+function onlyBackend(libraries, name) {
+  const folder = join(cacheFolder(), `llama-${name}`);
+  mkdirSync(folder, { recursive: true });
+  for (const file of readdirSync(libraries).filter((f) => f.includes(`-cpu-${name}.`))) {
+    if (!existsSync(join(folder, file))) symlinkSync(join(libraries, file), join(folder, file));
+  }
+  return folder;
+}
+
+function median(values) {
+  return [...values].sort((a, b) => a - b)[values.length >> 1];
+}
+
+/** The middle half's width over the median: one interrupted run of five does not count. */
+function spreadOf(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const cut = Math.floor(sorted.length / 4);
+  return (sorted[sorted.length - 1 - cut] - sorted[cut]) / median(values);
+}
+
+const machine = (() => {
+  const text = execFileSync(floorsProgram(), [options.threads], { encoding: 'utf8' });
+  const [memory, cached, products] = text.trim().split(' ').map(Number);
+  return { memory, cached, products };
+})();
+const llama = llamaCppProgram();
+if (!llama) console.error('llama.cpp is not installed; run: npm --prefix bench ci --ignore-scripts');
+
+async function measure(one) {
+  const file = modelFile(one);
+  const args = [file.path, options.threads, `${one.context}`];
+  const runners = {
+    ours: await startRunner(process.execPath, [here('peers/steelyard.mjs'), ...args], one.env),
+  };
+  if (llama) {
+    const folder = one.llamaBackend ? onlyBackend(llama.libraries, one.llamaBackend) : llama.libraries;
+    runners['llama.cpp'] = await startRunner(llama.program, [...args, folder]);
+  }
+  const times = Object.fromEntries(Object.keys(runners).map((name) => [name, []]));
+  // The first round warms caches up.
+  for (let round = 0; round <= Number(options.rounds); round++) {
+    for (const [name, runner] of Object.entries(runners)) {
+      const ms = await runner.time(one.command);
+      if (round > 0) times[name].push(ms);
+    }
+  }
+  for (const runner of Object.values(runners)) runner.stop();
+  const rate = (ms) => (one.tokens * 1000) / ms;
+  const { ours, ...peers } = Object.fromEntries(
+    Object.entries(times).map(([name, ms]) => [name, rate(median(ms))]),
+  );
+  const spread = Math.max(...Object.values(times).map(spreadOf));
+  const best = Math.max(...Object.values(peers));
+  return {
+    case: one.name,
+    metric: one.command,
+    unit: 'tok/s',
+    ours,
+    limit: one.floor ? one.floor(machine, file) : null,
+    peers,
+    ratio: spread > NOISY || best === -Infinity ? null : ours / best,
+    spread,
+    noisy: spread > NOISY,
+  };
+}
+
+const setting = `${cpus()[0]?.model ?? 'unknown processor'}, ${options.threads} threads; ${describeFloors(machine)}`;
+console.error(setting);
+const rows = [];
+for (const one of chosen) {
+  process.stderr.write(`${one.name} ... `);
+  const row = await measure(one);
+  rows.push(row);
+  const peers = Object.entries(row.peers).map(([name, value]) => `${name} ${value.toFixed(1)}`);
+  console.error(
+    `${[`ours ${row.ours.toFixed(1)}`, ...peers].join(', ')} tok/s; ` +
+      (row.noisy
+        ? `no ratio: the spread is ${Math.round(row.spread * 100)}%`
+        : `ratio ${row.ratio?.toFixed(2) ?? 'none'}`),
+  );
+}
+const table = markdownTable(rows);
+console.log(table);
+if (options.json) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);
+if (options.write) {
+  const [begin, end] = ['<!-- bench:cpu -->', '<!-- /bench:cpu -->'];
+  const page = readFileSync(options.write, 'utf8');
+  const [before, rest] = page.split(begin);
+  if (rest === undefined || !rest.includes(end))
+    throw new Error(`${options.write} has no ${begin} ... ${end}`);
+  writeFileSync(options.write, `${before}${begin}\n\n${setting}.\n\n${table}\n\n${end}${rest.split(end)[1]}`);
+}

@@ -1,0 +1,90 @@
+// What the machine can do: read bandwidth of memory and of the last-level cache, and the rate of 8-bit products.
+//
+//   floors THREADS     prints: bytes/s from memory, bytes/s of CACHED MiB, multiply-adds/s
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace {
+
+constexpr size_t kLarge = (size_t)512 << 20, kCached = (size_t)16 << 20;
+
+double best_seconds(int threads, int repeats, const std::function<void(int)>& work) {
+  double best = 1e9;
+  for (int r = 0; r < repeats; r++) {
+    auto start = std::chrono::steady_clock::now();
+    std::vector<std::thread> workers;
+    for (int t = 0; t < threads; t++) workers.emplace_back(work, t);
+    for (std::thread& worker : workers) worker.join();
+    double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    best = seconds < best ? seconds : best;
+  }
+  return best;
+}
+
+volatile uint64_t sink;
+
+double bandwidth(const uint64_t* data, size_t bytes, int passes, int threads) {
+  const size_t words = bytes / 8 / threads;
+  double seconds = best_seconds(threads, 10, [&](int t) {
+    typedef uint64_t v __attribute__((vector_size(64)));
+    v sums[4] = {};
+    const v* p = (const v*)(data + words * t);
+    for (int pass = 0; pass < passes; pass++)
+      for (size_t i = 0; i + 4 <= words / 8; i += 4)
+        for (int j = 0; j < 4; j++) sums[j] ^= p[i + j];
+    v all = sums[0] ^ sums[1] ^ sums[2] ^ sums[3];
+    sink = all[0] ^ all[7];
+  });
+  return (double)bytes * passes / seconds;
+}
+
+double products(int threads) {
+  constexpr int kRounds = 4000000, kChains = 12;
+  double per_round = 0;
+  double seconds = best_seconds(threads, 5, [&](int) {
+#if defined(__AVX512VNNI__)
+    __m512i acc[kChains] = {}, a = _mm512_set1_epi8(3), b = _mm512_set1_epi8(5);
+    for (int r = 0; r < kRounds; r++)
+      for (int c = 0; c < kChains; c++) {
+        acc[c] = _mm512_dpbusd_epi32(acc[c], a, b);
+        __asm__ volatile("" : "+v"(acc[c]));
+      }
+    sink = (uint64_t)_mm512_reduce_add_epi32(acc[0]);
+#elif defined(__AVX2__)
+    __m256i acc[kChains] = {}, a = _mm256_set1_epi8(3), b = _mm256_set1_epi8(5), one = _mm256_set1_epi16(1);
+    for (int r = 0; r < kRounds; r++)
+      for (int c = 0; c < kChains; c++) {
+        acc[c] = _mm256_add_epi32(acc[c], _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), one));
+        __asm__ volatile("" : "+x"(acc[c]));
+      }
+    sink = (uint64_t)_mm256_extract_epi32(acc[0], 0);
+#endif
+  });
+#if defined(__AVX512VNNI__)
+  per_round = 64.0 * kChains;
+#elif defined(__AVX2__)
+  per_round = 32.0 * kChains;
+#endif
+  return per_round * kRounds * threads / seconds;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int threads = argc > 1 ? std::atoi(argv[1]) : 1;
+  uint64_t* data = (uint64_t*)std::aligned_alloc(1 << 21, kLarge);
+  if (!data) return 1;
+  std::memset(data, 1, kLarge);
+  std::printf("%.0f %.0f %.0f\n", bandwidth(data, kLarge, 1, threads), bandwidth(data, kCached, 8, threads), products(threads));
+  return 0;
+}
