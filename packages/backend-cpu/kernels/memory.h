@@ -22,7 +22,8 @@ class Memory {
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
   ~Memory();
-  bool allocate(size_t bytes);
+  // whole: see allocate_pages.
+  bool allocate(size_t bytes, bool whole = false);
   char* data() const { return data_; }
   size_t size() const { return size_; }
 

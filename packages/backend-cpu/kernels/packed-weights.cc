@@ -77,7 +77,7 @@ std::shared_ptr<PackedWeight> pack_weight(const KernelTable& table, const Tensor
   std::weak_ptr<PackedWeight>& known = cache().weights[{&table, w.data, (int)w.dtype, w.rows(), w.last()}];
   if (std::shared_ptr<PackedWeight> packed = known.lock()) return packed;
   auto packed = std::make_shared<PackedWeight>();
-  if (!packed->memory.allocate(bytes)) return nullptr;
+  if (!packed->memory.allocate(bytes, true)) return nullptr;
   PackJob job(table, w, packed->memory.data(), mapped);
   ThreadPool::instance().run(threads, job);
   known = packed;

@@ -16,13 +16,9 @@
 
 namespace steelyard {
 
-namespace {
-[[maybe_unused]] constexpr size_t kHugePage = 2 << 20;
-}
-
 #if defined(__SANITIZE_ADDRESS__)
 // From the heap, where the sanitizer sees the ends of what it gave.
-char* allocate_pages(size_t bytes) {
+char* allocate_pages(size_t bytes, bool) {
   char* p = (char*)std::aligned_alloc(64, (bytes + 63) / 64 * 64);
   if (p) std::memset(p, 0, bytes);
   return p;
@@ -30,12 +26,12 @@ char* allocate_pages(size_t bytes) {
 
 void free_pages(char* data, size_t) { std::free(data); }
 #else
-char* allocate_pages(size_t bytes) {
+char* allocate_pages(size_t bytes, bool whole) {
   void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) return nullptr;
 #if defined(MADV_HUGEPAGE)
-  // Weights and caches are streamed: fewer address translations and page faults.
-  if (bytes >= kHugePage) madvise(p, bytes, MADV_HUGEPAGE);
+  // Fewer page faults, and fewer address translations when it is streamed.
+  if (whole) madvise(p, bytes, MADV_HUGEPAGE);
 #endif
   return (char*)p;
 }

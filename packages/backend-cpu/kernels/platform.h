@@ -5,8 +5,9 @@
 
 namespace steelyard {
 
-// Zero-filled, paged in when touched; null when there is no room.
-char* allocate_pages(size_t bytes);
+// Zero-filled, paged in when touched; null when there is no room. `whole`: all of it will be touched, so that large pages
+// waste nothing.
+char* allocate_pages(size_t bytes, bool whole = false);
 void free_pages(char* data, size_t bytes);
 
 // A whole file, read-only. Null with `problem` set when it cannot be mapped.

@@ -17,7 +17,7 @@ extern const KernelTable kTable;
 
 // Memory that the heap has grown into since is zero already: clearing only what lies below keeps the arena's pages
 // untouched, and so not resident, until a run needs them.
-char* allocate_pages(size_t bytes) {
+char* allocate_pages(size_t bytes, bool) {
   size_t size = align_up(bytes);
   if (size < bytes) return nullptr;
   uint64_t known = (uint64_t)__builtin_wasm_memory_size(0) * 65536;
