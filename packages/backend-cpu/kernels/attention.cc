@@ -432,7 +432,8 @@ int chunks_attention(const Operands& o, int phase, int threads) {
   if (phase > (spreads ? 1 : 0)) return 0;
   if (threads == 1) return 1;
   const Spread spread(o, INT64_MAX);
-  if (spreads) return (int)std::min<int64_t>(phase == 0 ? spread.units() * spread.spans : spread.units(), 32 * threads);
+  if (spreads && phase == 1) return chunks_of(spread.bytes() / 4, kSerialElements, spread.units(), threads);
+  if (spreads) return (int)std::min<int64_t>(spread.units() * spread.spans, 32 * threads);
   return (int)std::min<int64_t>(spread.units(), 16 * threads);
 }
 
