@@ -34,8 +34,9 @@ export function loadModel(file: ModelFile, options: LoadOptions): LoadedModel {
   const graph = step.finish(result);
   let parameterCount = 0;
   let weightBytes = 0;
-  for (const data of step.weights.values()) {
-    parameterCount += elementCount(data.shape);
+  for (const [name, data] of step.weights) {
+    // Scales say how elements are stored.
+    if (!name.endsWith('.scales')) parameterCount += elementCount(data.shape);
     weightBytes += data.byteLength;
   }
   return {
