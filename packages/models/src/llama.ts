@@ -49,6 +49,11 @@ export const llama = defineArchitecture<WholeConfig>({
       'blk.{i}.ffn_up_exps': 'layers.{i}.block_sparse_moe.experts.{e}.w3',
       'blk.{i}.ffn_down_exps': 'layers.{i}.block_sparse_moe.experts.{e}.w2',
     },
+    earlierGguf: {
+      'blk.{i}.ffn_gate_exps': 'blk.{i}.ffn_gate.{e}',
+      'blk.{i}.ffn_up_exps': 'blk.{i}.ffn_up.{e}',
+      'blk.{i}.ffn_down_exps': 'blk.{i}.ffn_down.{e}',
+    },
   },
   readConfig,
   forward(step, config) {

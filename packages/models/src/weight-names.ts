@@ -17,15 +17,23 @@ export interface WeightNames {
   readonly unusedHuggingFace?: RegExp;
   /** The same for GGUF files. */
   readonly unusedGguf?: RegExp;
+  /** Names in files of earlier converters, for what they hold under another name. */
+  readonly earlierGguf?: NameTable;
 }
 
 /** The published name of canonical weight `name`, without optional prefixes; `{e}` is left in it. */
-export function huggingFaceName(table: NameTable, name: string): string {
+export function publishedName(table: NameTable, name: string): string | undefined {
   const layer = /^blk\.(\d+)\./.exec(name)?.[1];
   const general = layer === undefined ? name : name.replace(/^blk\.\d+\./, 'blk.{i}.');
   const dot = general.lastIndexOf('.');
   const [module, part] = [general.slice(0, dot), general.slice(dot)];
   const published = table[general] ?? (module in table ? `${table[module]}${part}` : undefined);
+  return published?.replace('{i}', layer ?? '');
+}
+
+/** @throws RangeError for a weight that has no name there, a fault of the architecture's file */
+export function huggingFaceName(table: NameTable, name: string): string {
+  const published = publishedName(table, name);
   if (published === undefined) throw new RangeError(`no published name is known for weight ${name}`);
-  return published.replace('{i}', layer ?? '');
+  return published;
 }

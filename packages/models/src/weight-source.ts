@@ -4,7 +4,7 @@ import { FormatError } from '@steelyard/core';
 import type { ModelFile } from '@steelyard/formats';
 import { byteLength, elementCount, type DType, type TensorData } from '@steelyard/graph';
 import { asFloat32 } from './float32-data.ts';
-import { huggingFaceName, type WeightNames } from './weight-names.ts';
+import { huggingFaceName, publishedName, type WeightNames } from './weight-names.ts';
 
 /** How a file stores a weight, where the graph sees its bytes as another shape or format. */
 export interface Stored {
@@ -97,7 +97,10 @@ export class WeightSource {
   }
 
   #published(name: string): string {
-    return this.format === 'gguf' ? name : huggingFaceName(this.#names.huggingFace, name);
+    if (this.format !== 'gguf') return huggingFaceName(this.#names.huggingFace, name);
+    const earlier = publishedName(this.#names.earlierGguf ?? {}, name);
+    const isEarlier = earlier !== undefined && this.#file.tensors.has(expertName(earlier, 0));
+    return isEarlier ? earlier : name;
   }
 
   /** The tensor of one published name. */

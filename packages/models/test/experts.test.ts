@@ -68,3 +68,23 @@ it('a GGUF Llama with experts wants their tensors', () => {
     /blk\.0\.ffn_gate_inp\.weight is missing, expected shape \[4, 8\]/,
   );
 });
+
+it('early GGUF files of Mixtral hold experts one by one too', () => {
+  const tensors: Tensors = {};
+  for (const i of [0, 1]) {
+    for (const name of ['gate', 'up', 'down']) tensors[`blk.${i}.ffn_${name}.weight`] = undefined;
+    tensors[`blk.${i}.ffn_gate_inp.weight`] = zeros(EXPERTS, 8);
+    for (let e = 0; e < EXPERTS; e++) {
+      tensors[`blk.${i}.ffn_gate.${e}.weight`] = zeros(16, 8);
+      tensors[`blk.${i}.ffn_up.${e}.weight`] = zeros(16, 8);
+      tensors[`blk.${i}.ffn_down.${e}.weight`] = zeros(8, 16);
+    }
+  }
+  const metadata = { 'llama.expert_count': EXPERTS, 'llama.expert_used_count': 2 };
+  const { weights } = loadModel(tinyGguf(metadata, tensors), OPTIONS);
+  expect(weights.get('blk.1.ffn_down_exps.weight')?.parts).toHaveLength(EXPERTS);
+  const incomplete = { ...tensors, 'blk.1.ffn_up.2.weight': undefined };
+  expect(() => loadModel(tinyGguf(metadata, incomplete), OPTIONS)).toThrow(
+    /blk\.1\.ffn_up\.2\.weight is missing/,
+  );
+});
