@@ -17,8 +17,6 @@ import { openLlamaCpp } from './llama-cpp.mjs';
 import { logitsOf } from './step-logits.mjs';
 
 const CONTEXT = 256;
-/** One token in so many is compared for how far the roundings move logits. */
-const SAMPLE = 8;
 
 const { values: options } = parseArgs({
   options: { model: { type: 'string' }, tokens: { type: 'string', default: '64' }, json: { type: 'string' } },
@@ -27,7 +25,7 @@ const path = options.model ?? (await (await import('./default-model.mjs')).defau
 const wanted = Number(options.tokens);
 const file = openModel(path);
 if (file.format !== 'gguf') throw new Error(`${path}: the peer reads GGUF only; give a .gguf file`);
-const peer = await openLlamaCpp(path, CONTEXT);
+const peer = await openLlamaCpp(path, CONTEXT, 1);
 if (!peer) throw new Error('llama.cpp is not installed; run: npm --prefix bench ci --ignore-scripts');
 const tokenizer = tokenizerFromGguf(file.metadata);
 const ours = await logitsOf(file, createCpuBackend(), undefined, CONTEXT, CONTEXT);
@@ -53,35 +51,30 @@ for (const [i, text] of prompts.entries()) {
     chosen[at] === token ? [] : [{ at, ours: token, theirs: chosen[at] }],
   );
   scored += tokens.length;
-  // Rows of the peer's logits are costly: those of the differences, and a sample for its rounding.
-  const places = differences.map(({ at }) => at);
-  const sampled = tokens.map((_, at) => at).filter((at) => at % SAMPLE === 0 && !places.includes(at));
+  // Where both choose alike, the gap to our second choice tells how far the roundings are apart.
+  const pairs = tokens.map((token, at) => {
+    const other = chosen[at] === token ? argmax(logits[at], token) : chosen[at];
+    return { at, a: token, b: other };
+  });
   await peer.reset();
-  const theirs = new Map();
-  const looked = [...places, ...sampled].sort((a, b) => a - b);
-  const got = await peer.evaluate(
+  const theirs = await peer.gaps(
     whole,
-    0,
-    looked.map((at) => first + at),
+    pairs.map(({ at, a, b }) => ({ at: first + at, a, b })),
   );
-  looked.forEach((at, n) => theirs.set(at, got[n]));
-  for (const at of sampled) {
-    const second = argmax(logits[at], tokens[at]);
-    const gap = (row) => row[tokens[at]] - row[second];
-    noise.push(Math.abs(gap(logits[at]) - gap(theirs.get(at))));
-  }
-  const exact =
-    places.length > 0
-      ? await exactly.evaluate(
-          whole,
-          0,
-          places.map((at) => first + at),
-        )
-      : [];
+  const gapOf = (row, { a, b }) => row[a] - row[b];
+  tokens.forEach((token, at) => {
+    if (chosen[at] === token) noise.push(Math.abs(gapOf(logits[at], pairs[at]) - theirs[at]));
+  });
+  const places = differences.map(({ at }) => first + at);
+  const exact = places.length > 0 ? await exactly.evaluate(whole, 0, places) : [];
   for (const [n, difference] of differences.entries()) {
-    const { at, ours: a, theirs: b } = difference;
-    const gap = (row) => row[a] - row[b];
-    difference.gaps = { reference: gap(exact[n]), ours: gap(logits[at]), 'llama.cpp': gap(theirs.get(at)) };
+    const { at } = difference;
+    const pair = pairs[at];
+    difference.gaps = {
+      exact: gapOf(exact[n], pair),
+      ours: gapOf(logits[at], pair),
+      'llama.cpp': theirs[at],
+    };
   }
   rows.push({ prompt: text, answer: tokenizer.decode(tokens), tokens: tokens.length, differences });
   process.stderr.write(`\r${i + 1} of ${prompts.length} prompts`);
@@ -113,8 +106,8 @@ noise.sort((a, b) => a - b);
 const rounding = noise.at(-1) ?? 0;
 const all = rows.flatMap(({ prompt, differences }) => differences.map((d) => ({ prompt, ...d })));
 const equal = rows.filter(({ differences }) => differences.length === 0).length;
-const noTie = all.filter(({ gaps }) => Math.abs(gaps.reference) > rounding);
-const ourWay = all.filter(({ gaps }) => gaps.reference >= 0).length;
+const noTie = all.filter(({ gaps }) => Math.abs(gaps.exact) > rounding);
+const ourWay = all.filter(({ gaps }) => gaps.exact >= 0).length;
 console.log(`${file.name}: ${prompts.length} prompts, ${scored} tokens`);
 console.log(
   `${equal} texts equal; ${all.length} of ${scored} tokens differ, ${all.length - noTie.length} of them ties; ` +
@@ -128,8 +121,8 @@ if (all.length > 0) {
   console.log('|---|---|---|---|---|---|---|');
 }
 for (const { prompt, at, ours: a, theirs: b, gaps } of all) {
-  const cells = [gaps.reference, gaps.ours, gaps['llama.cpp']].map((gap) => gap.toFixed(4));
-  const words = [a, b].map((id) => `\`${JSON.stringify(tokenizer.decode([id])).slice(1, -1)}\``);
+  const cells = [gaps.exact, gaps.ours, gaps['llama.cpp']].map((gap) => gap.toFixed(4));
+  const words = [a, b].map((id) => codeSpan(tokenizer.decode([id])));
   console.log(`| ${prompt} | ${at + 1} | ${[...words, ...cells].join(' | ')} |`);
 }
 if (options.json) writeFileSync(options.json, `${JSON.stringify({ rounding, rows }, null, 2)}\n`);
@@ -137,4 +130,10 @@ process.exit(noTie.length > 0 ? 1 : 0);
 
 function median(sorted) {
   return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}
+
+/** Text as a table shows it: what would end the span or the cell is escaped. */
+function codeSpan(text) {
+  const escaped = JSON.stringify(text).slice(1, -1);
+  return `\`${escaped.replaceAll('`', '\\u0060').replaceAll('|', '\\u007c')}\``;
 }

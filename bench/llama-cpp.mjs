@@ -1,12 +1,16 @@
 /** llama.cpp through node-llama-cpp, as a system whose logits can be read after every token. */
 
-/** Resolves to undefined when the peer is not installed. */
-export async function openLlamaCpp(path, contextLength) {
+/** Resolves to undefined when the peer is not installed. Its threads spin: on a busy machine one is the fastest. */
+export async function openLlamaCpp(path, contextLength, threads) {
   const peer = await import('node-llama-cpp').catch(() => undefined);
   if (!peer) return undefined;
   const llama = await peer.getLlama({ gpu: false, build: 'never', logLevel: 'error' });
   const model = await llama.loadModel({ modelPath: path, gpuLayers: 0 });
-  const context = await model.createContext({ contextSize: contextLength + 8, batchSize: 512 });
+  const context = await model.createContext({
+    contextSize: contextLength + 8,
+    batchSize: 512,
+    ...(threads && { threads }),
+  });
   const sequence = context.getSequence();
   return {
     vocab: model.fileInsights?.vocabSize,
@@ -21,16 +25,32 @@ export async function openLlamaCpp(path, contextLength) {
       );
       return chosen;
     },
-    /** Rows of logits after each of `tokens`, or after those at `wanted` only: a row takes the peer's wrapper long. */
-    async evaluate(tokens, _start, wanted = tokens.map((_, i) => i)) {
-      const places = new Set(wanted);
+    /** By how much token `a` is likelier than `b` after `tokens[at]`, in logits, for each of `pairs`. */
+    async gaps(tokens, pairs) {
+      const gaps = new Array(pairs.length);
+      const places = new Map(pairs.map((pair, n) => [pair.at, { ...pair, n }]));
+      const wanted = ({ a, b }) => ({ generateNext: { logits: { filter: { tokens: [a, b] } } } });
+      await sequence.controlledEvaluate(
+        tokens.map((token, i) => (places.has(i) ? [token, wanted(places.get(i))] : token)),
+        {
+          onTokenResult(i, result) {
+            const pair = places.get(i);
+            if (!pair) return;
+            const { logits } = result.next;
+            gaps[pair.n] = logits.get(pair.a) - logits.get(pair.b);
+          },
+        },
+      );
+      return gaps;
+    },
+    /** Rows of logits after each of `tokens`. */
+    async evaluate(tokens) {
       const rows = new Array(tokens.length);
       await sequence.controlledEvaluate(
-        tokens.map((token, i) => (places.has(i) ? [token, { generateNext: { logits: true } }] : token)),
+        tokens.map((token) => [token, { generateNext: { logits: true } }]),
         {
           onTokenResult(i, result) {
             const ids = result.next.logits;
-            if (!ids) return;
             let size = 0;
             for (const id of ids.keys()) if (id >= size) size = id + 1;
             const row = new Float32Array(size).fill(-Infinity);
@@ -40,7 +60,7 @@ export async function openLlamaCpp(path, contextLength) {
           },
         },
       );
-      return wanted.map((i) => rows[i]);
+      return rows;
     },
   };
 }

@@ -3,6 +3,10 @@ export * from '@steelyard/text';
 export {
   createLanguageModel,
   type ChatOptions,
+  type EmbeddingInfo,
+  type EmbeddingModel,
+  type Embeddings,
+  type EmbedOptions,
   type EngineStats,
   type FinishReason,
   type GenerateEvent,
@@ -14,7 +18,12 @@ export {
   type TokenLogprob,
   type Usage,
 } from '@steelyard/engine';
-export { openLanguageModel, type OpenOptions } from '@steelyard/engine/node';
+export {
+  openEmbeddingModel,
+  openLanguageModel,
+  type OpenEmbeddingOptions,
+  type OpenOptions,
+} from '@steelyard/engine/node';
 export { openModel } from '@steelyard/formats/node';
 export type { ModelFile } from '@steelyard/formats';
 export {

@@ -33,7 +33,7 @@ export function optionalString(metadata: Metadata, key: string): string | undefi
   return value;
 }
 
-export function flag(metadata: Metadata, key: string, otherwise: boolean): boolean {
+export function flag<T>(metadata: Metadata, key: string, otherwise: T): boolean | T {
   const value = metadata.get(key);
   if (value === undefined) return otherwise;
   if (typeof value !== 'boolean') throw refuse(key, describe(value), 'true or false');

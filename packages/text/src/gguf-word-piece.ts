@@ -3,7 +3,8 @@
 import { addedTokens, type RebuiltModel } from './gguf-bpe.ts';
 import { tokenType, type GgufVocabulary } from './gguf-metadata.ts';
 
-export function wordPiece(file: GgufVocabulary): RebuiltModel {
+/** @param lowercase whether case is dropped, where the file says so */
+export function wordPiece(file: GgufVocabulary, lowercase?: boolean): RebuiltModel {
   const tokens = file.tokens.map(asWordPiece);
   const ordinary = tokens.filter((token, id) => file.types[id] === tokenType.normal && !isBracketed(token));
   const normalizer = {
@@ -11,8 +12,8 @@ export function wordPiece(file: GgufVocabulary): RebuiltModel {
     clean_text: true,
     handle_chinese_chars: true,
     strip_accents: null,
-    // The file does not say whether case counts; an uncased vocabulary has no capitals.
-    lowercase: !ordinary.some((token) => /\p{Lu}/u.test(token)),
+    // Most files do not say. An uncased vocabulary has no capitals, but for those that have no lower case.
+    lowercase: lowercase ?? ordinary.every((token) => token === token.toLowerCase()),
   };
   const model = {
     type: 'WordPiece',

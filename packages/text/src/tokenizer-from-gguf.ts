@@ -64,7 +64,11 @@ function rebuild(metadata: Metadata, vocabulary: ReturnType<typeof readVocabular
       return { ...sentencePiece(metadata, vocabulary, prefix), addBos: true, addSep: false };
     }
     case 'bert':
-      return { ...wordPiece(vocabulary), addBos: true, addSep: true };
+      return {
+        ...wordPiece(vocabulary, flag(metadata, 'tokenizer.ggml.normalizer.lowercase', undefined)),
+        addBos: true,
+        addSep: true,
+      };
     case undefined:
       throw new FormatError(
         'tokenizer.ggml.model: got nothing, expected a tokenizer. The file holds no tokenizer; use another file of this model.',

@@ -52,13 +52,15 @@ async function embed(name: string, args: string[], flags: Flags, context: Comman
       signal: stop.signal,
       ...(flags.dimensions === undefined ? {} : { dimensions: flags.dimensions }),
     });
-    context.printJson({
+    const result = {
       model: model.info.name,
       pooling: model.info.pooling,
       dimensions: flags.dimensions ?? model.info.dimensions,
       embeddings: vectors.map((vector) => [...vector]),
       usage: { promptTokens },
-    });
+    };
+    // On one line: vectors are long.
+    context.print(JSON.stringify(result));
     return 0;
   } catch (error) {
     if (stop.signal.aborted) return EXIT_INTERRUPTED;

@@ -55,7 +55,7 @@ async function load(
   if (pooling === undefined) {
     throw new UnsupportedError(
       `${name}: its files do not say how to pool its tokens to one vector, so it may not be made for that; ` +
-        'name the pooling if you know it: mean, cls or last',
+        'name its pooling if you know it (pooling, or --pooling): mean, cls or last',
     );
   }
   const engine = await EmbeddingEngine.create(model, backend, {
