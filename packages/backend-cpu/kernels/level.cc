@@ -27,6 +27,8 @@ int chunks(int op, const Operands& o, int phase, int threads) {
   if ((Op)op == Op::sumto) return 1;
   int64_t work = 0;
   for (int i = 0; i < op_result_count(op); i++) work = o.out[i]->count() > work ? o.out[i]->count() : work;
+  // Its result is the whole cache, of which it writes what is new.
+  if ((Op)op == Op::kvwrite) work = o.in[Kvwrite::x]->count();
   return work < kSerialElements ? 1 : chunks_of(work, kSerialElements / 4, work, threads);
 }
 
