@@ -10,5 +10,6 @@ import { runNode } from './run.mjs';
 
 const { values } = parseArgs({ options: { json: { type: 'string' } } });
 if (values.json !== undefined) process.env.STEELYARD_CONFORMANCE_JSON = resolve(values.json);
-await build({ quiet: true });
+// The WebAssembly kernels too: the page has a column for them.
+await build({ quiet: true, all: true });
 process.exitCode = await runNode(['node_modules/vitest/vitest.mjs', 'run', 'tests/conformance']);

@@ -1,6 +1,7 @@
 /** The backends that run on this machine, and how near to a golden each must come. */
 
-import { cpuAvailability, createCpuBackend } from '@steelyard/backend-cpu';
+import { cpuAvailability, createCpuBackend, loadWasmModule } from '@steelyard/backend-cpu';
+import { createWasmBackend } from '@steelyard/backend-cpu/wasm';
 import { createReferenceBackend } from '@steelyard/backend-reference';
 import { optimise, type Backend } from '@steelyard/graph';
 import type { GoldenFile } from './goldens.ts';
@@ -14,7 +15,9 @@ export function availableBackends(): Backend[] {
   const native = cpuAvailability().available
     ? createCpuBackend({ activations: 'int16' })
     : optimisingReference();
-  return [createReferenceBackend(), native];
+  const loaded = loadWasmModule('simd');
+  const wasm = 'module' in loaded ? [createWasmBackend({ module: loaded.module, activations: 'int16' })] : [];
+  return [createReferenceBackend(), native, ...wasm];
 }
 
 /** The reference on graphs as the passes leave them: a pass that changes a result shows without any kernel. */
