@@ -36,13 +36,15 @@ function changed(config: Record<string, unknown>, changes: Readonly<Record<strin
 describe('with settings changed', () => {
   it.each(folders)('%s', (folder) => {
     const file = openModel(join(root, folder)) as SafetensorsFile;
+    const output = file.modules ? 'hidden' : 'logits';
+    const options = { pageSize: 4, kvDType: 'f32', output } as const;
     const { text_config: nested, ...plain } = file.config;
     const keys = Object.keys({ ...plain, ...(nested as object | undefined) });
     const settings = fc.dictionary(fc.constantFrom(...keys), value, { minKeys: 1, maxKeys: 2 });
     fc.assert(
       fc.property(settings, (changes) => {
         try {
-          loadModel({ ...file, config: changed(file.config, changes) }, { pageSize: 4, kvDType: 'f32' });
+          loadModel({ ...file, config: changed(file.config, changes) }, options);
         } catch (error) {
           expect(error).toBeInstanceOf(SteelyardError);
         }
