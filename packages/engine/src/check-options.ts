@@ -31,6 +31,18 @@ export function checkOptions(options: GenerateOptions, vocabSize: number): void 
   for (const [name, rule] of Object.entries(samplingRules)) {
     check(name, options.sampling?.[name as keyof typeof samplingRules], rule);
   }
+  if (options.constraint && (options.stop?.length ?? 0) > 0) {
+    throw new RequestError(
+      'a stop string could cut a constrained answer short; leave one of them out',
+      'stop',
+    );
+  }
+  if (options.constraint && options.ignoreEos) {
+    throw new RequestError(
+      'a constrained answer ends where it is complete; leave ignoreEos out',
+      'ignoreEos',
+    );
+  }
   for (const stop of options.stop ?? []) {
     if (stop === '') throw new RequestError('a stop string is empty; leave it out', 'stop');
   }

@@ -8,6 +8,9 @@ import type { Backend, DType } from '@steelyard/graph';
 import type { LoadedModel } from '@steelyard/models';
 import type { Tokenizer } from '@steelyard/text';
 import { checkOptions } from './check-options.ts';
+import { constraintEbnf } from './constraint/constraint.ts';
+import { GuideMaker } from './constraint/guide-maker.ts';
+import type { Guide } from './constraint/guide.ts';
 import { EventStream, type EventSink } from './event-stream.ts';
 import { loadStep, type LoadedStep } from './loaded-step.ts';
 import { planMemory, type MemoryPlan } from './memory-plan.ts';
@@ -59,6 +62,7 @@ export class Engine {
   readonly #requests = new Map<Sequence, Request>();
   readonly #totals = { prompt: 0, cached: 0, completion: 0, steps: 0 };
   readonly #turns = new Turns();
+  readonly #guides: GuideMaker;
   #loop: Promise<void> | undefined;
   #disposed: Promise<void> | undefined;
 
@@ -73,6 +77,7 @@ export class Engine {
       maxRows: limits.V,
     });
     this.#scratch = new SamplerScratch(parts.model.config.vocabSize);
+    this.#guides = new GuideMaker(parts.tokenizer, parts.model.config.vocabSize);
   }
 
   /**
@@ -110,9 +115,36 @@ export class Engine {
   ): AsyncIterableIterator<GenerateEvent> {
     return new EventStream((sink) => {
       const ids = typeof prompt === 'function' ? prompt() : prompt;
+      if (options.constraint)
+        return this.#acceptGuided(ids, options, sink, constraintEbnf(options.constraint));
       const request = this.#accept(ids, options, sink);
       return () => request.finish({ reason: 'abort' });
     });
+  }
+
+  /** The same once the grammar is compiled; returns what ends it before or after. */
+  #acceptGuided(
+    prompt: readonly number[],
+    options: GenerateOptions,
+    sink: EventSink,
+    ebnf: string,
+  ): () => void {
+    let request: Request | undefined;
+    let left = false;
+    checkOptions(options, this.#parts.model.config.vocabSize);
+    const begin = async (): Promise<void> => {
+      const guide = await this.#guides.make(ebnf);
+      try {
+        if (!left) request = this.#accept(prompt, options, sink, guide);
+      } finally {
+        if (!request) guide.dispose();
+      }
+    };
+    begin().catch((error: unknown) => sink.fail(error));
+    return () => {
+      left = true;
+      request?.finish({ reason: 'abort' });
+    };
   }
 
   stats(): EngineStats {
@@ -146,7 +178,7 @@ export class Engine {
     return this.#disposed;
   }
 
-  #accept(prompt: readonly number[], options: GenerateOptions, sink: EventSink): Request {
+  #accept(prompt: readonly number[], options: GenerateOptions, sink: EventSink, guide?: Guide): Request {
     if (this.#disposed) throw new RequestError('the model was disposed; open it again');
     checkOptions(options, this.#parts.model.config.vocabSize);
     const room = this.#roomAfter(prompt);
@@ -171,6 +203,7 @@ export class Engine {
       scratch: this.#scratch,
       sink,
       onEnd,
+      ...(guide && { guide }),
     });
     options.signal?.addEventListener('abort', abort, { once: true });
     if (options.signal?.aborted) {
@@ -275,7 +308,7 @@ export class Engine {
     const last = rows.at(-1);
     if (!last || sequence.pending > 0) return;
     const before = request.completionTokens;
-    const end = request.sample(last);
+    const end = await request.sample(last);
     this.#totals.completion += request.completionTokens - before;
     if (end) request.finish(end);
   }

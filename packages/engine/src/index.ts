@@ -1,3 +1,4 @@
+export { checkConstraint, type Constraint } from './constraint/constraint.ts';
 export { Engine, type EngineOptions } from './engine.ts';
 export { EmbeddingEngine, type EmbeddingEngineOptions } from './embeddings/embedding-engine.ts';
 export { createEmbeddingModel, type EmbeddingModelParts } from './embeddings/embedding-model.ts';

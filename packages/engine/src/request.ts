@@ -2,6 +2,7 @@
 
 import type { Tokenizer } from '@steelyard/text';
 import { Answer } from './answer.ts';
+import type { Guide } from './constraint/guide.ts';
 import type { EventSink } from './event-stream.ts';
 import { Sampler } from './sampler/sampler.ts';
 import type { SamplerScratch } from './sampler/scratch.ts';
@@ -22,6 +23,8 @@ export interface RequestParts {
   readonly maxTokens: number;
   readonly scratch: SamplerScratch;
   readonly sink: EventSink;
+  /** Keeps the answer to its constraint; the request disposes it. */
+  readonly guide?: Guide;
   /** Runs once, when the request ends in any way. */
   readonly onEnd: () => void;
 }
@@ -65,10 +68,13 @@ export class Request {
   }
 
   /** Takes the next token from the logits [vocab] of the last; returns why the answer ends, if it does. */
-  sample(logits: Float32Array): End | undefined {
-    const { maxTokens } = this.#parts;
+  async sample(logits: Float32Array): Promise<End | undefined> {
+    const { maxTokens, guide } = this.#parts;
     if (maxTokens === 0) return { reason: 'length' };
-    const id = this.#sampler.next(logits);
+    const mask = await guide?.mask();
+    if (this.#ended) return undefined;
+    const id = this.#sampler.next(logits, mask);
+    guide?.accept(id);
     this.sequence.tokens.push(id);
     this.#lastTokenAt = performance.now();
     this.#firstTokenAt ??= this.#lastTokenAt;
@@ -91,6 +97,7 @@ export class Request {
   #end(): boolean {
     if (this.#ended) return false;
     this.#ended = true;
+    this.#parts.guide?.dispose();
     this.#parts.onEnd();
     return true;
   }

@@ -7,6 +7,11 @@ import { CapacityError, RequestError } from '@steelyard/core';
 import type { ChatMessage } from '@steelyard/text';
 import { Answer } from './answer.ts';
 import { checkOptions } from './check-options.ts';
+import { checkConstraint, constraintEbnf } from './constraint/constraint.ts';
+import { GuideMaker } from './constraint/guide-maker.ts';
+import { Sampler } from './sampler/sampler.ts';
+import { SamplerScratch } from './sampler/scratch.ts';
+import { uniformAt } from './sampler/counter-random.ts';
 import { EventStream, type EventSink } from './event-stream.ts';
 import { nextTurn } from './turn.ts';
 import type { EngineStats, FinishReason, GenerateEvent, GenerateOptions, LanguageModel } from './types.ts';
@@ -42,6 +47,7 @@ interface StubRequest {
 
 class StubModel {
   readonly tokenizer = new WordTokenizer();
+  readonly #guides = new GuideMaker(this.tokenizer, this.tokenizer.vocabSize);
   readonly #delayMs: number;
   readonly #contextLength: number;
   readonly #running = new Set<StubRequest>();
@@ -94,6 +100,7 @@ class StubModel {
   #accept(prompt: readonly number[], reply: string, options: GenerateOptions, sink: EventSink): StubRequest {
     if (this.#disposed) throw new RequestError('the model was disposed; open it again');
     checkOptions(options, this.tokenizer.vocabSize);
+    if (options.constraint) checkConstraint(options.constraint);
     if (prompt.length >= this.#contextLength) {
       throw new CapacityError(
         `the prompt has ${prompt.length} tokens, the context holds ${this.#contextLength} with room for an answer; shorten it`,
@@ -112,7 +119,9 @@ class StubModel {
       prompt.slice(1).forEach((id) => answer.pushPrompt(id, this.#peaked(id)));
       answer.promptDone();
     }
-    const { reason, stop } = await this.#produce(request);
+    const { reason, stop } = await (options.constraint
+      ? this.#produceGuided(request, constraintEbnf(options.constraint))
+      : this.#produce(request));
     this.#running.delete(request);
     const usage = { promptTokens: prompt.length, cachedTokens: 0, completionTokens: request.tokens };
     const decodeMs = this.#delayMs * Math.max(0, request.tokens - 1);
@@ -134,6 +143,42 @@ class StubModel {
       if (request.tokens >= max) return { reason: 'length' };
     }
     return { reason: 'stop' };
+  }
+
+  /** Under a constraint: random logits, which lean to what closes, so that answers end. */
+  async #produceGuided(request: StubRequest, ebnf: string): Promise<End> {
+    const { options, answer, prompt } = request;
+    const { vocabSize } = this.tokenizer;
+    const max = Math.min(options.maxTokens ?? Infinity, this.#contextLength - prompt.length);
+    const seed = options.sampling?.seed ?? prompt.reduce((sum, id) => sum * 31 + id, 7) % 2 ** 32;
+    const sampler = new Sampler({ ...options.sampling, seed }, prompt, new SamplerScratch(vocabSize));
+    const closing = new Set([
+      EOS,
+      ...this.tokenizer.encode('"'),
+      ...this.tokenizer.encode(']'),
+      ...this.tokenizer.encode('}'),
+    ]);
+    const guide = await this.#guides.make(ebnf);
+    try {
+      while (request.tokens < max) {
+        await this.#delay();
+        if (request.stopped || options.signal?.aborted) return { reason: 'abort' };
+        const at = request.tokens * vocabSize;
+        const row = Float32Array.from(
+          { length: vocabSize },
+          (_, id) => uniformAt(seed, at + id) + (closing.has(id) ? 3 : 0),
+        );
+        const id = sampler.next(row, await guide.mask());
+        guide.accept(id);
+        this.#totals.completion++;
+        request.tokens++;
+        if (id === EOS) return { reason: 'stop' };
+        answer.push(id, row);
+      }
+      return { reason: 'length' };
+    } finally {
+      guide.dispose();
+    }
   }
 
   #delay(): Promise<void> {

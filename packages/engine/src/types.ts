@@ -1,6 +1,7 @@
 /** The engine's public vocabulary: what a request asks, what comes back. Servers and commands know only this. */
 
 import type { ChatMessage } from '@steelyard/text';
+import type { Constraint } from './constraint/constraint.ts';
 
 /** How the next token is chosen. Applied in this order: bias, penalties, temperature, top-k, top-p, min-p. */
 export interface SamplingOptions {
@@ -39,6 +40,8 @@ export interface GenerateOptions {
    * event). Such a prompt is computed whole, without the prefix cache.
    */
   readonly promptLogprobs?: boolean;
+  /** What the whole answer must match. It then ends where it is complete, or with reason `length`. */
+  readonly constraint?: Constraint;
   readonly signal?: AbortSignal;
 }
 

@@ -39,12 +39,6 @@ const rules: readonly Rule[] = [
     asks: ({ function_call }) => given(function_call) && function_call !== 'none' && function_call !== 'auto',
   },
   {
-    param: 'response_format',
-    what: 'Constrained JSON output',
-    instead: 'Remove it or send {"type": "text"}, and check the answer\'s JSON yourself.',
-    asks: (body) => given(body.response_format) && body.response_format?.type !== 'text',
-  },
-  {
     param: 'modalities',
     what: 'Audio output',
     instead: 'Send ["text"] or remove it.',

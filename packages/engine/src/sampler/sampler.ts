@@ -3,6 +3,7 @@
  * is kept in order of id. Everything but the seed is a function of the row, so batching changes nothing.
  */
 
+import { applyMask } from '../constraint/guide.ts';
 import type { SamplingOptions } from '../types.ts';
 import { uniformAt } from './counter-random.ts';
 import { weigh } from './cuts.ts';
@@ -28,11 +29,13 @@ export class Sampler {
 
   /**
    * @param logits [vocab] float32, not changed
-   * @throws Error when they are not numbers that can be compared
+   * @param mask a bit per token that may be taken; absent: all may
+   * @throws Error when they are not numbers that can be compared, or none is left
    */
-  next(logits: Float32Array): number {
-    const row = this.#penalties.active ? this.#penalised(logits) : logits;
+  next(logits: Float32Array, mask?: Int32Array): number {
+    const row = this.#penalties.active || mask ? this.#changed(logits, mask) : logits;
     const best = argmax(row);
+    if (mask && row[best] === -Infinity) throw new Error('no token can follow under the constraint');
     if (!Number.isFinite(row[best])) {
       throw new Error(`the model gave no usable logits (the largest of ${row.length} is ${row[best]})`);
     }
@@ -42,9 +45,10 @@ export class Sampler {
     return id;
   }
 
-  #penalised(logits: Float32Array): Float32Array {
+  #changed(logits: Float32Array, mask: Int32Array | undefined): Float32Array {
     this.#scratch.logits.set(logits);
-    this.#penalties.apply(this.#scratch.logits);
+    if (this.#penalties.active) this.#penalties.apply(this.#scratch.logits);
+    if (mask) applyMask(this.#scratch.logits, mask);
     return this.#scratch.logits;
   }
 

@@ -369,8 +369,14 @@ describe('errors', () => {
     ],
     [
       'json',
-      { ...hello, response_format: { type: 'json_object' } },
-      { param: 'response_format', code: 'unsupported_parameter' },
+      {
+        ...hello,
+        response_format: {
+          type: 'json_schema',
+          json_schema: { name: 'x', schema: { anyOf: [{ not: {} }] } },
+        },
+      },
+      { param: 'response_format.json_schema.schema.anyOf[0].not', code: 'invalid_json_schema' },
     ],
     ['store', { ...hello, store: true }, { param: 'store', code: 'unsupported_parameter' }],
   ];

@@ -14,6 +14,7 @@ import {
   type ChatChunk,
   type ChatResponse,
 } from '../schemas/chat-response.ts';
+import { toConstraint } from '../schemas/response-format.ts';
 import { checkSampling, toGenerateOptions } from '../schemas/sampling.ts';
 import { toTimings, toUsage, type FinishEvent } from '../schemas/usage.ts';
 import { refuseUnsupportedChat } from '../unsupported-chat.ts';
@@ -31,6 +32,7 @@ export const chatCompletions = defineEndpoint({
     const { body } = call;
     refuseUnsupportedChat(body);
     checkLogprobs(body);
+    const constraint = toConstraint(body.response_format);
     const messages = toChatMessages(body.messages);
     const generation = await startGeneration(call, {
       model: body.model,
@@ -39,7 +41,7 @@ export const chatCompletions = defineEndpoint({
       start: (model, signal) => {
         checkSampling(body, model.info.vocabSize);
         return Array.from({ length: body.n ?? 1 }, (_, i) =>
-          model.chat(messages, chatOptions(body, i, signal)),
+          model.chat(messages, { ...chatOptions(body, i, signal), ...(constraint && { constraint }) }),
         );
       },
     });

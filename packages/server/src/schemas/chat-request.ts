@@ -1,6 +1,7 @@
 /** Body of `POST /v1/chat/completions`. Fields that only some answers support are accepted here and refused later. */
 
 import { z } from 'zod';
+import { responseFormatSchema } from './response-format.ts';
 import { harmlessFields, samplingFields } from './sampling.ts';
 
 const MAX_TOP_LOGPROBS = 20;
@@ -71,7 +72,7 @@ export const chatRequestSchema = z.strictObject({
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
   store: z.boolean().nullish(),
-  response_format: z.looseObject({ type: z.enum(['text', 'json_object', 'json_schema']) }).nullish(),
+  response_format: responseFormatSchema.nullish(),
   tools: z.array(z.looseObject({ type: z.string() })).nullish(),
   tool_choice: z.union([z.enum(['none', 'auto', 'required']), z.looseObject({ type: z.string() })]).nullish(),
   parallel_tool_calls: z.boolean().nullish(),

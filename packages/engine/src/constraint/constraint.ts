@@ -1,0 +1,61 @@
+/** What an answer may be held to, and the grammar text of each kind. */
+
+import { RequestError } from '@steelyard/core';
+import { Rules, toEbnf } from './grammar.ts';
+import { anyObject } from './json-text.ts';
+import { schemaGrammar } from './json-schema.ts';
+import { regexGrammar, spellPlain } from './regex.ts';
+
+/** The whole answer must match it. */
+export type Constraint =
+  /** Any JSON object. */
+  | { readonly type: 'json' }
+  /** JSON valid under a JSON Schema; keywords that cannot be held to are refused. */
+  | { readonly type: 'json_schema'; readonly schema: unknown }
+  /** An ECMAScript pattern over the whole answer. */
+  | { readonly type: 'regex'; readonly pattern: string }
+  /** A grammar in xgrammar's EBNF, whose first rule is `root`. */
+  | { readonly type: 'ebnf'; readonly grammar: string };
+
+/** Longest grammar text, in characters. */
+const MAX_GRAMMAR = 2_000_000;
+
+/**
+ * Refuses what cannot be held to, before anything runs; a model does so itself when it is asked.
+ * @throws RequestError whose `param` is the path within the schema
+ */
+export function checkConstraint(constraint: Constraint): void {
+  constraintEbnf(constraint);
+}
+
+/** @throws RequestError naming what cannot be held to, by its path within the schema */
+export function constraintEbnf(constraint: Constraint): string {
+  const ebnf = textOf(constraint);
+  if (ebnf === undefined) {
+    throw new RequestError('nothing can satisfy the constraint; check its required parts', 'constraint');
+  }
+  if (ebnf.length > MAX_GRAMMAR) {
+    throw new RequestError(
+      `the constraint makes a grammar of ${ebnf.length} characters, expected at most ${MAX_GRAMMAR}; simplify it`,
+      'constraint',
+    );
+  }
+  return ebnf;
+}
+
+function textOf(constraint: Constraint): string | undefined {
+  switch (constraint.type) {
+    case 'json': {
+      const rules = new Rules();
+      return toEbnf({ root: anyObject(rules), rules });
+    }
+    case 'json_schema':
+      return toEbnf(schemaGrammar(constraint.schema));
+    case 'regex': {
+      const options = { spell: spellPlain, whole: true, param: 'pattern' };
+      return toEbnf({ root: regexGrammar(constraint.pattern, options), rules: new Rules() });
+    }
+    case 'ebnf':
+      return constraint.grammar;
+  }
+}

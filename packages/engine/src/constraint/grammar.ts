@@ -1,0 +1,153 @@
+/**
+ * Context-free grammars over characters, as small trees, and their text in xgrammar's EBNF. Schemas and patterns become
+ * these trees; what no answer could ever complete is left out before the text is written.
+ */
+
+import { utf8Ranges } from './utf8-ranges.ts';
+
+export type CharRange = readonly [from: number, to: number];
+
+export type Expr =
+  | { readonly kind: 'text'; readonly text: string }
+  /** One character out of ranges of code points, both ends included. */
+  | { readonly kind: 'chars'; readonly ranges: readonly CharRange[] }
+  | { readonly kind: 'seq'; readonly items: readonly Expr[] }
+  /** Without branches it matches nothing at all. */
+  | { readonly kind: 'alt'; readonly items: readonly Expr[] }
+  | { readonly kind: 'repeat'; readonly item: Expr; readonly min: number; readonly max: number | undefined }
+  | { readonly kind: 'rule'; readonly name: string };
+
+export const text = (value: string): Expr => ({ kind: 'text', text: value });
+export const chars = (...ranges: readonly CharRange[]): Expr => ({ kind: 'chars', ranges });
+export const seq = (...items: readonly Expr[]): Expr =>
+  items.length === 1 ? items[0]! : { kind: 'seq', items };
+export const alt = (...items: readonly Expr[]): Expr =>
+  items.length === 1 ? items[0]! : { kind: 'alt', items };
+export const repeat = (item: Expr, min: number, max?: number): Expr => ({ kind: 'repeat', item, min, max });
+export const optional = (item: Expr): Expr => repeat(item, 0, 1);
+
+export const EMPTY: Expr = seq();
+export const NOTHING: Expr = alt();
+
+/** Named rules, which may refer to each other. */
+export class Rules {
+  readonly #bodies = new Map<string, Expr>();
+  readonly #names = new Map<string, string>();
+
+  /** The rule for `key`, made by `make` at its first use; while it is made, it may refer to itself. */
+  of(key: string, make: () => Expr): Expr {
+    const known = this.#names.get(key);
+    if (known !== undefined) return { kind: 'rule', name: known };
+    const name = `r${this.#names.size}`;
+    this.#names.set(key, name);
+    this.#bodies.set(name, NOTHING);
+    this.#bodies.set(name, make());
+    return { kind: 'rule', name };
+  }
+
+  /** A rule of its own for what is used in several places, so that its text is written once. */
+  share(expr: Expr): Expr {
+    return expr.kind === 'rule' ? expr : this.of(`shared ${this.#names.size}`, () => expr);
+  }
+
+  get bodies(): ReadonlyMap<string, Expr> {
+    return this.#bodies;
+  }
+}
+
+/** What a grammar's text needs: where it starts, and the rules that it reaches. */
+export interface Grammar {
+  readonly root: Expr;
+  readonly rules: Rules;
+}
+
+/** The grammar in xgrammar's EBNF; undefined when no text at all matches it. */
+export function toEbnf({ root, rules }: Grammar): string | undefined {
+  const live = liveRules(rules.bodies);
+  if (!isLive(root, live)) return undefined;
+  const lines = [`root ::= ${print(root, live)}`];
+  for (const [name, body] of rules.bodies) {
+    if (live.has(name)) lines.push(`${name} ::= ${print(body, live)}`);
+  }
+  return lines.join('\n');
+}
+
+/** Rules that some finite text matches. */
+function liveRules(bodies: ReadonlyMap<string, Expr>): ReadonlySet<string> {
+  const live = new Set<string>();
+  for (let before = -1; before !== live.size;) {
+    before = live.size;
+    for (const [name, body] of bodies) if (!live.has(name) && isLive(body, live)) live.add(name);
+  }
+  return live;
+}
+
+function isLive(expr: Expr, live: ReadonlySet<string>): boolean {
+  switch (expr.kind) {
+    case 'text':
+      return true;
+    case 'chars':
+      return expr.ranges.length > 0;
+    case 'seq':
+      return expr.items.every((item) => isLive(item, live));
+    case 'alt':
+      return expr.items.some((item) => isLive(item, live));
+    case 'repeat':
+      return expr.min === 0 || isLive(expr.item, live);
+    case 'rule':
+      return live.has(expr.name);
+  }
+}
+
+function print(expr: Expr, live: ReadonlySet<string>): string {
+  switch (expr.kind) {
+    case 'text':
+      return `"${Array.from(expr.text, (char) => escaped(char.codePointAt(0)!)).join('')}"`;
+    case 'chars':
+      return printChars(expr.ranges);
+    case 'seq':
+      return expr.items.length === 0 ? '""' : `(${expr.items.map((item) => print(item, live)).join(' ')})`;
+    case 'alt': {
+      const branches = expr.items.filter((item) => isLive(item, live));
+      return `(${branches.map((item) => print(item, live)).join(' | ')})`;
+    }
+    case 'repeat':
+      return isLive(expr.item, live) ? printRepeat(expr.item, expr.min, expr.max, live) : '""';
+    case 'rule':
+      return expr.name;
+  }
+}
+
+function printRepeat(item: Expr, min: number, max: number | undefined, live: ReadonlySet<string>): string {
+  if (max === 0) return '""';
+  const body = `(${print(item, live)})`;
+  if (min === 1 && max === 1) return body;
+  if (min === 0 && max === 1) return `${body}?`;
+  if (max === undefined && min < 2) return `${body}${min === 0 ? '*' : '+'}`;
+  return `${body}{${min},${max ?? ''}}`;
+}
+
+/** Classes of bytes, one after another: see `utf8Ranges`. */
+function printChars(ranges: readonly CharRange[]): string {
+  const spellings = ranges.flatMap((range) => utf8Ranges(range));
+  const single = spellings.filter((bytes) => bytes.length === 1).map(([byte]) => byte!);
+  const longer = spellings.filter((bytes) => bytes.length > 1);
+  const branches = [
+    ...(single.length > 0 ? [printClass(single)] : []),
+    ...longer.map((bytes) => bytes.map((byte) => printClass([byte])).join(' ')),
+  ];
+  return branches.length === 1 ? branches[0]! : `(${branches.join(' | ')})`;
+}
+
+function printClass(ranges: readonly CharRange[]): string {
+  return `[${ranges.map(([from, to]) => (from === to ? escaped(from) : `${escaped(from)}-${escaped(to)}`)).join('')}]`;
+}
+
+/** Letters and digits as they are, everything else by its number, so that nothing means anything to the reader. */
+function escaped(code: number): string {
+  const char = String.fromCodePoint(code);
+  if (/^[A-Za-z0-9]$/.test(char)) return char;
+  return code > 0xffff
+    ? `\\U${code.toString(16).padStart(8, '0')}`
+    : `\\u${code.toString(16).padStart(4, '0')}`;
+}

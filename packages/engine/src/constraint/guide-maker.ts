@@ -1,0 +1,89 @@
+/** Makes guides for one tokenizer: its vocabulary as xgrammar needs it, and compiled grammars, the last used kept. */
+
+import type { CompiledGrammar, GrammarCompiler } from '@mlc-ai/web-xgrammar';
+import { RequestError, UnsupportedError } from '@steelyard/core';
+import type { Tokenizer } from '@steelyard/text';
+import { Guide } from './guide.ts';
+import { loadXGrammar, type LoadedXGrammar } from './load-xgrammar.ts';
+
+/** Compiled grammars to keep; each takes up to a few megabytes. */
+const KEPT = 32;
+
+interface Compiler {
+  readonly loaded: LoadedXGrammar;
+  readonly compiler: GrammarCompiler;
+}
+
+export class GuideMaker {
+  readonly #tokenizer: Tokenizer;
+  readonly #vocabSize: number;
+  /** By grammar text; the least recently used first. */
+  readonly #compiled = new Map<string, Promise<CompiledGrammar>>();
+  #compiler: Promise<Compiler> | undefined;
+
+  /** @param vocabSize of the logits, which may be more than the tokenizer's */
+  constructor(tokenizer: Tokenizer, vocabSize: number) {
+    this.#tokenizer = tokenizer;
+    this.#vocabSize = vocabSize;
+  }
+
+  /** @throws RequestError when xgrammar refuses the grammar, UnsupportedError when it cannot run */
+  async make(ebnf: string): Promise<Guide> {
+    this.#compiler ??= this.#start();
+    const { loaded } = await this.#compiler;
+    return Guide.create(loaded.library, await this.#compile(ebnf));
+  }
+
+  async #start(): Promise<Compiler> {
+    const { eosIds } = this.#tokenizer;
+    if (eosIds.length === 0) {
+      throw new UnsupportedError(
+        'the model has no token that ends an answer, so its output cannot be constrained',
+      );
+    }
+    const loaded = await loadXGrammar();
+    const { TokenizerInfo, GrammarCompiler: Compilers } = loaded.library;
+    const info = await TokenizerInfo.createTokenizerInfo(
+      this.#vocabulary() as unknown as string[],
+      'raw',
+      false,
+      this.#vocabSize,
+      [...eosIds],
+    );
+    return { loaded, compiler: await Compilers.createGrammarCompiler(info, false) };
+  }
+
+  /** Each token's bytes, which need not be whole characters; special tokens are no text, and so never allowed. */
+  #vocabulary(): Uint8Array[] {
+    const tokenizer = this.#tokenizer;
+    const length = Math.min(tokenizer.vocabSize, this.#vocabSize);
+    const none = new Uint8Array(0);
+    return Array.from({ length }, (_, id) => (tokenizer.isSpecial(id) ? none : tokenizer.bytes(id)));
+  }
+
+  #compile(ebnf: string): Promise<CompiledGrammar> {
+    const known = this.#compiled.get(ebnf);
+    this.#compiled.delete(ebnf);
+    const compiled = known ?? this.#compileNew(ebnf);
+    this.#compiled.set(ebnf, compiled);
+    for (const [oldest, old] of this.#compiled) {
+      if (this.#compiled.size <= KEPT) break;
+      this.#compiled.delete(oldest);
+      // Matchers that run hold what they need of it themselves.
+      void old.then((grammar) => grammar.dispose()).catch(() => undefined);
+    }
+    return compiled;
+  }
+
+  async #compileNew(ebnf: string): Promise<CompiledGrammar> {
+    const { loaded, compiler } = await this.#compiler!;
+    loaded.complaint();
+    try {
+      return await compiler.compileGrammar(ebnf);
+    } catch (error) {
+      this.#compiled.delete(ebnf);
+      const why = loaded.complaint() ?? String(error);
+      throw new RequestError(`the constraint's grammar cannot be compiled: ${why}`, 'constraint');
+    }
+  }
+}

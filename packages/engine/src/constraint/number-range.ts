@@ -1,0 +1,117 @@
+/**
+ * Numbers between two bounds as a grammar over their digits. Bounds are put on a grid of so many decimals, on which an
+ * exclusive bound is the next point's inclusive one; digits are few enough that a double tells the points apart.
+ */
+
+import { alt, chars, EMPTY, NOTHING, optional, repeat, seq, text, type Expr } from './grammar.ts';
+import { digit } from './json-text.ts';
+
+export interface NumberBounds {
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
+}
+
+/** Digits that a double holds exactly. */
+const DIGITS = 15;
+const MAX_DECIMALS = 6;
+
+/** @param integer only numbers without a fraction */
+export function numberRange(bounds: NumberBounds, integer: boolean): Expr {
+  const given = Object.values(bounds).filter((value): value is number => value !== undefined);
+  const wholeDigits = Math.max(
+    ...given.map((value) => BigInt(Math.floor(Math.abs(value))).toString().length),
+  );
+  const decimals = integer ? 0 : Math.max(0, Math.min(MAX_DECIMALS, DIGITS - wholeDigits));
+  const limit = 10n ** BigInt(Math.max(DIGITS, wholeDigits) + decimals) - 1n;
+  let low = -limit;
+  let high = limit;
+  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = bounds;
+  if (minimum !== undefined) low = larger(low, onGrid(minimum, decimals, 'up'));
+  if (exclusiveMinimum !== undefined) low = larger(low, onGrid(exclusiveMinimum, decimals, 'down') + 1n);
+  if (maximum !== undefined) high = -larger(-high, -onGrid(maximum, decimals, 'down'));
+  if (exclusiveMaximum !== undefined) {
+    high = -larger(-high, 1n - onGrid(exclusiveMaximum, decimals, 'up'));
+  }
+  const branches: Expr[] = [];
+  if (high >= 0n) branches.push(between(larger(low, 0n), high, decimals));
+  if (low < 0n) branches.push(seq(text('-'), between(larger(-high, 1n), -low, decimals)));
+  return alt(...branches);
+}
+
+function larger(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}
+
+/** A number times 10^decimals, rounded; from its shortest decimal spelling, which is what a schema says. */
+function onGrid(value: number, decimals: number, direction: 'up' | 'down'): bigint {
+  const [mantissa = '0', exponent = '0'] = String(value).split('e');
+  const [whole = '0', fraction = ''] = mantissa.split('.');
+  const digits = BigInt(whole + fraction);
+  const shift = Number(exponent) - fraction.length + decimals;
+  if (shift >= 0) return digits * 10n ** BigInt(shift);
+  const divisor = 10n ** BigInt(-shift);
+  const quotient = digits / divisor;
+  const rest = digits % divisor;
+  if (rest === 0n) return quotient;
+  if (direction === 'up') return rest > 0n ? quotient + 1n : quotient;
+  return rest < 0n ? quotient - 1n : quotient;
+}
+
+/** Points from `low` to `high`, both at least 0, by how many digits stand before the decimal point. */
+function between(low: bigint, high: bigint, decimals: number): Expr {
+  if (low > high) return NOTHING;
+  const branches: Expr[] = [];
+  const last = high.toString().padStart(decimals + 1, '0').length - decimals;
+  for (let whole = 1; whole <= last; whole++) {
+    const first = whole === 1 ? 0n : 10n ** BigInt(whole - 1 + decimals);
+    const from = larger(low, first);
+    const to = -larger(-high, 1n - 10n ** BigInt(whole + decimals));
+    if (from > to) continue;
+    const width = whole + decimals;
+    const padded = (value: bigint): string => value.toString().padStart(width, '0');
+    branches.push(digitsFrom({ low: padded(from), high: padded(to), whole }, 0, true, true));
+  }
+  return alt(...branches);
+}
+
+interface Digits {
+  readonly low: string;
+  readonly high: string;
+  /** Digits before the decimal point. */
+  readonly whole: number;
+}
+
+/** What may follow at a position, while the digits before are those of the low bound, of the high one, or of both. */
+function digitsFrom(of: Digits, at: number, atLow: boolean, atHigh: boolean): Expr {
+  const { low, high, whole } = of;
+  if (at === low.length) return EMPTY;
+  if (!atLow && !atHigh) return freeDigits(at, low.length, whole);
+  const from = atLow ? Number(low[at]) : 0;
+  const to = atHigh ? Number(high[at]) : 9;
+  const branches: Expr[] = [];
+  const step = (digits: Expr, stayLow: boolean, stayHigh: boolean): void => {
+    branches.push(seq(digits, digitsFrom(of, at + 1, stayLow, stayHigh)));
+  };
+  const one = (value: number): Expr => text(String(value));
+  if (from === to) step(one(from), atLow, atHigh);
+  else {
+    const inner: [number, number] = [atLow ? from + 1 : from, atHigh ? to - 1 : to];
+    if (atLow) step(one(from), true, false);
+    if (inner[0] <= inner[1]) step(chars([0x30 + inner[0], 0x30 + inner[1]]), false, false);
+    if (atHigh) step(one(to), false, true);
+  }
+  if (at < whole) return alt(...branches);
+  // After the point digits may end early, which means zeros; the point itself comes with the first of them.
+  const point = at === whole ? text('.') : EMPTY;
+  const more = seq(point, alt(...branches));
+  const mayEnd = !atLow || /^0*$/.test(low.slice(at));
+  return mayEnd ? optional(more) : more;
+}
+
+function freeDigits(at: number, end: number, whole: number): Expr {
+  if (at < whole) return seq(repeat(digit, whole - at, whole - at), freeDigits(whole, end, whole));
+  if (at === end) return EMPTY;
+  return at === whole ? optional(seq(text('.'), repeat(digit, 1, end - at))) : repeat(digit, 0, end - at);
+}
