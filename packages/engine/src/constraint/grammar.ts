@@ -139,8 +139,13 @@ function printChars(ranges: readonly CharRange[]): string {
   return branches.length === 1 ? branches[0]! : `(${branches.join(' | ')})`;
 }
 
+/** A class of one byte beyond ASCII is written twice, since xgrammar takes it once for the character of that number. */
 function printClass(ranges: readonly CharRange[]): string {
-  return `[${ranges.map(([from, to]) => (from === to ? escaped(from) : `${escaped(from)}-${escaped(to)}`)).join('')}]`;
+  const parts = ranges.map(([from, to]) => {
+    if (from < to) return `${escaped(from)}-${escaped(to)}`;
+    return escaped(from).repeat(from > 0x7f ? 2 : 1);
+  });
+  return `[${parts.join('')}]`;
 }
 
 /** Letters and digits as they are, everything else by its number, so that nothing means anything to the reader. */

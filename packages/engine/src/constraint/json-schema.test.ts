@@ -247,6 +247,15 @@ describe('other constraints', () => {
       if (text !== undefined) expect(text).toMatch(new RegExp(`^(?:${pattern})$`, 'u'));
   });
 
+  it('takes characters of every length in UTF-8, from the first to the last', async () => {
+    const pattern = '[\u007f-\u{10ffff}]+';
+    const codes = [0x7f, 0x80, 0x7ff, 0x800, 0xfff, 0xd7ff, 0xe000, 0xffff, 0x10000, 0x1f98a, 0x10ffff];
+    const guide = await maker.make(constraintEbnf({ type: 'regex', pattern }));
+    for (const id of tokenizer.encode(String.fromCodePoint(...codes))) guide.accept(id);
+    guide.accept(EOS);
+    guide.dispose();
+  });
+
   it('words what xgrammar says of a bad grammar, and goes on', async () => {
     await expect(maker.make('root ::= ( "a"')).rejects.toThrow(/grammar cannot be compiled/);
     expect(await answer({ type: 'ebnf', grammar: 'root ::= "ab"' }, 1)).toBe('ab');
