@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "decode.h"
+#include "float-tile.h"
 
 namespace steelyard::SY_LEVEL {
 
@@ -68,17 +69,6 @@ struct Query {
   int64_t first, last;
   Softmax span;
 };
-
-inline vf load_value(const float* p) { return load(p); }
-inline vf load_value(const uint16_t* p) {
-#if defined(__AVX512F__)
-  return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p));
-#else
-  float s[kLanes];
-  halves_to_floats(p, s, kLanes);
-  return load(s);
-#endif
-}
 
 // tanh by exp, exact to 1e-7 absolute, which is what a score needs.
 inline vf capped(vf score, float cap) {

@@ -5,6 +5,7 @@
 //
 // A row of y depends on its own row of x and on w only: one and many rows of x take the same operations in the same
 // order, so output is bit-identical whatever the batch and the number of threads.
+#include "float-tile.h"
 #include "packed-tile.h"
 #include "published-rows.h"
 
@@ -87,42 +88,52 @@ void multiply_blocks(const Tensor& w, Range units, const IntegerRows& rows, int6
   }
 }
 
-// Four rows of x against one weight row: each sums in the order of `dot`.
-void dot4(const float* w, const float* const x[4], int64_t n, float out[4]) {
-  vf s[4][4] = {};
-  int64_t k = 0;
-  for (; k + 4 * kLanes <= n; k += 4 * kLanes)
-    for (int j = 0; j < 4; j++) {
-      vf v = load(w + k + j * kLanes);
-      for (int m = 0; m < 4; m++) s[m][j] = fma(load(x[m] + k + j * kLanes), v, s[m][j]);
-    }
-  for (; k + kLanes <= n; k += kLanes) {
-    vf v = load(w + k);
-    for (int m = 0; m < 4; m++) s[m][0] = fma(load(x[m] + k), v, s[m][0]);
+// Rows of float weights and of activations that make a tile.
+constexpr int kFloatRows = 4;
+constexpr int kFloatTile = kLanes == 16 ? 4 : 2;
+
+template <int kN, int kM, class T>
+void multiply_float_tile(const T* const* w, const Tensor& x, int64_t m, int64_t n, const Place& to) {
+  const float* xs[kM];
+  float out[kN][kM];
+  for (int j = 0; j < kM; j++) xs[j] = x.f32(m + j);
+  float_tile<kN, kM>(w, xs, x.last(), out);
+  for (int i = 0; i < kN; i++)
+    for (int j = 0; j < kM; j++) to.put(m + j, n + i, out[i][j]);
+}
+
+template <int kN, class T>
+void multiply_float_rows(const T* const* w, const Tensor& x, int64_t n, const Place& to) {
+  int64_t m = 0;
+  for (; m + kFloatTile <= x.rows(); m += kFloatTile) multiply_float_tile<kN, kFloatTile>(w, x, m, n, to);
+  for (; m < x.rows(); m++) multiply_float_tile<kN, 1>(w, x, m, n, to);
+}
+
+// Rows [n, n + kN) of w, in place, or decoded to `buffer` when many rows of x share that or the format asks for it.
+template <int kN>
+void multiply_float_group(const Tensor& w, const Tensor& x, int64_t n, const Place& to, float* buffer) {
+  const int64_t k = x.last();
+  const uint8_t* rows[kN];
+  for (int i = 0; i < kN; i++) rows[i] = w.block_row(n + i);
+  const bool shared = x.rows() > 2 * kFloatTile;
+  if (w.dtype == DType::f32) return multiply_float_rows<kN>((const float* const*)rows, x, n, to);
+  if (w.dtype == DType::f16 && !shared) return multiply_float_rows<kN>((const uint16_t* const*)rows, x, n, to);
+  if (w.dtype == DType::bf16 && !shared) return multiply_float_rows<kN>((const Bf16* const*)rows, x, n, to);
+  const float* decoded[kN];
+  for (int i = 0; i < kN; i++) {
+    decode_row(w.dtype, rows[i], buffer + i * k, k);
+    decoded[i] = buffer + i * k;
   }
-  for (int m = 0; m < 4; m++) out[m] = sum((s[m][0] + s[m][1]) + (s[m][2] + s[m][3]));
-  for (; k < n; k++)
-    for (int m = 0; m < 4; m++) out[m] = fma(x[m][k], w[k], out[m]);
+  multiply_float_rows<kN>(decoded, x, n, to);
 }
 
 void multiply_floats(const Tensor& w, Range units, const Tensor& x, const Place& to, float* buffer) {
-  const int64_t k = x.last(), m = x.rows();
-  int64_t end = units.end * kUnit < w.rows() ? units.end * kUnit : w.rows();
-  for (int64_t n = units.begin * kUnit; n < end; n++) {
-    const float* row = (const float*)w.block_row(n);
-    if (w.dtype != DType::f32 || (uintptr_t)row % 4 != 0) {
-      decode_row(w.dtype, w.block_row(n), buffer, k);
-      row = buffer;
-    }
-    int64_t i = 0;
-    for (; i + 4 <= m; i += 4) {
-      const float* xs[4] = {x.f32(i), x.f32(i + 1), x.f32(i + 2), x.f32(i + 3)};
-      float out[4];
-      dot4(row, xs, k, out);
-      for (int j = 0; j < 4; j++) to.put(i + j, n, out[j]);
-    }
-    for (; i < m; i++) to.put(i, n, dot(x.f32(i), row, k));
-  }
+  const int64_t end = units.end * kUnit < w.rows() ? units.end * kUnit : w.rows();
+  int64_t n = units.begin * kUnit;
+  // One row of x: rows of w one after the other, as memory likes to be read.
+  if (x.rows() > 1)
+    for (; n + kFloatRows <= end; n += kFloatRows) multiply_float_group<kFloatRows>(w, x, n, to, buffer);
+  for (; n < end; n++) multiply_float_group<1>(w, x, n, to, buffer);
 }
 
 // w is [K, N]: y's columns are sums of its rows. Columns are taken in strips that stay in the cache.
@@ -225,7 +236,7 @@ int chunks_matmul(const Operands& o, int phase, int threads) {
 ScratchSize scratch_matmul(const Operands& o) {
   const Tensor& x = *o.in[Matmul::x];
   size_t integers = takes_integers(o) ? IntegerRows{nullptr, x.last() / 32, 2}.bytes(x.rows()) : 0;
-  return {integers, align_up((x.last() > 256 ? x.last() : 256) * 4)};
+  return {integers, align_up((x.last() > 64 ? x.last() : 64) * kFloatRows * 4)};
 }
 
 // Bytes of a weight in panels; 0 when it is read as published.
