@@ -3,7 +3,7 @@
  * become tokens, tokens become events. One step runs at a time, and JavaScript between steps is small.
  */
 
-import { CapacityError, RequestError, UnsupportedError } from '@steelyard/core';
+import { CapacityError, RequestError, SteelyardError, UnsupportedError } from '@steelyard/core';
 import type { Backend, DType } from '@steelyard/graph';
 import type { LoadedModel } from '@steelyard/models';
 import type { Tokenizer } from '@steelyard/text';
@@ -179,7 +179,7 @@ export class Engine {
   }
 
   #accept(prompt: readonly number[], options: GenerateOptions, sink: EventSink, guide?: Guide): Request {
-    if (this.#disposed) throw new RequestError('the model was disposed; open it again');
+    if (this.#disposed) throw new SteelyardError('aborted', 'the model was disposed; open it again');
     checkOptions(options, this.#parts.model.config.vocabSize);
     const room = this.#roomAfter(prompt);
     const { pageSize, tokenizer } = this.#parts;

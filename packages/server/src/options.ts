@@ -19,7 +19,7 @@ export interface ServerLimits {
 
 export interface ServerOptions {
   readonly models: ModelProvider;
-  /** Address to bind. Default 127.0.0.1; anything else makes the server reachable by other machines. */
+  /** Address to bind. Default 127.0.0.1; anything but a loopback address needs `apiKey`. */
   readonly host?: string;
   /** Default 8642; 0 lets the system choose. */
   readonly port?: number;

@@ -44,6 +44,13 @@ describe('listening', () => {
     expect((await fetch(`${url}/health`)).status).toBe(200);
   });
 
+  it('wants a key where other machines reach it', () => {
+    const options = { models: providerOf([fakeModel()]), host: '0.0.0.0' };
+    expect(() => createServer(options)).toThrow(/0\.0\.0\.0 can be reached by other machines.*--api-key/);
+    expect(() => createServer({ ...options, apiKey: '' })).toThrow(/no key is set/);
+    expect(() => createServer({ ...options, apiKey: 'sesame' })).not.toThrow();
+  });
+
   it('takes the next free port, or says that all are taken', async () => {
     const blocker = createHttpServer();
     taken.push(blocker);

@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import { createServer as createHttpServer, type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
+import { RequestError } from '@steelyard/core';
 import { createApp } from './app.ts';
+import { isLoopbackName } from './http/access-control.ts';
 import { listenOnFreePort } from './http/listen.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { DEFAULT_LIMITS, type ServerOptions, type SteelyardServer } from './options.ts';
@@ -16,6 +18,7 @@ const FLUSH_MS = 1_000;
 
 /**
  * Makes the server; nothing is bound before `listen`.
+ * @throws RequestError for an address that other machines reach, without a key
  * @example
  * const server = createServer({ models: providerOf([model]) });
  * const { url } = await server.listen();
@@ -23,6 +26,13 @@ const FLUSH_MS = 1_000;
 export function createServer(options: ServerOptions): SteelyardServer {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const host = options.host ?? DEFAULT_HOST;
+  if (!isLoopbackName(host) && !options.apiKey) {
+    throw new RequestError(
+      `server: ${host} can be reached by other machines, and no key is set. Give an API key ` +
+        '(--api-key or STEELYARD_API_KEY), or bind 127.0.0.1.',
+      'host',
+    );
+  }
   const lifecycle = new Lifecycle(limits.concurrentRequests);
   const app = createApp({ ...options, host, limits }, lifecycle);
   // The global Request and Response stay as they are: this may be one library among others in a process.

@@ -67,7 +67,6 @@ async function serve(names: readonly string[], flags: Flags, context: CommandCon
     const interrupted = nextInterrupt(context);
     const { url, port } = await server.listen();
     if (flags.port !== 0 && port !== flags.port) context.note(`port ${flags.port} is taken; using ${port}`);
-    if (!isLoopback(flags.host)) warnReachable(flags.host, apiKey !== undefined, context);
     announce(url, models, flags, apiKey !== undefined, context);
     const signal = await interrupted;
     context.note('stopping: answers in progress may finish; Ctrl-C again stops at once');
@@ -143,15 +142,4 @@ export function curlLine(url: string, model: string, locked: boolean): string {
   const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello!' }] });
   const key = locked ? ` -H "authorization: Bearer $STEELYARD_API_KEY"` : '';
   return `curl ${url}/v1/chat/completions -H 'content-type: application/json'${key} -d '${body.replaceAll("'", "'\\''")}'`;
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host);
-}
-
-function warnReachable(host: string, locked: boolean, context: CommandContext): void {
-  const advice = locked ? 'they need the API key' : 'give --api-key KEY to ask them for a key';
-  context.note(
-    `${context.errorStyle.yellow('note:')} on ${host} other machines can reach this server; ${advice}`,
-  );
 }
