@@ -21,19 +21,25 @@ export const PLAIN: readonly CharRange[] = [
 
 export const digit = chars([0x30, 0x39]);
 
-/** One character of a string, escaped or not. Escapes of half characters are left out: JSON's readers disagree on them. */
-export function stringChar(rules: Rules): Expr {
+/** An escaped character. Escapes of half characters are left out: JSON's readers disagree on them. */
+function escape(rules: Rules): Expr {
   const hex = chars([0x30, 0x39], [0x41, 0x46], [0x61, 0x66]);
   const notD = chars([0x30, 0x39], [0x41, 0x43], [0x45, 0x46], [0x61, 0x63], [0x65, 0x66]);
   const d = chars([0x44, 0x44], [0x64, 0x64]);
   const unit = alt(seq(notD, hex, hex, hex), seq(d, chars([0x30, 0x37]), hex, hex));
   const simple = alt(...['"', '\\', '/', 'b', 'f', 'n', 'r', 't'].map(text));
-  return rules.of('char', () => alt(chars(...PLAIN), seq(text('\\'), alt(simple, seq(text('u'), unit)))));
+  return rules.of('escape', () => seq(text('\\'), alt(simple, seq(text('u'), unit))));
+}
+
+/** One character of a string, escaped or not. */
+export function stringChar(rules: Rules): Expr {
+  return rules.of('char', () => alt(chars(...PLAIN), escape(rules)));
 }
 
 export function anyString(rules: Rules, min = 0, max?: number): Expr {
-  const make = (): Expr => seq(text('"'), repeat(stringChar(rules), min, max), text('"'));
-  return min === 0 && max === undefined ? rules.of('string', make) : make();
+  if (min > 0 || max !== undefined) return seq(text('"'), repeat(stringChar(rules), min, max), text('"'));
+  const plain = repeat(chars(...PLAIN), 0);
+  return rules.of('string', () => seq(text('"'), plain, repeat(seq(escape(rules), plain), 0), text('"')));
 }
 
 /** Digits are limited so that every integer is exact in a double. */
