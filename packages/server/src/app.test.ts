@@ -33,6 +33,10 @@ describe('models, health, metrics', () => {
       const model: unknown = await (await app.request(path)).json();
       expect(model).toMatchObject({ id: 'hf:a/b', object: 'model', owned_by: 'steelyard' });
     }
+    expect((await app.request('/v1/models/HF:A/b')).status).toBe(200);
+    const twins = providerOf([fakeModel({ name: 'One' }), fakeModel({ name: 'one' })]);
+    expect((await twins.get('one')).info.name).toBe('one');
+    expect(() => twins.get('ONE')).toThrow(/models served: 'One', 'one'/);
     const long = await errorOf(post(app, '/v1/completions', { model: 'x'.repeat(1e5), prompt: 'a' }));
     expect(JSON.stringify(long).length).toBeLessThan(1500);
     expect(await errorOf(app.request('/v1/models/none'))).toMatchObject({

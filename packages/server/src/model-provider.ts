@@ -15,15 +15,21 @@ export interface ModelProvider {
   loaded?(): readonly LanguageModel[];
 }
 
+/** The one that bears the name, else the only one that bears it in other capitals. */
+export function findNamed<T>(all: readonly T[], name: string, nameOf: (one: T) => string): T | undefined {
+  const exact = all.find((one) => nameOf(one) === name);
+  const alike = all.filter((one) => nameOf(one).toLowerCase() === name.toLowerCase());
+  return exact ?? (alike.length === 1 ? alike[0] : undefined);
+}
+
 /** Offers models that are loaded already. The caller still disposes them. */
 export function providerOf(models: readonly LanguageModel[]): ModelProvider {
-  const byName = new Map(models.map((model) => [model.info.name, model]));
   return {
     list: () => models.map((model) => model.info),
     get(name) {
-      const model = byName.get(name);
+      const model = findNamed(models, name, ({ info }) => info.name);
       if (model) return model;
-      const known = [...byName.keys()].map((key) => `'${key}'`).join(', ') || 'none';
+      const known = models.map(({ info }) => `'${info.name}'`).join(', ') || 'none';
       throw new NotFoundError(`model '${name}' is not served here; models served: ${known}`);
     },
     loaded: () => models,

@@ -4,6 +4,7 @@ import { NotFoundError } from '@steelyard/core';
 import type { ModelInfo } from '@steelyard/engine';
 import { z } from 'zod';
 import { defineEndpoint } from '../endpoint.ts';
+import { findNamed } from '../model-provider.ts';
 
 const modelSchema = z.object({
   id: z.string(),
@@ -46,7 +47,7 @@ export const retrieveModel = defineEndpoint({
   response: modelSchema,
   async handle({ services, params }) {
     const infos = await services.models.list();
-    const info = infos.find((one) => one.name === params.model);
+    const info = findNamed(infos, params.model, (one) => one.name);
     if (!info) {
       throw new NotFoundError(
         `The model '${params.model}' is not served here. GET /v1/models lists those that are.`,
