@@ -47,7 +47,7 @@ export const retrieveModel = defineEndpoint({
   response: modelSchema,
   async handle({ services, params }) {
     const infos = await services.models.list();
-    const info = findNamed(infos, params.model, (one) => one.name);
+    const info = findNamed(infos, params.model ?? '', (one) => one.name);
     if (!info) {
       throw new NotFoundError(
         `The model '${params.model}' is not served here. GET /v1/models lists those that are.`,
