@@ -1,7 +1,7 @@
 /** What an answer may be held to, and the grammar text of each kind. */
 
 import { RequestError } from '@steelyard/core';
-import { Rules, toEbnf } from './grammar.ts';
+import { Rules, toEbnf, writtenOut, type Grammar } from './grammar.ts';
 import { anyObject } from './json-text.ts';
 import { schemaGrammar } from './json-schema.ts';
 import { regexGrammar, spellPlain } from './regex.ts';
@@ -19,6 +19,8 @@ export type Constraint =
 
 /** Longest grammar text, in characters. */
 const MAX_GRAMMAR = 2_000_000;
+/** Largest grammar with its repetitions written out: about a fifth of a second to compile. */
+const MAX_WRITTEN_OUT = 20_000;
 
 /**
  * Refuses what cannot be held to, before anything runs; a model does so itself when it is asked.
@@ -50,12 +52,21 @@ function textOf(constraint: Constraint): string | undefined {
       return toEbnf({ root: anyObject(rules), rules });
     }
     case 'json_schema':
-      return toEbnf(schemaGrammar(constraint.schema));
+      return textWithin(schemaGrammar(constraint.schema), 'schema');
     case 'regex': {
       const options = { spell: spellPlain, whole: true, param: 'pattern' };
-      return toEbnf({ root: regexGrammar(constraint.pattern, options), rules: new Rules() });
+      return textWithin({ root: regexGrammar(constraint.pattern, options), rules: new Rules() }, 'pattern');
     }
     case 'ebnf':
       return constraint.grammar;
   }
+}
+
+function textWithin(grammar: Grammar, what: string): string | undefined {
+  const size = writtenOut(grammar);
+  if (size <= MAX_WRITTEN_OUT) return toEbnf(grammar);
+  throw new RequestError(
+    `the ${what}, its repetitions written out, has ${size} characters, expected at most ${MAX_WRITTEN_OUT}; repeat less`,
+    'constraint',
+  );
 }

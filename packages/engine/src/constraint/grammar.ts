@@ -72,6 +72,26 @@ export function toEbnf({ root, rules }: Grammar): string | undefined {
   return lines.join('\n');
 }
 
+/** Characters and classes of the grammar with its repetitions written out, as xgrammar compiles it. */
+export function writtenOut({ root, rules }: Grammar): number {
+  return [root, ...rules.bodies.values()].reduce((sum, body) => sum + sizeOf(body), 0);
+}
+
+function sizeOf(expr: Expr): number {
+  switch (expr.kind) {
+    case 'text':
+      return expr.text.length;
+    case 'seq':
+    case 'alt':
+      return expr.items.reduce((sum, item) => sum + sizeOf(item), 0);
+    case 'repeat':
+      return sizeOf(expr.item) * Math.max(1, expr.max ?? expr.min);
+    case 'chars':
+    case 'rule':
+      return 1;
+  }
+}
+
 /** Rules that some finite text matches. */
 function liveRules(bodies: ReadonlyMap<string, Expr>): ReadonlySet<string> {
   const live = new Set<string>();

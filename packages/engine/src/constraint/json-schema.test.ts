@@ -247,6 +247,16 @@ describe('other constraints', () => {
       if (text !== undefined) expect(text).toMatch(new RegExp(`^(?:${pattern})$`, 'u'));
   });
 
+  it('refuses repetitions that take long to compile', () => {
+    const regex = (pattern: string) => () => constraintEbnf({ type: 'regex', pattern });
+    expect(regex('(?:[ab]{100}){100}')).not.toThrow();
+    expect(regex('(?:[ab]{4000}){4000}')).toThrow(/the pattern, its repetitions written out, has 16000000/);
+    const items = { type: 'array', maxItems: 3000, items: { type: 'string', maxLength: 3000 } };
+    expect(() => constraintEbnf({ type: 'json_schema', schema: items })).toThrow(
+      /the schema, its repetitions/,
+    );
+  });
+
   it('takes characters of every length in UTF-8, from the first to the last', async () => {
     const pattern = '[\u007f-\u{10ffff}]+';
     const codes = [0x7f, 0x80, 0x7ff, 0x800, 0xfff, 0xd7ff, 0xe000, 0xffff, 0x10000, 0x1f98a, 0x10ffff];
