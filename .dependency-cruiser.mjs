@@ -3,7 +3,7 @@ const layers = [
   ['core'],
   ['graph'],
   ['backend-reference', 'backend-cpu'],
-  ['formats', 'hub', 'text'],
+  ['formats', 'hub', 'text', 'storage'],
   ['models'],
   ['engine'],
   ['server', 'web'],

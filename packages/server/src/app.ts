@@ -57,6 +57,7 @@ function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
   const { provider, loaded } = trackProvider(options.models);
   return {
     models: provider,
+    storage: options.storage ?? noStorage,
     limits: options.limits,
     lifecycle,
     metrics: new Metrics(loaded, lifecycle),
@@ -65,6 +66,14 @@ function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
     reportError:
       options.onError ?? ((error, requestId) => console.error(`request ${requestId} failed:`, error)),
   };
+}
+
+function noStorage(): Promise<never> {
+  return Promise.reject(
+    new ApiError(501, 'This server keeps nothing: it was made without storage. Give it the option storage.', {
+      code: 'storage_not_configured',
+    }),
+  );
 }
 
 /** All methods of one path; any other method is answered 405 with what is allowed. */
@@ -92,6 +101,8 @@ async function serve(endpoint: Endpoint, c: Context<AppEnv>, services: Services)
     const response = await endpoint.handle({
       body,
       params: c.req.param(),
+      query: c.req.query(),
+      request: c.req.raw,
       requestId: c.get('requestId'),
       signal: c.req.raw.signal,
       services,

@@ -7,12 +7,14 @@ import type { z } from 'zod';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Metrics } from './metrics.ts';
 import type { ModelProvider } from './model-provider.ts';
-import type { ServerLimits } from './options.ts';
+import type { ServerLimits, StorageSource } from './options.ts';
 
 /** What handlers share. */
 export interface Services {
   readonly models: ModelProvider;
   readonly limits: ServerLimits;
+  /** @throws ApiError 501 when this server was made without storage */
+  readonly storage: StorageSource;
   readonly lifecycle: Lifecycle;
   readonly metrics: Metrics;
   readonly version: string;
@@ -26,6 +28,10 @@ export interface Call<Body> {
   readonly body: Body;
   /** Path parameters, decoded. */
   readonly params: Readonly<Record<string, string>>;
+  /** What stands behind the path, unchecked; the first of each name. */
+  readonly query: Readonly<Record<string, string>>;
+  /** For bodies that are not JSON; unread unless the endpoint has a `request` schema. */
+  readonly request: Request;
   readonly requestId: string;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;

@@ -1,12 +1,18 @@
 /** What a server is made from, with its defaults. */
 
+import type { Storage } from '@steelyard/storage';
 import type { Hono } from 'hono';
 import type { AppEnv } from './app.ts';
 import type { ModelProvider } from './model-provider.ts';
 
+/** Opens what the server keeps, at the first call; later calls give the same. The giver closes it. */
+export type StorageSource = () => Promise<Storage>;
+
 export interface ServerLimits {
   /** Largest request body. Default 16 MiB. */
   readonly bodyBytes: number;
+  /** Largest file. Default 512 MiB. */
+  readonly fileBytes: number;
   /** Deepest nesting of arrays and objects in a body. Default 64. */
   readonly jsonDepth: number;
   /** Generation requests in progress, streaming or queued; more are answered 429. Default 256. */
@@ -19,6 +25,8 @@ export interface ServerLimits {
 
 export interface ServerOptions {
   readonly models: ModelProvider;
+  /** Where files are kept. Default: nowhere, and endpoints that keep something answer 501. */
+  readonly storage?: StorageSource;
   /** Address to bind. Default 127.0.0.1; anything but a loopback address needs `apiKey`. */
   readonly host?: string;
   /** Default 8642; 0 lets the system choose. */
@@ -51,6 +59,7 @@ export interface SteelyardServer {
 
 export const DEFAULT_LIMITS: ServerLimits = {
   bodyBytes: 16 * 1024 * 1024,
+  fileBytes: 512 * 1024 * 1024,
   jsonDepth: 64,
   concurrentRequests: 256,
   stallMs: 120_000,

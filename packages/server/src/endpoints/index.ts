@@ -3,6 +3,7 @@
 import type { Endpoint } from '../endpoint.ts';
 import { chatCompletions } from './chat-completions.ts';
 import { completions } from './completions.ts';
+import { deleteFile, fileContent, listFiles, retrieveFile, uploadFile } from './files.ts';
 import { health } from './health.ts';
 import { metrics } from './metrics.ts';
 import { listModels, retrieveModel } from './models.ts';
@@ -12,6 +13,12 @@ export const endpoints: readonly Endpoint[] = [
   retrieveModel,
   chatCompletions,
   completions,
+  // Before the file itself, whose parameter takes the rest of a path.
+  fileContent,
+  listFiles,
+  uploadFile,
+  retrieveFile,
+  deleteFile,
   health,
   metrics,
 ];

@@ -1,0 +1,87 @@
+/** The database: PGlite in a directory, or a PostgreSQL server. Above this file nobody knows which. */
+
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { NetworkError } from '@steelyard/core';
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
+import * as schema from './schema.ts';
+
+export type Database = PgDatabase<PgQueryResultHKT, typeof schema>;
+
+export interface OpenDatabase {
+  readonly db: Database;
+  readonly kind: 'pglite' | 'postgresql';
+  close(): Promise<void>;
+}
+
+const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
+/** Any number will do, as long as every server asks for the same one. */
+const MIGRATION_LOCK = 7_266_531;
+
+/** PGlite in `directory`, which the caller has locked; migrated. */
+export async function openPglite(directory: string): Promise<OpenDatabase> {
+  const [{ PGlite }, { drizzle }, { migrate }] = await Promise.all([
+    import('@electric-sql/pglite'),
+    import('drizzle-orm/pglite'),
+    import('drizzle-orm/pglite/migrator'),
+  ]);
+  const path = join(directory, 'database');
+  await mkdir(path, { recursive: true });
+  const client = await PGlite.create(path);
+  const db = drizzle(client, { schema });
+  try {
+    await migrate(db, { migrationsFolder: MIGRATIONS });
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+  return { db, kind: 'pglite', close: () => client.close() };
+}
+
+/**
+ * A PostgreSQL server by its URL; migrated.
+ * @throws NetworkError when it cannot be reached
+ */
+export async function openPostgres(url: string): Promise<OpenDatabase> {
+  const [{ default: pg }, { drizzle }, { migrate }] = await Promise.all([
+    import('pg'),
+    import('drizzle-orm/node-postgres'),
+    import('drizzle-orm/node-postgres/migrator'),
+  ]);
+  const pool = new pg.Pool({ connectionString: url });
+  // A connection lost while idle is replaced at the next query; without a listener it would end the process.
+  pool.on('error', () => {});
+  try {
+    const connection = await pool.connect().catch((cause: unknown) => {
+      throw new NetworkError(
+        `storage: PostgreSQL at ${addressOf(url)} cannot be reached (${reasonOf(cause)}). ` +
+          'Start it, or mend DATABASE_URL.',
+        { cause },
+      );
+    });
+    try {
+      // Several servers may start at once on one database.
+      await connection.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
+      await migrate(drizzle(connection, { schema }), { migrationsFolder: MIGRATIONS });
+      await connection.query('select pg_advisory_unlock($1)', [MIGRATION_LOCK]);
+    } finally {
+      // Closed and not returned: that gives the lock up after a failed migration too.
+      connection.release(true);
+    }
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+  return { db: drizzle(pool, { schema }), kind: 'postgresql', close: () => pool.end() };
+}
+
+/** Where a URL points, without its password. */
+function addressOf(url: string): string {
+  return URL.canParse(url) ? `${new URL(url).host}${new URL(url).pathname}` : 'an address that is not a URL';
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.message || ((error as NodeJS.ErrnoException).code ?? error.name);
+}

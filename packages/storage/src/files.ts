@@ -1,0 +1,157 @@
+/** Files: rows that name contents. Several rows may name one content, which goes with the last of them. */
+
+import { randomUUID } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { NotFoundError, RequestError } from '@steelyard/core';
+import { and, asc, count, desc, eq, gt, isNull, lt, lte, or, sql, type SQL } from 'drizzle-orm';
+import type { StagedBlob, BlobStore } from './blobs.ts';
+import type { Database } from './database.ts';
+import { files } from './schema.ts';
+
+export type StoredFile = Omit<typeof files.$inferSelect, 'sequence' | 'digest'>;
+
+export interface NewFile {
+  readonly filename: string;
+  readonly purpose: string;
+  /** Seconds until the file goes. Default: it stays. */
+  readonly expiresAfter?: number;
+}
+
+export interface ListQuery {
+  /** Entries at most. */
+  readonly limit: number;
+  /** By time of arrival. */
+  readonly order: 'asc' | 'desc';
+  /** Id of the entry before the first one wanted. */
+  readonly after?: string;
+  readonly purpose?: string;
+}
+
+export interface FileStore {
+  /**
+   * Takes in content before its name is known, as uploads bring it; the caller discards it in the end, created or not.
+   * @throws CapacityError when the content exceeds `limit` bytes
+   */
+  stage(content: AsyncIterable<Uint8Array>, limit: number): Promise<StagedBlob>;
+  /** Makes a file of staged content. Once resolved, a killed process has not lost it. */
+  create(staged: StagedBlob, file: NewFile): Promise<StoredFile>;
+  /** @throws NotFoundError */
+  get(id: string): Promise<StoredFile>;
+  /** @throws NotFoundError */
+  content(id: string): Promise<Readable>;
+  /** @throws RequestError when `after` names no file */
+  list(query: ListQuery): Promise<{ readonly files: readonly StoredFile[]; readonly hasMore: boolean }>;
+  /** @throws NotFoundError */
+  remove(id: string): Promise<void>;
+  /** Removes files past their time. @returns how many */
+  sweep(): Promise<number>;
+}
+
+/** Other text is not asked for: PostgreSQL takes no NUL. */
+const ID = /^file-[0-9a-f]{32}$/;
+
+const shown = {
+  id: files.id,
+  filename: files.filename,
+  purpose: files.purpose,
+  bytes: files.bytes,
+  createdAt: files.createdAt,
+  expiresAt: files.expiresAt,
+};
+
+type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
+
+/** @param now Unix seconds; tests move it */
+export function fileStore(
+  db: Database,
+  blobs: BlobStore,
+  now = (): number => Math.floor(Date.now() / 1000),
+): FileStore {
+  const alive = (): SQL | undefined => or(isNull(files.expiresAt), gt(files.expiresAt, now()));
+  const find = async (id: string) => {
+    const [row] = ID.test(id)
+      ? await db
+          .select()
+          .from(files)
+          .where(and(eq(files.id, id), alive()))
+      : [];
+    if (!row) throw new NotFoundError(`No file '${id.slice(0, 80)}' here. GET /v1/files lists those that are.`);
+    return row;
+  };
+  const removeRow = async (id: string, digest: string): Promise<void> => {
+    await db.delete(files).where(eq(files.id, id));
+    // After the row's commit: content without a row is garbage, a row without content would be a loss.
+    await db.transaction(async (tx) => {
+      await lockDigest(tx, digest);
+      const [left] = await tx.select({ rows: count() }).from(files).where(eq(files.digest, digest));
+      if (left?.rows === 0) await blobs.remove(digest);
+    });
+  };
+  return {
+    stage: (content, limit) => blobs.stage(content, limit),
+    create: (staged, file) => insert(db, staged, file, now()),
+    get: async (id) => withoutInternals(await find(id)),
+    content: async (id) => blobs.read((await find(id)).digest),
+    async list({ limit, order, after, purpose }) {
+      const from = after === undefined ? undefined : await sequenceOf(db, after);
+      const beyond = order === 'asc' ? gt : lt;
+      const rows = await db
+        .select(shown)
+        .from(files)
+        .where(
+          and(
+            alive(),
+            purpose === undefined ? undefined : eq(files.purpose, purpose),
+            from === undefined ? undefined : beyond(files.sequence, from),
+          ),
+        )
+        .orderBy(order === 'asc' ? asc(files.sequence) : desc(files.sequence))
+        .limit(limit + 1);
+      return { files: rows.slice(0, limit), hasMore: rows.length > limit };
+    },
+    async remove(id) {
+      await removeRow(id, (await find(id)).digest);
+    },
+    async sweep() {
+      const gone = await db.select().from(files).where(lte(files.expiresAt, now()));
+      for (const { id, digest } of gone) await removeRow(id, digest);
+      return gone.length;
+    },
+  };
+}
+
+/** Under the digest's lock: a removal elsewhere must not take the content between its arrival and its row. */
+function insert(db: Database, staged: StagedBlob, file: NewFile, createdAt: number): Promise<StoredFile> {
+  return db.transaction(async (tx) => {
+    await lockDigest(tx, staged.digest);
+    await staged.commit();
+    const row: typeof files.$inferInsert = {
+      id: `file-${randomUUID().replaceAll('-', '')}`,
+      filename: file.filename,
+      purpose: file.purpose,
+      bytes: staged.bytes,
+      digest: staged.digest,
+      createdAt,
+      expiresAt: file.expiresAfter === undefined ? null : createdAt + file.expiresAfter,
+    };
+    const [stored] = await tx.insert(files).values(row).returning();
+    return withoutInternals(stored!);
+  });
+}
+
+async function lockDigest(tx: Transaction, digest: string): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${digest}, 0))`);
+}
+
+async function sequenceOf(db: Database, id: string): Promise<number> {
+  const [row] = ID.test(id)
+    ? await db.select({ sequence: files.sequence }).from(files).where(eq(files.id, id))
+    : [];
+  if (!row) throw new RequestError(`Invalid 'after': got '${id.slice(0, 80)}', expected the id of a file.`, 'after');
+  return row.sequence;
+}
+
+function withoutInternals(row: typeof files.$inferSelect): StoredFile {
+  const { id, filename, purpose, bytes, createdAt, expiresAt } = row;
+  return { id, filename, purpose, bytes, createdAt, expiresAt };
+}
