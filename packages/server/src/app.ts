@@ -15,6 +15,9 @@ import type { ServerLimits, ServerOptions } from './options.ts';
 import { mountChatPage } from './chat-page.ts';
 import { trackProvider } from './track-provider.ts';
 
+/** Not served here, and not now: nobody needs to look into these. */
+const EXPECTED = new Set([501, 503]);
+
 export interface AppEnv {
   Variables: { requestId: string };
 }
@@ -47,7 +50,8 @@ export function createApp(options: AppOptions, lifecycle: Lifecycle): Hono<AppEn
   app.notFound((c) => errorResponse(c, unknownUrl(c)));
   app.onError((error, c) => {
     const apiError = toApiError(error);
-    if (apiError.status >= 500 && apiError.status !== 503) services.reportError(error, c.get('requestId'));
+    if (apiError.status >= 500 && !EXPECTED.has(apiError.status))
+      services.reportError(error, c.get('requestId'));
     return errorResponse(c, apiError);
   });
   return app;
@@ -78,7 +82,7 @@ function noStorage(): Promise<never> {
 
 /** All methods of one path; any other method is answered 405 with what is allowed. */
 function mount(app: Hono<AppEnv>, path: string, of: readonly Endpoint[], services: Services): void {
-  const route = path.replace(/\{(\w+)\}/g, ':$1{.+}');
+  const route = path.replace(/\{\+(\w+)\}/g, ':$1{.+}').replace(/\{(\w+)\}/g, ':$1');
   for (const endpoint of of) {
     app.on(endpoint.method, route, (c) => serve(endpoint, c, services));
   }

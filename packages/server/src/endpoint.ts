@@ -40,7 +40,11 @@ export interface Call<Body> {
 
 export interface Endpoint<Body = unknown> {
   readonly method: 'GET' | 'POST' | 'DELETE';
-  /** With parameters as in OpenAPI: `/v1/models/{model}`. A parameter takes the rest of the path, slashes too. */
+  /**
+   * With parameters as in OpenAPI: `/v1/files/{file_id}`. `{+model}` takes the rest of the path, slashes too, and so
+   * stands at the end.
+   * @see RFC 6570, section 3.2.3
+   */
   readonly path: string;
   readonly summary: string;
   /** Schema of the JSON body, where there is one. */

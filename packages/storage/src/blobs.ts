@@ -41,7 +41,8 @@ export async function openDiskBlobs(root: string): Promise<BlobStore> {
     async read(digest) {
       const path = pathOf(digest);
       const found = await stat(path).catch(() => undefined);
-      if (!found) throw new NotFoundError(`blobs: no content ${digest} at ${path}. Restore it from a backup.`);
+      if (!found)
+        throw new NotFoundError(`blobs: no content ${digest} at ${path}. Restore it from a backup.`);
       return createReadStream(path);
     },
     async remove(digest) {

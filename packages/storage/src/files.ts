@@ -75,7 +75,8 @@ export function fileStore(
           .from(files)
           .where(and(eq(files.id, id), alive()))
       : [];
-    if (!row) throw new NotFoundError(`No file '${id.slice(0, 80)}' here. GET /v1/files lists those that are.`);
+    if (!row)
+      throw new NotFoundError(`No file '${id.slice(0, 80)}' here. GET /v1/files lists those that are.`);
     return row;
   };
   const removeRow = async (id: string, digest: string): Promise<void> => {
@@ -147,7 +148,8 @@ async function sequenceOf(db: Database, id: string): Promise<number> {
   const [row] = ID.test(id)
     ? await db.select({ sequence: files.sequence }).from(files).where(eq(files.id, id))
     : [];
-  if (!row) throw new RequestError(`Invalid 'after': got '${id.slice(0, 80)}', expected the id of a file.`, 'after');
+  if (!row)
+    throw new RequestError(`Invalid 'after': got '${id.slice(0, 80)}', expected the id of a file.`, 'after');
   return row.sequence;
 }
 

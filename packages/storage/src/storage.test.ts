@@ -22,7 +22,11 @@ const LIMIT = 1_000;
 const page = { limit: 100, order: 'asc' } as const;
 const bytes = (content: string) => Readable.from([Buffer.from(content)]);
 
-async function add(files: FileStore, content: string, more: { purpose?: string; expiresAfter?: number } = {}) {
+async function add(
+  files: FileStore,
+  content: string,
+  more: { purpose?: string; expiresAfter?: number } = {},
+) {
   const staged = await files.stage(bytes(content), LIMIT);
   try {
     return await files.create(staged, { filename: 'a.jsonl', purpose: 'batch', ...more });
@@ -40,7 +44,9 @@ describe.each(['pglite', 'postgresql'] as const)('%s', (kind) => {
     let files: FileStore;
     let clock = 1_000;
     const stored = async () =>
-      (await readdir(join(directory, 'blobs'), { recursive: true })).filter((name) => /[0-9a-f]{64}$/.test(name));
+      (await readdir(join(directory, 'blobs'), { recursive: true })).filter((name) =>
+        /[0-9a-f]{64}$/.test(name),
+      );
 
     beforeAll(async () => {
       directory = await mkdtemp(join(tmpdir(), 'steelyard-storage-'));
@@ -50,7 +56,7 @@ describe.each(['pglite', 'postgresql'] as const)('%s', (kind) => {
       } else database = await openPglite(directory);
       blobs = await openDiskBlobs(join(directory, 'blobs'));
       files = fileStore(database.db, blobs, () => clock);
-    });
+    }, 60_000);
 
     afterAll(async () => {
       await database?.close();
@@ -111,7 +117,7 @@ describe.each(['pglite', 'postgresql'] as const)('%s', (kind) => {
       for (let i = 0; i < 5; i++) ids.push((await add(files, `${i}`)).id);
       for (const order of ['asc', 'desc'] as const) {
         const seen: string[] = [];
-        for (let more = true; more; ) {
+        for (let more = true; more;) {
           const after = seen.at(-1);
           const part = await files.list({ limit: 2, order, ...(after ? { after } : {}) });
           seen.push(...part.files.map((file) => file.id));

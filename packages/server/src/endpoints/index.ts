@@ -13,7 +13,6 @@ export const endpoints: readonly Endpoint[] = [
   retrieveModel,
   chatCompletions,
   completions,
-  // Before the file itself, whose parameter takes the rest of a path.
   fileContent,
   listFiles,
   uploadFile,

@@ -42,7 +42,7 @@ export const listModels = defineEndpoint({
 
 export const retrieveModel = defineEndpoint({
   method: 'GET',
-  path: '/v1/models/{model}',
+  path: '/v1/models/{+model}',
   summary: 'One model.',
   response: modelSchema,
   async handle({ services, params }) {

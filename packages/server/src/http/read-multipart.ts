@@ -29,7 +29,8 @@ export async function readMultipart<Taken>(
   const form = { fields: {}, file: undefined, refusal: undefined } as FormSoFar<Taken>;
   const parser = openParser(request);
   parser.on('field', (name, value, info) => {
-    if (info.nameTruncated || info.valueTruncated) form.refusal ??= `a field exceeds ${MAX_FIELD_BYTES} bytes`;
+    if (info.nameTruncated || info.valueTruncated)
+      form.refusal ??= `a field exceeds ${MAX_FIELD_BYTES} bytes`;
     else if (!setField(form.fields, name, value)) form.refusal ??= `field '${name}' is there twice`;
   });
   parser.on('file', (field, content, info) => {
@@ -38,6 +39,8 @@ export async function readMultipart<Taken>(
       content.resume();
       return;
     }
+    // A form may break off before `take` has begun to read, and an error that nobody listens for ends the process.
+    content.on('error', () => {});
     form.file = { name: info.filename || 'upload', taken: take(content) };
     // A `take` that gives up must not leave the parser waiting for a reader.
     form.file.taken.catch((error: unknown) => parser.destroy(error as Error));
@@ -94,7 +97,9 @@ async function feed(request: Request, parser: busboy.Busboy): Promise<Error | un
   }
 }
 
-async function settled<T>(promise: Promise<T> | undefined): Promise<{ value?: T; error?: Error } | undefined> {
+async function settled<T>(
+  promise: Promise<T> | undefined,
+): Promise<{ value?: T; error?: Error } | undefined> {
   return promise?.then(
     (value) => ({ value }),
     (error: unknown) => ({ error: error as Error }),

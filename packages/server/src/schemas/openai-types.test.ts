@@ -7,12 +7,15 @@ import type { ChatChunk, ChatResponse } from './chat-response.ts';
 import type { CompletionRequest } from './completion-request.ts';
 import type { CompletionResponse } from './completion-response.ts';
 import type { ErrorObject } from './error.ts';
+import type { FileDeleted, FileObject } from './files.ts';
 import type { UsageBody } from './usage.ts';
 
 it('gives what the SDK expects', () => {
   expectTypeOf<ChatResponse>().toExtend<OpenAI.ChatCompletion>();
   expectTypeOf<ChatChunk>().toExtend<OpenAI.ChatCompletionChunk>();
   expectTypeOf<UsageBody>().toExtend<OpenAI.CompletionUsage>();
+  expectTypeOf<FileObject>().toExtend<OpenAI.FileObject>();
+  expectTypeOf<FileDeleted>().toExtend<OpenAI.FileDeleted>();
   expectTypeOf<ErrorObject>().toExtend<OpenAI.ErrorObject>();
   expectTypeOf<CompletionResponse['choices'][number]['text']>().toExtend<OpenAI.CompletionChoice['text']>();
 });
