@@ -2,6 +2,7 @@
 
 import type { Services } from './services.ts';
 import { openRealStore } from './real-store.ts';
+import { storageWhenNeeded } from './storage-when-needed.ts';
 
 /** Page size and cache format as the engine's defaults have them. */
 const PAGE_SIZE = 32;
@@ -44,9 +45,17 @@ export function createServices(): Services {
       const { hubEndpoint } = await import('@steelyard/hub');
       return hubEndpoint(env);
     },
-    async createServer({ models, ...options }) {
+    async createServer({ models, dataDirectory, databaseUrl, ...options }) {
       const { createServer, providerOf } = await import('@steelyard/server');
-      return createServer({ ...options, models: providerOf(models) });
+      const storage = storageWhenNeeded({ directory: dataDirectory, ...(databaseUrl && { databaseUrl }) });
+      const server = createServer({ ...options, models: providerOf(models), storage: storage.open });
+      return {
+        ...server,
+        async close() {
+          await server.close();
+          await storage.close();
+        },
+      };
     },
   };
 }

@@ -61,8 +61,12 @@ export interface WasmReport {
 }
 
 /** The caller keeps the models and disposes them after the server. */
-export interface ServeOptions extends Omit<ServerOptions, 'models'> {
+export interface ServeOptions extends Omit<ServerOptions, 'models' | 'storage'> {
   readonly models: readonly LanguageModel[];
+  /** Made and opened at the first request that keeps something. */
+  readonly dataDirectory: string;
+  /** `postgresql://...`. Default: PGlite in `dataDirectory`. */
+  readonly databaseUrl?: string;
 }
 
 export interface Services {

@@ -1,5 +1,6 @@
 /** `steelyard serve`: the HTTP API and the chat page. */
 
+import { join } from 'node:path';
 import type { LanguageModel } from '@steelyard/engine';
 import type { RegisterCommand } from '../command.ts';
 import {
@@ -22,6 +23,7 @@ interface Flags extends ModelFlags {
   readonly allowHost?: readonly string[];
   readonly allowOrigin?: readonly string[];
   readonly chatPage: boolean;
+  readonly dataDir?: string;
 }
 
 const DEFAULT_PORT = 8642;
@@ -40,6 +42,7 @@ export const registerServe: RegisterCommand = (program, context, exit) => {
     .option('--allow-origin <origin>', 'web page that may call, * for all; may be given again', collect)
     .option('--allow-host <name>', 'name by which callers may reach this server; may be given again', collect)
     .option('--no-chat-page', 'API only')
+    .option('--data-dir <path>', 'where uploaded files are kept (default: `server` beside the models)')
     .action(async (models: string[], flags: Flags) => exit(await serve(models, flags, context)));
   addModelOptions(command);
   addExamples(command, [
@@ -53,6 +56,7 @@ async function serve(names: readonly string[], flags: Flags, context: CommandCon
   const models = await openAll(names.length ? names : [undefined], flags, context);
   try {
     const apiKey = flags.apiKey ?? context.env['STEELYARD_API_KEY'];
+    const databaseUrl = context.env['DATABASE_URL'];
     const server = await context.services.createServer({
       models,
       host: flags.host,
@@ -60,6 +64,8 @@ async function serve(names: readonly string[], flags: Flags, context: CommandCon
       portAttempts: PORT_ATTEMPTS,
       chatPage: flags.chatPage,
       version: packageVersion(),
+      dataDirectory: flags.dataDir ?? join((await context.services.openStore()).root, 'server'),
+      ...(databaseUrl ? { databaseUrl } : {}),
       ...(apiKey ? { apiKey } : {}),
       ...(flags.allowHost ? { allowedHosts: flags.allowHost } : {}),
       ...(flags.allowOrigin ? { allowedOrigins: flags.allowOrigin } : {}),
