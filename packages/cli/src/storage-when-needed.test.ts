@@ -2,7 +2,8 @@ import type { Storage } from '@steelyard/storage';
 import { expect, it, vi } from 'vitest';
 import { storageWhenNeeded } from './storage-when-needed.ts';
 
-const opened = { close: vi.fn(() => Promise.resolve()) } as unknown as Storage;
+const close = vi.fn(() => Promise.resolve());
+const opened = { close } as unknown as Storage;
 
 it('opens once for all, and only when asked', async () => {
   const open = vi.fn(() => Promise.resolve(opened));
@@ -11,7 +12,7 @@ it('opens once for all, and only when asked', async () => {
   expect(await Promise.all([storage.open(), storage.open()])).toEqual([opened, opened]);
   expect(open).toHaveBeenCalledOnce();
   await storage.close();
-  expect(opened.close).toHaveBeenCalledOnce();
+  expect(close).toHaveBeenCalledOnce();
 });
 
 it('tries again after a failure, and closes what was never opened', async () => {

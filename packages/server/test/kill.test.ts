@@ -51,7 +51,7 @@ async function start(): Promise<{ child: ChildProcess; url: string }> {
   const child = spawn(process.execPath, [join(folder, 'dist', 'kill-server.mjs'), directory], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  for await (const url of createInterface({ input: child.stdout! })) return { child, url };
+  for await (const url of createInterface({ input: child.stdout })) return { child, url };
   throw new Error('the server ended before it told its address');
 }
 

@@ -72,9 +72,10 @@ describe.each(['pglite', 'postgresql'] as const)('%s', (kind) => {
     it('has the tables that the code expects', async () => {
       for (const table of Object.values(schema)) {
         const { name, columns } = getTableConfig(table);
-        const { rows } = (await database.db.execute(
+        const answer: unknown = await database.db.execute(
           sql`select column_name, is_nullable from information_schema.columns where table_name = ${name}`,
-        )) as unknown as { rows: { column_name: string; is_nullable: string }[] };
+        );
+        const { rows } = answer as { rows: { column_name: string; is_nullable: string }[] };
         const found = rows.map((row) => `${row.column_name} ${row.is_nullable}`).sort();
         expect(found).toEqual(columns.map((one) => `${one.name} ${one.notNull ? 'NO' : 'YES'}`).sort());
       }
