@@ -1,10 +1,11 @@
 /** OpenAI's official Node SDK against the server over a socket, unchanged but for its base URL. */
 
-import { createStubModel } from '@steelyard/engine/testing';
+import { createStubEmbeddingModel, createStubModel } from '@steelyard/engine/testing';
 import { createServer, providerOf, type SteelyardServer } from '@steelyard/server';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
+const embedder = createStubEmbeddingModel({ name: 'vectors' });
 const model = createStubModel({ name: 'stub', delayMs: 1, contextLength: 2000 });
 let server: SteelyardServer;
 let client: OpenAI;
@@ -13,6 +14,7 @@ const messages = (content: string) => [{ role: 'user' as const, content }];
 beforeAll(async () => {
   server = createServer({
     models: providerOf([model]),
+    embeddingModels: providerOf([embedder]),
     port: 0,
     chatPage: false,
     apiKey: 'sesame',
@@ -27,8 +29,16 @@ afterAll(() => server.close());
 it('lists models and retrieves one', async () => {
   const names: string[] = [];
   for await (const one of client.models.list()) names.push(one.id);
-  expect(names).toEqual(['stub']);
+  expect(names).toEqual(['stub', 'vectors']);
   expect(await client.models.retrieve('stub')).toMatchObject({ id: 'stub', object: 'model' });
+});
+
+it('decodes vectors, which it asks for in base64', async () => {
+  const input = ['one two', 'three'];
+  const { data, usage } = await client.embeddings.create({ model: 'vectors', input });
+  const { vectors } = await embedder.embed(input);
+  expect(data.map(({ embedding }) => embedding)).toEqual(vectors.map((vector) => [...vector]));
+  expect(usage.total_tokens).toBe(3);
 });
 
 describe('chat completions', () => {

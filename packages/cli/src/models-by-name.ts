@@ -58,6 +58,20 @@ export function openEmbeddingModel(
   );
 }
 
+/** Whichever of both the file is made for. */
+export function openAnyModel(
+  name: string | undefined,
+  options: ModelOptions,
+  context: CommandContext,
+): Promise<LanguageModel | EmbeddingModel> {
+  const { services } = context;
+  return loadByName(name, context, async (path, common) =>
+    (await services.makesVectors(path))
+      ? services.openEmbeddingModel(path, { ...common, ...options })
+      : services.openLanguageModel(path, { ...common, ...options }),
+  );
+}
+
 async function loadByName<T>(
   name: string | undefined,
   context: CommandContext,

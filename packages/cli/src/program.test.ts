@@ -266,6 +266,21 @@ describe('serve', () => {
     expect(terminal.services.disposed).toEqual(["it's"]);
   });
 
+  it('serves a model for vectors beside one that writes', async () => {
+    const models = [installedModel('tiny'), installedModel('embedder')];
+    const terminal = createTerminal({ models });
+    const code = terminal.run('serve', 'embedder', 'tiny');
+    await until(() => terminal.stdout().includes('curl'));
+    const [options] = terminal.services.served;
+    expect(options!.models.map((model) => model.info.name)).toEqual(['tiny']);
+    expect(options!.embeddingModels.map((model) => model.info.name)).toEqual(['embedder']);
+    expect(terminal.stdout()).toMatch(/embedder .*vectors of 8/);
+    expect(terminal.stdout()).toContain('/v1/embeddings -H');
+    terminal.interrupt('SIGTERM');
+    expect(await code).toBe(0);
+    expect(terminal.services.disposed).toEqual(['embedder', 'tiny']);
+  });
+
   it('refuses two models of one name', async () => {
     const twice = createTerminal();
     expect(await twice.run('serve', 'tiny', 'tiny')).toBe(2);

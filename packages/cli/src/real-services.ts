@@ -19,6 +19,18 @@ export function createServices(): Services {
       const engine = await import('@steelyard/engine/node');
       return engine.openEmbeddingModel(path, withoutUndefined(options));
     },
+    async makesVectors(path) {
+      const [{ openModel }, { makesVectors }] = await Promise.all([
+        import('@steelyard/formats/node'),
+        import('@steelyard/models'),
+      ]);
+      const file = openModel(path);
+      try {
+        return makesVectors(file);
+      } finally {
+        file.close();
+      }
+    },
     async architectures() {
       return (await import('@steelyard/models')).architectures;
     },
@@ -45,10 +57,15 @@ export function createServices(): Services {
       const { hubEndpoint } = await import('@steelyard/hub');
       return hubEndpoint(env);
     },
-    async createServer({ models, dataDirectory, databaseUrl, ...options }) {
+    async createServer({ models, embeddingModels, dataDirectory, databaseUrl, ...options }) {
       const { createServer, providerOf } = await import('@steelyard/server');
       const storage = storageWhenNeeded({ directory: dataDirectory, ...(databaseUrl && { databaseUrl }) });
-      const server = createServer({ ...options, models: providerOf(models), storage: storage.open });
+      const server = createServer({
+        ...options,
+        models: providerOf(models),
+        embeddingModels: providerOf(embeddingModels),
+        storage: storage.open,
+      });
       return {
         ...server,
         async close() {

@@ -61,8 +61,9 @@ export interface WasmReport {
 }
 
 /** The caller keeps the models and disposes them after the server. */
-export interface ServeOptions extends Omit<ServerOptions, 'models' | 'storage'> {
+export interface ServeOptions extends Omit<ServerOptions, 'models' | 'embeddingModels' | 'storage'> {
   readonly models: readonly LanguageModel[];
+  readonly embeddingModels: readonly EmbeddingModel[];
   /** Made and opened at the first request that keeps something. */
   readonly dataDirectory: string;
   /** `postgresql://...`. Default: PGlite in `dataDirectory`. */
@@ -75,6 +76,8 @@ export interface Services {
   openLanguageModel(path: string, options: ModelOptions): Promise<LanguageModel>;
   /** Loads a model for vectors of texts. @throws UnsupportedError when neither it nor the options say how to pool */
   openEmbeddingModel(path: string, options: EmbeddingModelOptions): Promise<EmbeddingModel>;
+  /** Whether the file is made for vectors of texts. */
+  makesVectors(path: string): Promise<boolean>;
   /** What the registry of models supports. */
   architectures(): Promise<readonly ArchitectureSummary[]>;
   /** Opens a file and traces its graph; the caller closes the file. */

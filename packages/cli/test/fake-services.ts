@@ -100,6 +100,7 @@ export function createFakeServices(options: FakeOptions = {}): FakeServices {
         createStubEmbeddingModel({ name, pooling, onDispose: () => disposed.push(name) }),
       );
     },
+    makesVectors: (path) => Promise.resolve(path.includes('embed')),
     architectures: () =>
       Promise.resolve([
         {

@@ -23,6 +23,12 @@ const services = createFakeServices({
 
 await runProcess({
   ...services,
-  createServer: ({ models, ...options }) =>
-    Promise.resolve(createServer({ ...options, models: providerOf(models) })),
+  createServer: ({ models, embeddingModels, ...options }) =>
+    Promise.resolve(
+      createServer({
+        ...options,
+        models: providerOf(models),
+        embeddingModels: providerOf(embeddingModels),
+      }),
+    ),
 });

@@ -6,7 +6,7 @@ import type { ModelFile } from '@steelyard/formats';
 import { ConfigReader } from './config-reader.ts';
 import type { LoadedModel, LoadOptions } from './model.ts';
 import { readPooling } from './pooling.ts';
-import { findArchitecture } from './registry.ts';
+import { findArchitecture, isEncoder } from './registry.ts';
 import { Step } from './step.ts';
 import { WeightSource } from './weight-source.ts';
 
@@ -49,6 +49,15 @@ export function loadModel(file: ModelFile, options: LoadOptions): LoadedModel {
     weightBytes,
     facts: architecture.facts?.(config) ?? {},
   };
+}
+
+/**
+ * Whether a file says that it is made for vectors of texts: an encoder, or one that names its pooling.
+ * @throws UnsupportedError for an architecture or a pooling that is not implemented
+ */
+export function makesVectors(file: ModelFile): boolean {
+  if (isEncoder(file)) return true;
+  return readPooling(file, ConfigReader.of(file, findArchitecture(file).declared)) !== undefined;
 }
 
 /** What is missing from a file explains better why tracing failed than what came of it. */

@@ -10,6 +10,7 @@ import { accessControl } from './http/access-control.ts';
 import { readJson } from './http/read-json.ts';
 import { validate } from './http/validate.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import { providerOf } from './model-provider.ts';
 import { Metrics } from './metrics.ts';
 import type { ServerLimits, ServerOptions } from './options.ts';
 import { mountChatPage } from './chat-page.ts';
@@ -61,6 +62,7 @@ function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
   const { provider, loaded } = trackProvider(options.models);
   return {
     models: provider,
+    embeddingModels: options.embeddingModels ?? providerOf([]),
     storage: options.storage ?? noStorage,
     limits: options.limits,
     lifecycle,

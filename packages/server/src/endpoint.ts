@@ -6,12 +6,13 @@
 import type { z } from 'zod';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Metrics } from './metrics.ts';
-import type { ModelProvider } from './model-provider.ts';
+import type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
 import type { ServerLimits, StorageSource } from './options.ts';
 
 /** What handlers share. */
 export interface Services {
   readonly models: ModelProvider;
+  readonly embeddingModels: EmbeddingProvider;
   readonly limits: ServerLimits;
   /** @throws ApiError 501 when this server was made without storage */
   readonly storage: StorageSource;

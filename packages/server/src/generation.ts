@@ -3,12 +3,11 @@
  * What the events look like on the wire is the endpoints' business.
  */
 
-import { setMaxListeners } from 'node:events';
 import type { GenerateEvent, LanguageModel } from '@steelyard/engine';
+import { abortReason, linkedSignal } from './admission.ts';
 import type { Call } from './endpoint.ts';
-import { ApiError, promptRefusal, toApiError } from './http/api-error.ts';
+import { promptRefusal, toApiError } from './http/api-error.ts';
 import { sseResponse } from './http/sse.ts';
-import { shuttingDown } from './lifecycle.ts';
 
 export interface ChoiceEvent {
   /** Index of the choice that the event belongs to. */
@@ -62,23 +61,6 @@ export async function startGeneration(call: Call<unknown>, plan: GenerationPlan)
   }
 }
 
-/**
- * A signal that follows others until it is aborted. `AbortSignal.any` would do, but in Node 20 a source that outlives
- * its followers, as the server's does, keeps something of each.
- */
-function linkedSignal(sources: readonly AbortSignal[]): { signal: AbortSignal; abort: () => void } {
-  const controller = new AbortController();
-  // Each choice listens, and there may be a hundred.
-  setMaxListeners(0, controller.signal);
-  const abort = () => {
-    for (const source of sources) source.removeEventListener('abort', abort);
-    controller.abort();
-  };
-  for (const source of sources) source.addEventListener('abort', abort);
-  if (sources.some((source) => source.aborted)) abort();
-  return { signal: controller.signal, abort };
-}
-
 /** Streams what `chunks` makes of the events; the generation stops when the client stops reading. */
 export function streamGeneration(
   call: Call<unknown>,
@@ -127,14 +109,6 @@ async function* supervise(
   } finally {
     abort();
   }
-}
-
-function abortReason(call: Call<unknown>): ApiError {
-  if (call.services.lifecycle.signal.aborted) return shuttingDown();
-  if (call.signal.aborted) {
-    return new ApiError(499, 'The client closed the connection.', { code: 'client_closed_request' });
-  }
-  return new ApiError(503, 'The generation was stopped by the server. Try again.', { code: 'aborted' });
 }
 
 /** Takes events from whichever stream has one; between streams that all have one, in turn. */

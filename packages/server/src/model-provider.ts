@@ -1,19 +1,28 @@
 /** Where the server gets models from: what is offered, and a loaded model by name. Loading is the provider's business. */
 
 import { NotFoundError } from '@steelyard/core';
-import type { LanguageModel, ModelInfo } from '@steelyard/engine';
+import type { EmbeddingModel, LanguageModel } from '@steelyard/engine';
 
-export interface ModelProvider {
+interface Named {
+  readonly info: { readonly name: string };
+}
+
+export interface Provider<Model extends Named> {
   /** Models that requests may name. */
-  list(): readonly ModelInfo[] | Promise<readonly ModelInfo[]>;
+  list(): readonly Model['info'][] | Promise<readonly Model['info'][]>;
   /**
    * The model, loaded now if it was not; the provider keeps ownership and disposes it.
    * @throws NotFoundError when no model has this name
    */
-  get(name: string): LanguageModel | Promise<LanguageModel>;
+  get(name: string): Model | Promise<Model>;
   /** Models in memory now, for `/metrics`. Default: those that `get` has handed out. */
-  loaded?(): readonly LanguageModel[];
+  loaded?(): readonly Model[];
 }
+
+/** Of models that write. */
+export type ModelProvider = Provider<LanguageModel>;
+/** Of models that turn texts into vectors. */
+export type EmbeddingProvider = Provider<EmbeddingModel>;
 
 /** The one that bears the name, else the only one that bears it in other capitals. */
 export function findNamed<T>(all: readonly T[], name: string, nameOf: (one: T) => string): T | undefined {
@@ -23,7 +32,7 @@ export function findNamed<T>(all: readonly T[], name: string, nameOf: (one: T) =
 }
 
 /** Offers models that are loaded already. The caller still disposes them. */
-export function providerOf(models: readonly LanguageModel[]): ModelProvider {
+export function providerOf<Model extends Named>(models: readonly Model[]): Provider<Model> {
   return {
     list: () => models.map((model) => model.info),
     get(name) {

@@ -3,7 +3,7 @@
 import type { Storage } from '@steelyard/storage';
 import type { Hono } from 'hono';
 import type { AppEnv } from './app.ts';
-import type { ModelProvider } from './model-provider.ts';
+import type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
 
 /** Opens what the server keeps, at the first call; later calls give the same. The giver closes it. */
 export type StorageSource = () => Promise<Storage>;
@@ -25,6 +25,8 @@ export interface ServerLimits {
 
 export interface ServerOptions {
   readonly models: ModelProvider;
+  /** Models for `/v1/embeddings` and `/v1/rerank`. Default none. */
+  readonly embeddingModels?: EmbeddingProvider;
   /** Where files are kept. Default: nowhere, and endpoints that keep something answer 501. */
   readonly storage?: StorageSource;
   /** Address to bind. Default 127.0.0.1; anything but a loopback address needs `apiKey`. */

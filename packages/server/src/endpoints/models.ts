@@ -1,9 +1,9 @@
 /** `GET /v1/models` and `GET /v1/models/{model}`: what requests may name. */
 
 import { NotFoundError } from '@steelyard/core';
-import type { ModelInfo } from '@steelyard/engine';
+import type { EmbeddingInfo, ModelInfo } from '@steelyard/engine';
 import { z } from 'zod';
-import { defineEndpoint } from '../endpoint.ts';
+import { defineEndpoint, type Services } from '../endpoint.ts';
 import { findNamed } from '../model-provider.ts';
 
 const modelSchema = z.object({
@@ -20,6 +20,8 @@ const modelSchema = z.object({
     vocab_size: z.int(),
     backend: z.string(),
     has_chat_template: z.boolean(),
+    /** Elements of a vector; only of models for `/v1/embeddings`. */
+    dimensions: z.int().optional(),
   }),
 });
 
@@ -31,7 +33,7 @@ export const listModels = defineEndpoint({
   summary: 'Models that requests may name.',
   response: listSchema,
   async handle({ services }) {
-    const infos = await services.models.list();
+    const infos = await allModels(services);
     const body: z.infer<typeof listSchema> = {
       object: 'list',
       data: infos.map((info) => toModel(info, services.startedAt)),
@@ -46,7 +48,7 @@ export const retrieveModel = defineEndpoint({
   summary: 'One model.',
   response: modelSchema,
   async handle({ services, params }) {
-    const infos = await services.models.list();
+    const infos = await allModels(services);
     const info = findNamed(infos, params.model ?? '', (one) => one.name);
     if (!info) {
       throw new NotFoundError(
@@ -57,7 +59,11 @@ export const retrieveModel = defineEndpoint({
   },
 });
 
-function toModel(info: ModelInfo, created: number): z.infer<typeof modelSchema> {
+async function allModels(services: Services): Promise<readonly (ModelInfo | EmbeddingInfo)[]> {
+  return [...(await services.models.list()), ...(await services.embeddingModels.list())];
+}
+
+function toModel(info: ModelInfo | EmbeddingInfo, created: number): z.infer<typeof modelSchema> {
   return {
     id: info.name,
     object: 'model',
@@ -70,7 +76,8 @@ function toModel(info: ModelInfo, created: number): z.infer<typeof modelSchema> 
       context_length: info.contextLength,
       vocab_size: info.vocabSize,
       backend: info.backend,
-      has_chat_template: info.hasChatTemplate,
+      has_chat_template: 'hasChatTemplate' in info && info.hasChatTemplate,
+      ...('dimensions' in info ? { dimensions: info.dimensions } : {}),
     },
   };
 }

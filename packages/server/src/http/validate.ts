@@ -13,13 +13,17 @@ export function validate<Body>(schema: z.ZodType<Body>, input: unknown): Body {
   throw toError(issue, input);
 }
 
-/** In a union, the branch that got furthest into the value is the one that the caller meant. */
+/**
+ * In a union, the branch whose types fit is the one that the caller meant; else the one that got furthest into the
+ * value.
+ */
 function mostTelling(issue: Issue, base: readonly PropertyKey[] = []): Issue {
   const path = [...base, ...issue.path];
   if (issue.code !== 'invalid_union' || issue.errors.length === 0) return { ...issue, path };
   const candidates = issue.errors.flatMap((branch) => (branch[0] ? [mostTelling(branch[0], path)] : []));
   const inner = candidates.filter((one) => one.path.length > path.length || one.code !== 'invalid_type');
-  if (inner.length > 0) return inner.reduce((best, one) => (one.path.length > best.path.length ? one : best));
+  const rank = (one: Issue) => (one.code === 'invalid_type' ? 0 : 100) + one.path.length;
+  if (inner.length > 0) return inner.reduce((best, one) => (rank(one) > rank(best) ? one : best));
   const expected = candidates.map((one) => (one.code === 'invalid_type' ? article(one.expected) : 'another'));
   return {
     code: 'custom',

@@ -6,6 +6,7 @@ import type { ChatRequest } from './chat-request.ts';
 import type { ChatChunk, ChatResponse } from './chat-response.ts';
 import type { CompletionRequest } from './completion-request.ts';
 import type { CompletionResponse } from './completion-response.ts';
+import type { EmbeddingRequest, EmbeddingResponse } from './embeddings.ts';
 import type { ErrorObject } from './error.ts';
 import type { FileDeleted, FileObject } from './files.ts';
 import type { UsageBody } from './usage.ts';
@@ -16,6 +17,10 @@ it('gives what the SDK expects', () => {
   expectTypeOf<UsageBody>().toExtend<OpenAI.CompletionUsage>();
   expectTypeOf<FileObject>().toExtend<OpenAI.FileObject>();
   expectTypeOf<FileDeleted>().toExtend<OpenAI.FileDeleted>();
+  expectTypeOf<Omit<EmbeddingResponse, 'data'>>().toExtend<Omit<OpenAI.CreateEmbeddingResponse, 'data'>>();
+  expectTypeOf<Omit<EmbeddingResponse['data'][number], 'embedding'>>().toExtend<
+    Omit<OpenAI.Embedding, 'embedding'>
+  >();
   expectTypeOf<ErrorObject>().toExtend<OpenAI.ErrorObject>();
   expectTypeOf<CompletionResponse['choices'][number]['text']>().toExtend<OpenAI.CompletionChoice['text']>();
 });
@@ -23,4 +28,5 @@ it('gives what the SDK expects', () => {
 it('knows every field that the SDK sends', () => {
   expectTypeOf<keyof OpenAI.ChatCompletionCreateParams>().toExtend<keyof ChatRequest>();
   expectTypeOf<keyof OpenAI.CompletionCreateParams>().toExtend<keyof CompletionRequest>();
+  expectTypeOf<keyof OpenAI.EmbeddingCreateParams>().toExtend<keyof EmbeddingRequest>();
 });

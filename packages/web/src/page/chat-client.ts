@@ -11,6 +11,8 @@ export interface PageModel {
     readonly context_length: number;
     readonly backend: string;
     readonly has_chat_template: boolean;
+    /** Of a model for vectors, which does not chat. */
+    readonly dimensions?: number;
   };
 }
 
@@ -37,10 +39,11 @@ const SAMPLING = { temperature: 0.3, top_p: 0.9, repetition_penalty: 1.1 };
 /** A failure in words for the person at the page: what happened and what to do. */
 export class ChatError extends Error {}
 
+/** Those that chat. */
 export async function listModels(): Promise<readonly PageModel[]> {
   const response = await request('/v1/models', {});
   const body = (await response.json()) as { data: PageModel[] };
-  return body.data;
+  return body.data.filter((model) => model.steelyard?.dimensions === undefined);
 }
 
 /**

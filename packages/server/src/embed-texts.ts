@@ -1,0 +1,41 @@
+/** Texts of a request to vectors: the model by name, admitted, stopped when the client leaves. */
+
+import { NotFoundError } from '@steelyard/core';
+import type { EmbeddingModel, Embeddings, EmbedOptions } from '@steelyard/engine';
+import { admitted } from './admission.ts';
+import type { Call, Services } from './endpoint.ts';
+import { promptRefusal } from './http/api-error.ts';
+import { findNamed } from './model-provider.ts';
+
+interface TextsPlan {
+  /** Name of the model asked for. */
+  readonly model: string;
+  readonly texts: Parameters<EmbeddingModel['embed']>[0];
+  /** The parameter at fault when a text is too long. */
+  readonly param: 'input' | 'documents';
+  readonly options?: EmbedOptions;
+}
+
+/** @throws NotFoundError for a model that is not served or makes no vectors; whatever the engine throws */
+export function embedTexts(
+  call: Call<unknown>,
+  { model: name, texts, param, options }: TextsPlan,
+): Promise<Embeddings & { readonly model: string }> {
+  return admitted(call, async (signal) => {
+    const model = await findEmbedder(call.services, name);
+    try {
+      return { ...(await model.embed(texts, { ...options, signal })), model: model.info.name };
+    } catch (error) {
+      throw promptRefusal(error, param);
+    }
+  });
+}
+
+async function findEmbedder({ embeddingModels }: Services, name: string): Promise<EmbeddingModel> {
+  const infos = await embeddingModels.list();
+  if (findNamed(infos, name, (info) => info.name)) return embeddingModels.get(name);
+  const known = infos.map((info) => `'${info.name}'`).join(', ') || 'none';
+  throw new NotFoundError(
+    `The model '${name}' makes no vectors here; models that do: ${known}. To serve one: steelyard serve MODEL.`,
+  );
+}
