@@ -7,13 +7,22 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 const embedder = createStubEmbeddingModel({ name: 'vectors' });
 const model = createStubModel({ name: 'stub', delayMs: 1, contextLength: 2000 });
+const caller = createStubModel({
+  name: 'caller',
+  marks: '<tool_call>',
+  reply: (given) => {
+    const last = given.at(-1)!;
+    if (last.role === 'tool') return `It says: ${last.content as string}`;
+    return '<tool_call>{"name": "weather", "arguments": {"city": "Oslo"}}</tool_call>';
+  },
+});
 let server: SteelyardServer;
 let client: OpenAI;
 const messages = (content: string) => [{ role: 'user' as const, content }];
 
 beforeAll(async () => {
   server = createServer({
-    models: providerOf([model]),
+    models: providerOf([model, caller]),
     embeddingModels: providerOf([embedder]),
     port: 0,
     chatPage: false,
@@ -29,7 +38,7 @@ afterAll(() => server.close());
 it('lists models and retrieves one', async () => {
   const names: string[] = [];
   for await (const one of client.models.list()) names.push(one.id);
-  expect(names).toEqual(['stub', 'vectors']);
+  expect(names).toEqual(['stub', 'caller', 'vectors']);
   expect(await client.models.retrieve('stub')).toMatchObject({ id: 'stub', object: 'model' });
 });
 
@@ -39,6 +48,31 @@ it('decodes vectors, which it asks for in base64', async () => {
   const { vectors } = await embedder.embed(input);
   expect(data.map(({ embedding }) => embedding)).toEqual(vectors.map((vector) => [...vector]));
   expect(usage.total_tokens).toBe(3);
+});
+
+it('runs tools until the model answers', async () => {
+  const asked: unknown[] = [];
+  const runner = client.chat.completions.runTools({
+    model: 'caller',
+    messages: messages('Weather in Oslo?'),
+    tools: [
+      {
+        type: 'function',
+        function: {
+          name: 'weather',
+          description: 'The weather now.',
+          parameters: { type: 'object', properties: { city: { type: 'string' } } },
+          parse: (text: string) => JSON.parse(text) as { city: string },
+          function(args: { city: string }) {
+            asked.push(args);
+            return 'Rain.';
+          },
+        },
+      },
+    ],
+  });
+  expect(await runner.finalContent()).toBe('It says: Rain.');
+  expect(asked).toEqual([{ city: 'Oslo' }]);
 });
 
 describe('chat completions', () => {

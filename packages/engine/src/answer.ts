@@ -3,7 +3,13 @@
  * text that they complete. Which tokens come, and when the answer ends, is decided elsewhere.
  */
 
-import type { Tokenizer, TokenStream } from '@steelyard/text';
+import {
+  ReplyParser,
+  type ReplyEvent,
+  type ReplyFormat,
+  type Tokenizer,
+  type TokenStream,
+} from '@steelyard/text';
 import type { EventSink } from './event-stream.ts';
 import { rowLogprobs } from './sampler/logprobs.ts';
 import { StopStrings } from './stop-strings.ts';
@@ -17,9 +23,11 @@ interface PendingToken {
   readonly logprob?: TokenLogprob;
 }
 
-export type AnswerOptions = Pick<GenerateOptions, 'logprobs' | 'stop'>;
+export type AnswerOptions = Pick<GenerateOptions, 'logprobs' | 'stop' | 'reply'>;
 
 const decoder = new TextDecoder();
+/** Tokens at a prompt's end in which a template may have opened a section of the answer. */
+const PROMPT_END = 16;
 
 export class Answer {
   readonly #tokenizer: Tokenizer;
@@ -27,16 +35,22 @@ export class Answer {
   readonly #sink: EventSink;
   readonly #stream: TokenStream;
   readonly #stops: StopStrings;
+  readonly #reply: ReplyParser | undefined;
   readonly #pending: PendingToken[] = [];
   readonly #promptLogprobs: TokenLogprob[] = [];
   #decoded = 0;
   #shown = 0;
+  #reasoningTokens = 0;
 
-  constructor(tokenizer: Tokenizer, options: AnswerOptions, sink: EventSink) {
+  /** @param prompt its token ids */
+  constructor(tokenizer: Tokenizer, options: AnswerOptions, sink: EventSink, prompt: readonly number[] = []) {
     this.#tokenizer = tokenizer;
     this.#logprobs = options.logprobs;
     this.#sink = sink;
-    this.#stream = tokenizer.stream();
+    const { reply } = options;
+    this.#stream = tokenizer.stream(reply && { keep: marksOf(reply, tokenizer) });
+    this.#reply =
+      reply && new ReplyParser(reply, tokenizer.decode(prompt.slice(-PROMPT_END), { skipSpecial: false }));
     this.#stops = new StopStrings(options.stop ?? []);
   }
 
@@ -68,7 +82,15 @@ export class Answer {
   /** Shows what was held back and ends the stream. An unfinished character at the end is left out. */
   finish(reason: FinishReason, stop: string | undefined, usage: Usage, timing: Timing): void {
     if (stop === undefined) this.#show(this.#stops.flush(), true);
-    this.#sink.emit({ type: 'finish', reason, ...(stop !== undefined && { stop }), usage, timing });
+    if (this.#reply) this.#emitReply(this.#reply.end(), []);
+    const reasoningTokens = this.#reasoningTokens;
+    this.#sink.emit({
+      type: 'finish',
+      reason,
+      ...(stop !== undefined && { stop }),
+      usage: this.#reply ? { ...usage, reasoningTokens } : usage,
+      timing,
+    });
   }
 
   #describe(id: number, logits: Float32Array, count: number): TokenLogprob {
@@ -92,6 +114,33 @@ export class Answer {
     }
     const tokens = this.#pending.splice(0, count);
     if (text === '' && tokens.length === 0) return;
+    if (!this.#reply) {
+      this.#emitText(text, tokens);
+      return;
+    }
+    const inReasoning = this.#reply.reasoning;
+    const events = this.#reply.push(text);
+    if (inReasoning || this.#reply.reasoning) this.#reasoningTokens += tokens.length;
+    this.#emitReply(events, tokens);
+  }
+
+  /** The tokens go with the first piece of text, or alone where all of it is held back. */
+  #emitReply(events: readonly ReplyEvent[], tokens: readonly PendingToken[]): void {
+    let rest = tokens;
+    for (const event of events) {
+      if (event.type === 'call') {
+        this.#sink.emit({ type: 'toolCall', name: event.name, arguments: event.arguments });
+        continue;
+      }
+      const { type, text } = event;
+      if (type === 'content') this.#emitText(text, rest);
+      else this.#sink.emit({ type, text, tokens: rest.map(({ id }) => id) });
+      rest = [];
+    }
+    if (rest.length > 0) this.#emitText('', rest);
+  }
+
+  #emitText(text: string, tokens: readonly PendingToken[]): void {
     this.#sink.emit({
       type: 'text',
       text,
@@ -99,4 +148,10 @@ export class Answer {
       ...(this.#logprobs !== undefined && { logprobs: tokens.flatMap(({ logprob }) => logprob ?? []) }),
     });
   }
+}
+
+/** Ids of the special tokens by which the format marks sections. */
+function marksOf({ sections, marks = [] }: ReplyFormat, tokenizer: Tokenizer): ReadonlySet<number> {
+  const all = [...sections.flatMap(({ open, close }) => [open, close ?? []].flat()), ...marks];
+  return new Set(all.flatMap((mark) => tokenizer.id(mark) ?? []));
 }

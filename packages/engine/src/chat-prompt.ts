@@ -5,7 +5,16 @@
  * prompt encoded in sections around the template's own special tokens; all other prompts are encoded in one go.
  */
 
-import { requireChatTemplate, type ChatMessage, type ChatTemplate, type Tokenizer } from '@steelyard/text';
+import { RequestError } from '@steelyard/core';
+import {
+  readsToolCalls,
+  replyFormat,
+  requireChatTemplate,
+  type ReplyFormat,
+  type ChatMessage,
+  type ChatTemplate,
+  type Tokenizer,
+} from '@steelyard/text';
 import type { ChatOptions } from './types.ts';
 
 /** Private-use characters around a number: no template writes them. */
@@ -24,9 +33,10 @@ export class ChatPrompt {
     this.#model = model;
   }
 
-  /** @throws RequestError when there is no template or it refuses the messages */
+  /** @throws RequestError when there is no template, or it refuses the messages, or the tools cannot be called */
   encode(messages: readonly ChatMessage[], options: ChatOptions = {}): number[] {
     const template = requireChatTemplate(this.#template, this.#model);
+    checkTools(this.#model, template, options);
     const hidden: string[] = [];
     const safe = mapStrings(messages, (text) => this.#hide(text, hidden)) as readonly ChatMessage[];
     const text = template.render(safe, {
@@ -69,6 +79,28 @@ export class ChatPrompt {
     this.#special = new RegExp(longestFirst.length > 0 ? `(${longestFirst.join('|')})` : '([])', 'g');
     return this.#special;
   }
+}
+
+/** How to read the answer to a chat; undefined where all of it is text. */
+export function replyOf(
+  template: ChatTemplate | undefined,
+  { parseReply = false, tools = [], constraint }: ChatOptions,
+): ReplyFormat | undefined {
+  return template && parseReply && !constraint ? replyFormat(template, tools.length > 0) : undefined;
+}
+
+/** @throws RequestError for tools whose calls could not be told from the model's text */
+export function checkTools(
+  model: string,
+  template: ChatTemplate | undefined,
+  { parseReply = false, tools = [] }: ChatOptions,
+): void {
+  if (!parseReply || tools.length === 0 || (template && readsToolCalls(template))) return;
+  throw new RequestError(
+    `${model} calls no tools that can be told from its text: its chat template marks none in a known way. ` +
+      'Use a model made for tools, or describe them in a system message and read the answer yourself.',
+    'tools',
+  );
 }
 
 function escape(text: string): string {

@@ -1,7 +1,7 @@
 /** A model that people can use: tokenizer, template and engine behind one interface. */
 
 import type { ChatTemplate, Tokenizer } from '@steelyard/text';
-import { ChatPrompt } from './chat-prompt.ts';
+import { ChatPrompt, replyOf } from './chat-prompt.ts';
 import type { Engine } from './engine.ts';
 import type { LanguageModel, ModelInfo } from './types.ts';
 
@@ -21,7 +21,13 @@ export function createLanguageModel(parts: LanguageModelParts): LanguageModel {
   let disposed: Promise<void> | undefined;
   return {
     info,
-    chat: (messages, options = {}) => engine.generate(() => chatPrompt.encode(messages, options), options),
+    chat(messages, options = {}) {
+      const reply = replyOf(template, options);
+      return engine.generate(() => chatPrompt.encode(messages, options), {
+        ...options,
+        ...(reply && { reply }),
+      });
+    },
     complete: (prompt, options = {}) =>
       engine.generate(() => (typeof prompt === 'string' ? tokenizer.encode(prompt) : prompt), options),
     tokenize: (text, options) => tokenizer.encode(text, options),

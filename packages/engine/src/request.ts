@@ -45,7 +45,7 @@ export class Request {
     const { sequence, tokenizer, options, scratch, sink } = parts;
     this.#parts = parts;
     this.sequence = sequence;
-    this.#answer = new Answer(tokenizer, options, sink);
+    this.#answer = new Answer(tokenizer, options, sink, sequence.tokens);
     this.#sampler = new Sampler(options.sampling ?? {}, sequence.tokens, scratch);
     this.#endIds = new Set(options.ignoreEos ? [] : tokenizer.eosIds);
   }

@@ -5,6 +5,7 @@
 
 import { CapacityError, RequestError } from '@steelyard/core';
 import type { ChatMessage } from '@steelyard/text';
+import { checkTools, replyOf } from './chat-prompt.ts';
 import { Answer } from './answer.ts';
 import { checkOptions } from './check-options.ts';
 import { checkConstraint, constraintEbnf } from './constraint/constraint.ts';
@@ -25,6 +26,8 @@ export interface StubOptions {
   readonly contextLength?: number;
   /** The answer to a chat; default the last message's text. */
   readonly reply?: (messages: readonly ChatMessage[]) => string;
+  /** Marks that its template holds, by which replies are read. Default none. */
+  readonly marks?: string;
   /** Default true. */
   readonly hasChatTemplate?: boolean;
 }
@@ -106,7 +109,7 @@ class StubModel {
         `the prompt has ${prompt.length} tokens, the context holds ${this.#contextLength} with room for an answer; shorten it`,
       );
     }
-    const answer = new Answer(this.tokenizer, options, sink);
+    const answer = new Answer(this.tokenizer, options, sink, prompt);
     const request = { prompt, reply, options, answer, stopped: false, tokens: 0 };
     this.#running.add(request);
     this.#totals.prompt += prompt.length;
@@ -200,9 +203,10 @@ function textOf({ content }: ChatMessage): string {
 }
 
 export function createStubModel(options: StubOptions = {}): LanguageModel {
-  const { name = 'stub', contextLength = 4096, hasChatTemplate = true, reply } = options;
+  const { name = 'stub', contextLength = 4096, hasChatTemplate = true, reply: answer, marks } = options;
   const model = new StubModel(options);
   const { tokenizer } = model;
+  const template = marks === undefined ? undefined : { source: marks, render: () => '' };
   return {
     info: {
       name,
@@ -215,10 +219,12 @@ export function createStubModel(options: StubOptions = {}): LanguageModel {
       hasChatTemplate,
     },
     chat(messages, wanted = {}) {
+      checkTools(name, template, wanted);
       const prompt = messages.map((message) => `${message.role}: ${textOf(message)}`).join('\n');
       const last = messages.at(-1);
-      const text = reply?.(messages) ?? (last ? textOf(last) : '');
-      return model.start(tokenizer.encode(prompt), text, wanted);
+      const text = answer?.(messages) ?? (last ? textOf(last) : '');
+      const reply = replyOf(template, wanted);
+      return model.start(tokenizer.encode(prompt), text, { ...wanted, ...(reply && { reply }) });
     },
     complete(prompt, wanted = {}) {
       const ids = typeof prompt === 'string' ? tokenizer.encode(prompt) : prompt;

@@ -1,6 +1,6 @@
 /** The engine's public vocabulary: what a request asks, what comes back. Servers and commands know only this. */
 
-import type { ChatMessage } from '@steelyard/text';
+import type { ChatMessage, ReplyFormat, ToolCall } from '@steelyard/text';
 import type { Constraint } from './constraint/constraint.ts';
 
 /** How the next token is chosen. Applied in this order: bias, penalties, temperature, top-k, top-p, min-p. */
@@ -42,6 +42,8 @@ export interface GenerateOptions {
   readonly promptLogprobs?: boolean;
   /** What the whole answer must match. It then ends where it is complete, or with reason `length`. */
   readonly constraint?: Constraint;
+  /** How the answer marks reasoning and calls of tools, which then come as events of their own. Default: all is text. */
+  readonly reply?: ReplyFormat;
   readonly signal?: AbortSignal;
 }
 
@@ -67,6 +69,8 @@ export interface Usage {
   /** Prompt tokens whose keys and values came from the prefix cache. */
   readonly cachedTokens: number;
   readonly completionTokens: number;
+  /** Of these, tokens of reasoning; only where `reply` tells it apart. */
+  readonly reasoningTokens?: number;
 }
 
 export interface Timing {
@@ -78,7 +82,7 @@ export interface Timing {
   readonly decodeMs: number;
 }
 
-/** A request's events in order: promptLogprobs?, then text as it comes, then exactly one finish. */
+/** A request's events in order: promptLogprobs?, then text, reasoning and calls as they come, then exactly one finish. */
 export type GenerateEvent =
   | { readonly type: 'promptLogprobs'; readonly tokens: readonly TokenLogprob[] }
   | {
@@ -90,6 +94,13 @@ export type GenerateEvent =
       readonly logprobs?: readonly TokenLogprob[];
     }
   | {
+      /** Thoughts ahead of the answer; tokens of the marks around them count here. */
+      readonly type: 'reasoning';
+      readonly text: string;
+      readonly tokens: readonly number[];
+    }
+  | ({ readonly type: 'toolCall' } & ToolCall)
+  | {
       readonly type: 'finish';
       readonly reason: FinishReason;
       /** The stop string that ended it, if one did. */
@@ -99,8 +110,16 @@ export type GenerateEvent =
     };
 
 export interface ChatOptions extends GenerateOptions {
-  /** JSON Schema function tools, handed to the template. */
+  /**
+   * JSON Schema function tools, handed to the template.
+   * @throws RequestError, with `parseReply`, for a model whose calls cannot be told from its text
+   */
   readonly tools?: readonly unknown[];
+  /**
+   * Tell reasoning and calls of tools from text, by the model's own marks. Default false. An answer under a constraint
+   * is text.
+   */
+  readonly parseReply?: boolean;
   /** Extra variables for the template (`enable_thinking`, ...). */
   readonly templateVariables?: Readonly<Record<string, unknown>>;
 }

@@ -10,12 +10,12 @@ export function toChatMessages(messages: readonly ChatRequestMessage[]): ChatMes
 }
 
 function toChatMessage(message: ChatRequestMessage, at: string): ChatMessage {
-  if (message.role === 'tool' || message.role === 'function') {
-    throw unsupported(
-      `${at}.role`,
-      `The role '${message.role}'`,
-      'Tool results can be told in a user message.',
-    );
+  if (message.role === 'function') {
+    throw unsupported(`${at}.role`, "The role 'function'", "Send results of tools with the role 'tool'.");
+  }
+  if (message.role === 'tool') {
+    const { role, content, tool_call_id } = message;
+    return { role, content: toText(content, `${at}.content`), tool_call_id };
   }
   if (message.role === 'assistant') return toAssistant(message, at);
   return {
@@ -27,27 +27,29 @@ function toChatMessage(message: ChatRequestMessage, at: string): ChatMessage {
 }
 
 function toAssistant(message: Extract<ChatRequestMessage, { role: 'assistant' }>, at: string): ChatMessage {
-  if (message.tool_calls?.length) {
-    throw unsupported(
-      `${at}.tool_calls`,
-      'A message with tool calls',
-      'Remove it, or tell its content as text.',
-    );
-  }
   if (message.function_call) {
     throw unsupported(`${at}.function_call`, 'A message with a function call', 'Tell its content as text.');
   }
   if (message.audio) throw unsupported(`${at}.audio`, 'Audio', 'Send the transcript as text.');
-  const content = message.content ?? message.refusal;
-  if (content === null || content === undefined) {
-    throw new ApiError(400, `Missing parameter: '${at}.content'. An assistant message needs text.`, {
-      param: `${at}.content`,
-      code: 'missing_required_parameter',
-    });
+  const calls = (message.tool_calls ?? []).map((call, i) => {
+    if (call.type === 'function') return call;
+    throw unsupported(`${at}.tool_calls[${i}]`, 'A call of a custom tool', "Send calls of type 'function'.");
+  });
+  const content = message.content ?? message.refusal ?? null;
+  if (content === null && calls.length === 0) {
+    throw new ApiError(
+      400,
+      `Missing parameter: '${at}.content'. An assistant message needs text or tool calls.`,
+      {
+        param: `${at}.content`,
+        code: 'missing_required_parameter',
+      },
+    );
   }
   return {
     role: 'assistant',
-    content: toText(content, `${at}.content`),
+    content: content === null ? null : toText(content, `${at}.content`),
+    ...(calls.length > 0 ? { tool_calls: calls } : {}),
     ...(message.name ? { name: message.name } : {}),
     ...(message.reasoning_content ? { reasoning_content: message.reasoning_content } : {}),
   };

@@ -25,7 +25,7 @@ describe('response_format', () => {
     expect(response.status).toBe(200);
     const [choice] = chatResponseSchema.parse(await response.json()).choices;
     expect(choice!.finish_reason).toBe('stop');
-    expect(JSON.parse(choice!.message.content)).toEqual(isAnswer);
+    expect(JSON.parse(choice!.message.content!)).toEqual(isAnswer);
   });
 
   it('holds a streamed answer to it', async () => {
@@ -39,14 +39,14 @@ describe('response_format', () => {
     const response = await post(app, '/v1/chat/completions', { ...body, max_tokens: 4 });
     const [choice] = chatResponseSchema.parse(await response.json()).choices;
     expect(choice!.finish_reason).toBe('length');
-    expect(() => JSON.parse(choice!.message.content) as unknown).toThrow();
+    expect(() => JSON.parse(choice!.message.content!) as unknown).toThrow();
   });
 
   it('makes an object of json_object, and refuses stop strings, which could cut it', async () => {
     const wanted = { ...body, response_format: { type: 'json_object' } };
     const response = await post(app, '/v1/chat/completions', { ...wanted, seed: 4 });
     const [choice] = chatResponseSchema.parse(await response.json()).choices;
-    if (choice!.finish_reason === 'stop') expect(JSON.parse(choice!.message.content)).toBeTypeOf('object');
+    if (choice!.finish_reason === 'stop') expect(JSON.parse(choice!.message.content!)).toBeTypeOf('object');
     const refused = await post(app, '/v1/chat/completions', { ...wanted, stop: ['}'] });
     expect(refused.status).toBe(400);
     expect(await refused.json()).toMatchObject({ error: { param: 'stop' } });

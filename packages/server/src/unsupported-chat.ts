@@ -16,9 +16,15 @@ const given = (value: unknown): boolean => value !== undefined && value !== null
 const rules: readonly Rule[] = [
   {
     param: 'tools',
-    what: 'Calling tools',
-    instead: 'Remove it, or describe the tools in a system message and read the answer yourself.',
-    asks: (body) => (body.tools?.length ?? 0) > 0,
+    what: 'A custom tool',
+    instead: "Send tools of type 'function'.",
+    asks: (body) => body.tools?.some(({ type }) => type === 'custom') ?? false,
+  },
+  {
+    param: 'tools',
+    what: 'Holding arguments of tools to their schema (strict)',
+    instead: "Send 'strict': false and check them yourself.",
+    asks: (body) => body.tools?.some((tool) => tool.type === 'function' && tool.function.strict) ?? false,
   },
   {
     param: 'tool_choice',

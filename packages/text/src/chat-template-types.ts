@@ -35,6 +35,8 @@ export interface RenderOptions {
 export interface ChatTemplate {
   /** Jinja source of the template in use without tools. */
   readonly source: string;
+  /** That of the template in use with tools, where it is another. */
+  readonly toolSource?: string | undefined;
   /**
    * The prompt text. It holds the special tokens that the template writes (usually bos too): encode it with
    * `addSpecial: false`.

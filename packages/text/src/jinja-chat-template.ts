@@ -18,6 +18,7 @@ const probe = 'steelyard-probe';
 
 export class JinjaChatTemplate implements ChatTemplate {
   readonly source: string;
+  readonly toolSource: string | undefined;
   private readonly sources: TemplateSources;
   private readonly parsed = new Map<string, Program>();
   private readonly wantsParts = new Map<string, boolean>();
@@ -26,6 +27,7 @@ export class JinjaChatTemplate implements ChatTemplate {
   /** `now` is what `strftime_now` tells the template. */
   constructor(sources: TemplateSources, now: () => Date = () => new Date()) {
     this.source = sources.main;
+    this.toolSource = sources.toolUse;
     this.sources = sources;
     this.now = now;
   }

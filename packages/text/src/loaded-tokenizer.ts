@@ -92,8 +92,8 @@ export class LoadedTokenizer implements Tokenizer {
   }
 
   stream(options: DecodeOptions = {}): TokenStream {
-    const { skipSpecial = true } = options;
-    return new PieceStream(this.pieces, (id) => skipSpecial && this.special.has(id));
+    const { skipSpecial = true, keep } = options;
+    return new PieceStream(this.pieces, (id) => skipSpecial && this.special.has(id) && !keep?.has(id));
   }
 
   private encodeSection(section: Section, first: boolean, splitters: Splitters, ids: number[]): void {

@@ -29,6 +29,8 @@ export interface EncodeOptions {
 export interface DecodeOptions {
   /** Leave special tokens out of the text. Default true. */
   skipSpecial?: boolean;
+  /** Special tokens that stay in the text all the same. */
+  keep?: ReadonlySet<number>;
 }
 
 export interface Tokenizer {

@@ -295,8 +295,8 @@ describe('errors', () => {
       { param: 'messages[0].content', code: 'missing_required_parameter' },
     ],
     [
-      'tool result',
-      { ...hello, messages: [{ role: 'tool', content: 'x', tool_call_id: 'y' }] },
+      'function result',
+      { ...hello, messages: [{ role: 'function', content: 'x', name: 'y' }] },
       { param: 'messages[0].role', code: 'unsupported_parameter' },
     ],
     [
@@ -363,9 +363,29 @@ describe('errors', () => {
       { param: 'messages[0].colour', code: 'unknown_parameter' },
     ],
     [
-      'tools',
-      { ...hello, tools: [{ type: 'function', function: { name: 'f' } }] },
+      'strict tools',
+      { ...hello, tools: [{ type: 'function', function: { name: 'f', strict: true } }] },
       { param: 'tools', code: 'unsupported_parameter' },
+    ],
+    [
+      'custom tools',
+      { ...hello, tools: [{ type: 'custom', custom: { name: 'f' } }] },
+      { param: 'tools', code: 'unsupported_parameter' },
+    ],
+    [
+      'a tool without a name',
+      { ...hello, tools: [{ type: 'function', function: {} }] },
+      { param: 'tools[0].function.name', code: 'missing_required_parameter' },
+    ],
+    [
+      'a call without its id',
+      {
+        ...hello,
+        messages: [
+          { role: 'assistant', tool_calls: [{ type: 'function', function: { name: 'f', arguments: '{}' } }] },
+        ],
+      },
+      { param: 'messages[0].tool_calls[0].id', code: 'missing_required_parameter' },
     ],
     [
       'json',

@@ -1,6 +1,7 @@
 /** `POST /v1/chat/completions`, whole or streaming. */
 
-import type { ChatOptions, LanguageModel, TokenLogprob } from '@steelyard/engine';
+import { randomUUID } from 'node:crypto';
+import type { ChatOptions, GenerateEvent, LanguageModel, TokenLogprob } from '@steelyard/engine';
 import { answerHead, type AnswerHead } from '../answer-head.ts';
 import { toChatMessages } from '../chat-messages.ts';
 import { defineEndpoint, type Call } from '../endpoint.ts';
@@ -11,6 +12,7 @@ import {
   chatChunkSchema,
   chatResponseSchema,
   toChatLogprobs,
+  type ToolCallBody,
   type ChatChunk,
   type ChatResponse,
 } from '../schemas/chat-response.ts';
@@ -82,6 +84,8 @@ function chatOptions(body: ChatRequest, choice: number, signal: AbortSignal): Ch
     ...toGenerateOptions(body, choice),
     ...(maxTokens ? { maxTokens } : {}),
     ...(body.logprobs ? { logprobs: body.top_logprobs ?? 0 } : {}),
+    ...(body.tools && body.tool_choice !== 'none' ? { tools: body.tools } : {}),
+    parseReply: true,
     ...(body.chat_template_kwargs ? { templateVariables: body.chat_template_kwargs } : {}),
     signal,
   };
@@ -89,16 +93,25 @@ function chatOptions(body: ChatRequest, choice: number, signal: AbortSignal): Ch
 
 interface ChoiceSoFar {
   text: string;
+  reasoning: string;
+  readonly calls: ToolCallBody[];
   readonly logprobs: TokenLogprob[];
   finish?: FinishEvent;
 }
 
 async function collect(body: ChatRequest, head: AnswerHead, generation: Generation): Promise<ChatResponse> {
   const n = body.n ?? 1;
-  const choices = Array.from({ length: n }, (): ChoiceSoFar => ({ text: '', logprobs: [] }));
+  const choices = Array.from({ length: n }, (): ChoiceSoFar => ({
+    text: '',
+    reasoning: '',
+    calls: [],
+    logprobs: [],
+  }));
   for await (const { index, event } of generation.events) {
     const choice = choices[index]!;
     if (event.type === 'finish') choice.finish = event;
+    if (event.type === 'reasoning') choice.reasoning += event.text;
+    if (event.type === 'toolCall' && mayCall(body, choice.calls.length)) choice.calls.push(toToolCall(event));
     if (event.type !== 'text') continue;
     choice.text += event.text;
     choice.logprobs.push(...(event.logprobs ?? []));
@@ -109,13 +122,39 @@ async function collect(body: ChatRequest, head: AnswerHead, generation: Generati
     object: 'chat.completion',
     choices: choices.map((choice, index) => ({
       index,
-      message: { role: 'assistant', content: choice.text, refusal: null },
+      message: toMessage(choice),
       logprobs: toChatLogprobs(body.logprobs ? choice.logprobs : undefined),
-      finish_reason: choice.finish?.reason === 'length' ? 'length' : 'stop',
+      finish_reason: toFinishReason(choice.finish, choice.calls.length),
     })),
     usage: toUsage(finishes, n),
     ...toTimings(finishes),
   };
+}
+
+function toMessage({ text, reasoning, calls }: ChoiceSoFar): ChatResponse['choices'][number]['message'] {
+  return {
+    role: 'assistant',
+    content: text === '' && calls.length > 0 ? null : text,
+    refusal: null,
+    ...(reasoning === '' ? {} : { reasoning_content: reasoning }),
+    ...(calls.length > 0 ? { tool_calls: calls } : {}),
+  };
+}
+
+/** Without parallel calls, the first is the answer. */
+function mayCall(body: ChatRequest, calls: number): boolean {
+  return calls === 0 || body.parallel_tool_calls !== false;
+}
+
+function toToolCall(call: Extract<GenerateEvent, { type: 'toolCall' }>): ToolCallBody {
+  // Mistral's templates ask for nine characters; all others take any.
+  const id = randomUUID().replaceAll('-', '').slice(0, 9);
+  return { id, type: 'function', function: { name: call.name, arguments: call.arguments } };
+}
+
+function toFinishReason(finish: FinishEvent | undefined, calls: number): 'stop' | 'length' | 'tool_calls' {
+  if (finish?.reason === 'length') return 'length';
+  return calls > 0 ? 'tool_calls' : 'stop';
 }
 
 /** Each choice opens with its role and ends with its reason; usage, if asked for, comes last and alone. */
@@ -131,17 +170,20 @@ async function* chunks(
     choices,
     ...(withUsage ? { usage: null } : {}),
   });
-  const opened = new Set<number>();
+  /** Calls so far, by choice. */
+  const opened = new Map<number, number>();
   const finishes: FinishEvent[] = [];
   for await (const choice of generation.events) {
     const { index, event } = choice;
     if (!opened.has(index)) {
-      opened.add(index);
+      opened.set(index, 0);
       const delta = { role: 'assistant' as const, content: '', refusal: null };
       yield chunk([{ index, delta, logprobs: null, finish_reason: null }]);
     }
     if (event.type === 'finish') finishes[index] = event;
-    const delta = toDelta(body, choice);
+    const calls = opened.get(index) ?? 0;
+    const delta = toDelta(body, choice, calls);
+    if (delta?.delta.tool_calls) opened.set(index, calls + 1);
     if (delta) yield chunk([delta]);
   }
   if (withUsage) {
@@ -150,10 +192,19 @@ async function* chunks(
   }
 }
 
-function toDelta(body: ChatRequest, { index, event }: ChoiceEvent): ChatChunk['choices'][number] | undefined {
+type Delta = ChatChunk['choices'][number];
+
+/** @param calls that this choice has made before */
+function toDelta(body: ChatRequest, { index, event }: ChoiceEvent, calls: number): Delta | undefined {
   if (event.type === 'finish') {
-    const finish_reason = event.reason === 'length' ? 'length' : 'stop';
+    const finish_reason = toFinishReason(event, calls);
     return { index, delta: {}, logprobs: null, finish_reason };
+  }
+  const without = { logprobs: null, finish_reason: null };
+  if (event.type === 'reasoning') return { index, delta: { reasoning_content: event.text }, ...without };
+  if (event.type === 'toolCall') {
+    if (!mayCall(body, calls)) return undefined;
+    return { index, delta: { tool_calls: [{ index: calls, ...toToolCall(event) }] }, ...without };
   }
   if (event.type !== 'text' || (event.text === '' && !event.logprobs?.length)) return undefined;
   const logprobs = toChatLogprobs(body.logprobs ? (event.logprobs ?? []) : undefined);

@@ -42,6 +42,26 @@ const assistantContent = z.union([
 
 const name = z.string().nullish();
 
+export const toolCallSchema = z.strictObject({
+  id: z.string(),
+  type: z.literal('function'),
+  function: z.strictObject({ name: z.string(), arguments: z.string() }),
+});
+
+const toolSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('function'),
+    function: z.strictObject({
+      name: z.string().regex(/^[\w-]{1,64}$/, 'expected up to 64 letters, digits, _ and -'),
+      description: z.string().nullish(),
+      /** JSON Schema; default an object without properties. */
+      parameters: z.record(z.string(), z.unknown()).nullish(),
+      strict: z.boolean().nullish(),
+    }),
+  }),
+  otherPart('custom'),
+]);
+
 const messageSchema = z.discriminatedUnion('role', [
   z.strictObject({ role: z.literal('system'), content: textContent, name }),
   z.strictObject({ role: z.literal('developer'), content: textContent, name }),
@@ -51,7 +71,7 @@ const messageSchema = z.discriminatedUnion('role', [
     content: assistantContent.nullish(),
     name,
     reasoning_content: z.string().nullish(),
-    tool_calls: z.array(z.unknown()).nullish(),
+    tool_calls: z.array(z.discriminatedUnion('type', [toolCallSchema, otherPart('custom')])).nullish(),
     function_call: z.unknown().optional(),
     // Parts of an earlier answer that SDKs send back as they got them.
     refusal: z.string().nullish(),
@@ -73,7 +93,7 @@ export const chatRequestSchema = z.strictObject({
   top_logprobs: z.int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
   store: z.boolean().nullish(),
   response_format: responseFormatSchema.nullish(),
-  tools: z.array(z.looseObject({ type: z.string() })).nullish(),
+  tools: z.array(toolSchema).nullish(),
   tool_choice: z.union([z.enum(['none', 'auto', 'required']), z.looseObject({ type: z.string() })]).nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   functions: z.array(z.unknown()).nullish(),

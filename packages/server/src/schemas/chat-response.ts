@@ -2,6 +2,7 @@
 
 import type { TokenLogprob } from '@steelyard/engine';
 import { z } from 'zod';
+import { toolCallSchema } from './chat-request.ts';
 import { timingsSchema, usageSchema } from './usage.ts';
 
 const alternativeSchema = z.object({
@@ -15,7 +16,7 @@ const logprobsSchema = z.object({
   refusal: z.null(),
 });
 
-const finishReason = z.enum(['stop', 'length']);
+const finishReason = z.enum(['stop', 'length', 'tool_calls']);
 
 export const chatResponseSchema = z.object({
   id: z.string(),
@@ -26,7 +27,15 @@ export const chatResponseSchema = z.object({
   choices: z.array(
     z.object({
       index: z.int(),
-      message: z.object({ role: z.literal('assistant'), content: z.string(), refusal: z.null() }),
+      message: z.object({
+        role: z.literal('assistant'),
+        /** Null where the model only called tools. */
+        content: z.string().nullable(),
+        refusal: z.null(),
+        /** Extension, as DeepSeek has it: thoughts ahead of the answer. */
+        reasoning_content: z.string().optional(),
+        tool_calls: z.array(toolCallSchema).optional(),
+      }),
       logprobs: logprobsSchema.nullable(),
       finish_reason: finishReason,
     }),
@@ -48,6 +57,8 @@ export const chatChunkSchema = z.object({
         role: z.literal('assistant').optional(),
         content: z.string().optional(),
         refusal: z.null().optional(),
+        reasoning_content: z.string().optional(),
+        tool_calls: z.array(toolCallSchema.extend({ index: z.int() })).optional(),
       }),
       logprobs: logprobsSchema.nullable(),
       finish_reason: finishReason.nullable(),
@@ -59,6 +70,7 @@ export const chatChunkSchema = z.object({
 });
 
 export type ChatResponse = z.infer<typeof chatResponseSchema>;
+export type ToolCallBody = z.infer<typeof toolCallSchema>;
 export type ChatChunk = z.infer<typeof chatChunkSchema>;
 export type ChatLogprobs = z.infer<typeof logprobsSchema>;
 

@@ -32,8 +32,10 @@ export function toUsage(finishes: readonly FinishEvent[], choicesPerPrompt: numb
   let prompt = 0;
   let cached = 0;
   let completion = 0;
+  let reasoning = 0;
   finishes.forEach((finish, i) => {
     completion += finish.usage.completionTokens;
+    reasoning += finish.usage.reasoningTokens ?? 0;
     if (i % choicesPerPrompt !== 0) return;
     prompt += finish.usage.promptTokens;
     cached += finish.usage.cachedTokens;
@@ -43,7 +45,7 @@ export function toUsage(finishes: readonly FinishEvent[], choicesPerPrompt: numb
     completion_tokens: completion,
     total_tokens: prompt + completion,
     prompt_tokens_details: { cached_tokens: cached },
-    completion_tokens_details: { reasoning_tokens: 0 },
+    completion_tokens_details: { reasoning_tokens: reasoning },
   };
 }
 

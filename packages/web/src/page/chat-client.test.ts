@@ -19,11 +19,26 @@ function serve(pieces: readonly string[], status = 200) {
 
 async function ask() {
   const texts: string[] = [];
-  const end = await streamAnswer('m', [], (text) => texts.push(text), new AbortController().signal);
-  return { texts, end };
+  const thoughts: string[] = [];
+  const on = {
+    text: (piece: string) => texts.push(piece),
+    reasoning: (piece: string) => thoughts.push(piece),
+  };
+  const end = await streamAnswer('m', [], on, new AbortController().signal);
+  return { texts, thoughts, end };
 }
 
 describe('streamAnswer', () => {
+  it('tells thoughts from the answer', async () => {
+    const stream =
+      'data: {"choices":[{"delta":{"reasoning_content":"Hm."},"finish_reason":null}]}\n\n' +
+      'data: {"choices":[{"delta":{"content":"Yes."},"finish_reason":null}]}\n\n' +
+      'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
+    serve([stream]);
+    const { texts, thoughts } = await ask();
+    expect([thoughts, texts]).toEqual([['Hm.'], ['Yes.']]);
+  });
+
   it('reads events across any cut, and the rate from the last one', async () => {
     const stream =
       'data: {"choices":[{"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n' +
@@ -34,6 +49,7 @@ describe('streamAnswer', () => {
       serve(stream.match(new RegExp(`[^]{1,${size}}`, 'g'))!);
       expect(await ask()).toEqual({
         texts: ['Hé'],
+        thoughts: [],
         end: { reason: 'stop', completionTokens: 11, tokensPerSecond: 5 },
       });
     }

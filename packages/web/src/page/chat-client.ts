@@ -26,7 +26,7 @@ export interface AnswerEnd {
 interface StreamEvent {
   readonly error?: { readonly message?: string; readonly code?: string | null };
   readonly choices?: readonly {
-    readonly delta: { readonly content?: string };
+    readonly delta: { readonly content?: string; readonly reasoning_content?: string };
     readonly finish_reason: AnswerEnd['reason'] | null;
   }[];
   readonly usage?: { readonly completion_tokens: number } | null;
@@ -48,13 +48,13 @@ export async function listModels(): Promise<readonly PageModel[]> {
 
 /**
  * Streams one answer.
- * @param onText called with each piece of text
+ * @param on called with each piece of text, and of the thoughts ahead of it
  * @throws ChatError with advice; the signal's own error when aborted
  */
 export async function streamAnswer(
   model: string,
   turns: readonly Turn[],
-  onText: (text: string) => void,
+  on: { text: (piece: string) => void; reasoning: (piece: string) => void },
   signal: AbortSignal,
 ): Promise<AnswerEnd> {
   const response = await request('/v1/chat/completions', {
@@ -74,7 +74,8 @@ export async function streamAnswer(
   for await (const event of events(response, signal)) {
     if (event.error) throw new ChatError(advice(0, event.error.code, event.error.message));
     const choice = event.choices?.[0];
-    if (choice?.delta.content) onText(choice.delta.content);
+    if (choice?.delta.reasoning_content) on.reasoning(choice.delta.reasoning_content);
+    if (choice?.delta.content) on.text(choice.delta.content);
     reason = choice?.finish_reason ?? reason;
     if (event.usage) numbers = speed(event.usage.completion_tokens, event.timings?.decode_ms);
   }

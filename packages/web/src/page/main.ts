@@ -76,11 +76,18 @@ async function answer(view: AnswerView, question: HTMLElement): Promise<void> {
   setRunning(mine);
   const meter = new Meter();
   try {
-    const onText = (piece: string) => {
-      view.append(piece);
-      speed.textContent = meter.tick();
+    const tick = () => (speed.textContent = meter.tick());
+    const on = {
+      text(piece: string) {
+        view.append(piece);
+        tick();
+      },
+      reasoning(piece: string) {
+        view.think(piece);
+        tick();
+      },
     };
-    const end = await streamAnswer(modelSelect.value, conversation.turns, onText, mine.signal);
+    const end = await streamAnswer(modelSelect.value, conversation.turns, on, mine.signal);
     // A new chat has removed the view already; its answer belongs to no conversation.
     if (!view.element.isConnected) return;
     view.finish(end.reason === 'length' ? 'The answer reached its length limit.' : undefined);

@@ -12,6 +12,7 @@ export function userMessage(text: string): HTMLElement {
 export class AnswerView {
   readonly element = message('assistant', 'Assistant');
   #text = '';
+  #thoughts: Thoughts | undefined;
   #frame: number | undefined;
   readonly #onDraw: () => void;
 
@@ -29,6 +30,13 @@ export class AnswerView {
     this.#frame ??= requestAnimationFrame(() => this.#draw());
   }
 
+  /** A piece of the thoughts ahead of the answer: open while they come, folded once it begins. */
+  think(piece: string): void {
+    this.#thoughts ??= makeThoughts();
+    this.#thoughts.text.append(piece);
+    this.#frame ??= requestAnimationFrame(() => this.#draw());
+  }
+
   /** @param note a quiet line below, such as why the answer ends here */
   finish(note?: string): void {
     this.#draw();
@@ -43,9 +51,35 @@ export class AnswerView {
   #draw(): void {
     if (this.#frame !== undefined) cancelAnimationFrame(this.#frame);
     this.#frame = undefined;
-    this.element.replaceChildren(...parseMarkdown(this.#text).map(toBlock));
+    const blocks = parseMarkdown(this.#text).map(toBlock);
+    const thoughts = this.#thoughts;
+    if (thoughts && blocks.length > 0 && !thoughts.folded) {
+      thoughts.folded = true;
+      thoughts.element.open = false;
+    }
+    // What stays in place keeps its state: a person may have unfolded it.
+    for (const old of [...this.element.children]) if (old !== thoughts?.element) old.remove();
+    if (thoughts && !thoughts.element.isConnected) this.element.append(thoughts.element);
+    this.element.append(...blocks);
     this.#onDraw();
   }
+}
+
+interface Thoughts {
+  readonly element: HTMLDetailsElement;
+  readonly text: HTMLElement;
+  folded: boolean;
+}
+
+function makeThoughts(): Thoughts {
+  const element = document.createElement('details');
+  const summary = document.createElement('summary');
+  const text = document.createElement('div');
+  element.className = 'thoughts';
+  element.open = true;
+  summary.append('Thoughts');
+  element.append(summary, text);
+  return { element, text, folded: false };
 }
 
 function message(kind: 'user' | 'assistant', speaker: string): HTMLElement {

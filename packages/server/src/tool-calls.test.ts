@@ -1,0 +1,104 @@
+/** Reasoning and calls of tools on the wire, over a model whose words the test decides. */
+
+import { createStubModel } from '@steelyard/engine/testing';
+import type { ChatMessage } from '@steelyard/text';
+import { expect, it } from 'vitest';
+import { events, post } from '../test/requests.ts';
+import { providerOf } from './model-provider.ts';
+import { chatChunkSchema, chatResponseSchema } from './schemas/chat-response.ts';
+import { createServer } from './server.ts';
+
+const tools = [{ type: 'function', function: { name: 'weather', parameters: { type: 'object' } } }];
+const messages = [{ role: 'user', content: 'Weather in Oslo and Rome?' }];
+const call = (city: string) =>
+  `<tool_call>\n{"name": "weather", "arguments": {"city": "${city}"}}\n</tool_call>`;
+
+function serverThatSays(text: string, marks = '<tool_call> </think>') {
+  const asked: (readonly ChatMessage[])[] = [];
+  const model = createStubModel({
+    marks,
+    reply: (given) => {
+      asked.push(given);
+      return text;
+    },
+  });
+  const { app } = createServer({ models: providerOf([model]), chatPage: false });
+  const ask = (body: object) =>
+    post(app, '/v1/chat/completions', { model: 'stub', messages, tools, ...body });
+  return {
+    asked,
+    ask,
+    async whole(body: object = {}) {
+      const answer = chatResponseSchema.parse(await (await ask(body)).json());
+      return { ...answer.choices[0]!, usage: answer.usage };
+    },
+    async streamed(body: object = {}) {
+      const chunks = await events<unknown>(await ask({ stream: true, ...body }));
+      return chunks.flatMap((chunk) => chatChunkSchema.parse(chunk).choices);
+    },
+  };
+}
+
+const both = serverThatSays(`<think>Two cities.</think>\nOne moment.\n${call('Oslo')}\n${call('Rome')}`);
+const args = (city: string) => JSON.stringify({ city });
+
+it('answers reasoning, text and calls apart', async () => {
+  const { message, finish_reason, usage } = await both.whole();
+  expect(message).toMatchObject({ reasoning_content: 'Two cities.', content: 'One moment.' });
+  expect(message.tool_calls!.map((one) => one.function)).toEqual([
+    { name: 'weather', arguments: args('Oslo') },
+    { name: 'weather', arguments: args('Rome') },
+  ]);
+  expect(new Set(message.tool_calls!.map(({ id }) => id)).size).toBe(2);
+  expect(finish_reason).toBe('tool_calls');
+  const { reasoning_tokens } = usage.completion_tokens_details;
+  expect(reasoning_tokens).toBeGreaterThan(0);
+  expect(reasoning_tokens).toBeLessThan(usage.completion_tokens);
+});
+
+it('streams the same', async () => {
+  const choices = await both.streamed();
+  const joined = (key: 'content' | 'reasoning_content') =>
+    choices.map(({ delta }) => delta[key] ?? '').join('');
+  expect([joined('reasoning_content'), joined('content')]).toEqual(['Two cities.', 'One moment.']);
+  const calls = choices.flatMap(({ delta }) => delta.tool_calls ?? []);
+  expect(calls.map((one) => [one.index, one.function.arguments])).toEqual([
+    [0, args('Oslo')],
+    [1, args('Rome')],
+  ]);
+  expect(choices.at(-1)!.finish_reason).toBe('tool_calls');
+});
+
+it('makes one call where they may not be parallel', async () => {
+  const { message } = await both.whole({ parallel_tool_calls: false });
+  expect(message.tool_calls).toHaveLength(1);
+  const choices = await both.streamed({ parallel_tool_calls: false });
+  expect(choices.flatMap(({ delta }) => delta.tool_calls ?? [])).toHaveLength(1);
+});
+
+it('has no content beside a bare call, and takes call and result back', async () => {
+  const server = serverThatSays(call('Oslo'));
+  const { message } = await server.whole();
+  expect(message.content).toBeNull();
+  const { id } = message.tool_calls![0]!;
+  const result = { role: 'tool', tool_call_id: id, content: 'Rain.' };
+  await server.whole({ messages: [...messages, message, result] });
+  expect(server.asked.at(-1)!.slice(1)).toEqual([
+    { role: 'assistant', content: null, tool_calls: message.tool_calls },
+    result,
+  ]);
+});
+
+it('leaves as text what is no call, or was not asked for', async () => {
+  const broken = await serverThatSays('<tool_call>{"name": </tool_call>').whole();
+  expect(broken.message.content).toBe('<tool_call>{"name": </tool_call>');
+  expect(broken.finish_reason).toBe('stop');
+  const unasked = await serverThatSays(call('Oslo')).whole({ tool_choice: 'none' });
+  expect(unasked.message).toMatchObject({ content: call('Oslo') });
+});
+
+it('refuses tools for a model that marks no calls', async () => {
+  const response = await serverThatSays('Hello.', 'plain').ask({});
+  expect(response.status).toBe(400);
+  expect(await response.json()).toMatchObject({ error: { param: 'tools' } });
+});

@@ -1,0 +1,48 @@
+/** Calls of tools as models write them. What is not a call is told by undefined, never by an error. */
+
+export interface ToolCall {
+  readonly name: string;
+  /** JSON text of an object. */
+  readonly arguments: string;
+}
+
+export type ReadCalls = (text: string) => readonly ToolCall[] | undefined;
+
+/** One call or a list, in JSON: a name, and arguments under the keys that the families use. */
+export const readJsonCalls: ReadCalls = (text) => {
+  const value = parse(text);
+  const calls = (Array.isArray(value) ? (value as unknown[]) : [value]).map(toCall);
+  return calls.length > 0 && calls.every((call) => call !== undefined) ? calls : undefined;
+};
+
+/** A list in JSON, or since 2025 `name[ARGS]{...}`, each behind a mark of its own, an id perhaps before the arguments. */
+export const readMistralCalls: ReadCalls = (text) => {
+  if (!text.includes('[ARGS]')) return readJsonCalls(text);
+  const calls = text.split('[TOOL_CALLS]').map((piece) => {
+    const [, name, args = ''] = /^\s*([^\s[\]]+)(?:\[CALL_ID\][^[\]]*)?\[ARGS\]([^]*)$/.exec(piece) ?? [];
+    return toCall({ name, arguments: parse(args) });
+  });
+  return calls.every((call) => call !== undefined) ? calls : undefined;
+};
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function toCall(value: unknown): ToolCall | undefined {
+  if (!isObject(value)) return undefined;
+  const name = value['name'] ?? value['tool_name'];
+  const given = value['arguments'] ?? value['parameters'] ?? ('arguments' in value ? undefined : {});
+  // Some models write the arguments as JSON within JSON.
+  const args = typeof given === 'string' ? parse(given) : given;
+  if (typeof name !== 'string' || name === '' || !isObject(args)) return undefined;
+  return { name, arguments: JSON.stringify(args) };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

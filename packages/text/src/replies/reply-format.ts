@@ -1,0 +1,109 @@
+/**
+ * How a model marks reasoning and tool calls in what it writes: sections between marks, around them content. Which
+ * sections a model has is read off its chat template, which writes the same marks for turns of the past.
+ */
+
+import type { ChatTemplate } from '../chat-template-types.ts';
+import { readJsonCalls, readMistralCalls, type ReadCalls } from './read-calls.ts';
+
+export interface ReplySection {
+  readonly kind: 'reasoning' | 'content' | 'calls';
+  readonly open: string;
+  /** Absent where the section lasts to the end of the answer. */
+  readonly close?: string;
+  /** Only at the answer's beginning, and then the mark is part of the text. */
+  readonly leads?: boolean;
+  /** Of `calls`. */
+  readonly read?: ReadCalls;
+}
+
+export interface ReplyFormat {
+  readonly sections: readonly ReplySection[];
+  /** Other tokens within sections that must stay in the text, special or not. */
+  readonly marks?: readonly string[];
+}
+
+interface Syntax {
+  /** Whether a template's text is of this syntax. */
+  readonly matches: (template: string) => boolean;
+  readonly format: ReplyFormat;
+}
+
+const has = (mark: string) => (template: string) => template.includes(mark);
+
+const reasoning: readonly Syntax[] = [
+  {
+    // DeepSeek R1, Qwen 3, SmolLM 3.
+    matches: has('</think>'),
+    format: { sections: [{ kind: 'reasoning', open: '<think>', close: '</think>' }] },
+  },
+  {
+    // Command R7B and A.
+    matches: has('<|START_THINKING|>'),
+    format: {
+      sections: [
+        { kind: 'reasoning', open: '<|START_THINKING|>', close: '<|END_THINKING|>' },
+        { kind: 'content', open: '<|START_RESPONSE|>', close: '<|END_RESPONSE|>' },
+      ],
+    },
+  },
+];
+
+const toolCalls: readonly Syntax[] = [
+  {
+    // Hermes, Qwen 2.5 and 3. Others write XML between the same marks.
+    matches: (template) =>
+      template.includes('<tool_call>') && !template.includes('<function=') && !template.includes('<arg_key>'),
+    format: {
+      sections: [{ kind: 'calls', open: '<tool_call>', close: '</tool_call>', read: readJsonCalls }],
+    },
+  },
+  {
+    matches: has('[TOOL_CALLS]'),
+    format: {
+      sections: [{ kind: 'calls', open: '[TOOL_CALLS]', read: readMistralCalls }],
+      marks: ['[ARGS]', '[CALL_ID]'],
+    },
+  },
+  {
+    matches: has('<|START_ACTION|>'),
+    format: {
+      sections: [{ kind: 'calls', open: '<|START_ACTION|>', close: '<|END_ACTION|>', read: readJsonCalls }],
+    },
+  },
+  {
+    // Llama 3.1 and later: the whole answer is one call.
+    matches: (template) => template.includes('<|python_tag|>') && template.includes('"parameters"'),
+    format: {
+      sections: [
+        { kind: 'calls', open: '<|python_tag|>', read: readJsonCalls },
+        { kind: 'calls', open: '{', leads: true, read: readJsonCalls },
+      ],
+    },
+  },
+];
+
+/**
+ * @param withTools whether tools were offered; without, what looks like a call is content
+ * @returns undefined where the template marks nothing
+ */
+export function replyFormat(template: ChatTemplate, withTools: boolean): ReplyFormat | undefined {
+  const formats = [
+    reasoning.find(({ matches }) => matches(template.source)),
+    withTools ? toolSyntax(template) : undefined,
+  ].flatMap((syntax) => syntax?.format ?? []);
+  if (formats.length === 0) return undefined;
+  return {
+    sections: formats.flatMap(({ sections }) => sections),
+    marks: formats.flatMap(({ marks = [] }) => marks),
+  };
+}
+
+/** Whether calls of tools can be told from the model's text. */
+export function readsToolCalls(template: ChatTemplate): boolean {
+  return toolSyntax(template) !== undefined;
+}
+
+function toolSyntax({ source, toolSource = source }: ChatTemplate): Syntax | undefined {
+  return toolCalls.find(({ matches }) => matches(toolSource));
+}

@@ -1,0 +1,165 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { ChatTemplate } from '../chat-template-types.ts';
+import { readsToolCalls, replyFormat } from './reply-format.ts';
+import { ReplyParser, type ReplyEvent } from './reply-parser.ts';
+
+const templateOf = (source: string): ChatTemplate => ({ source, render: () => '' });
+
+const templates = {
+  qwen: '<tool_call> <think> </think>',
+  r1: '</think>',
+  mistral: '[TOOL_CALLS]',
+  llama: '<|python_tag|> "parameters"',
+  command: '<|START_THINKING|> <|START_ACTION|>',
+};
+
+/** Events with neighbours of one kind joined. */
+function merged(events: readonly ReplyEvent[]): ReplyEvent[] {
+  const result: ReplyEvent[] = [];
+  for (const event of events) {
+    const last = result.at(-1);
+    if (event.type !== 'call' && last?.type === event.type)
+      result[result.length - 1] = { type: event.type, text: (last as { text: string }).text + event.text };
+    else result.push(event);
+  }
+  return result;
+}
+
+function parse(family: keyof typeof templates, pieces: readonly string[], prompt = '', tools = true) {
+  const parser = new ReplyParser(replyFormat(templateOf(templates[family]), tools)!, prompt);
+  return merged([...pieces.flatMap((piece) => parser.push(piece)), ...parser.end()]);
+}
+
+const content = (text: string): ReplyEvent => ({ type: 'content', text });
+const reasoning = (text: string): ReplyEvent => ({ type: 'reasoning', text });
+const call = (name: string, args: object): ReplyEvent => ({
+  type: 'call',
+  name,
+  arguments: JSON.stringify(args),
+});
+
+const cases: [string, keyof typeof templates, string, string, ReplyEvent[]][] = [
+  ['plain text, its white space kept', 'qwen', ' \n a  b\n ', '', [content(' \n a  b\n ')]],
+  ['reasoning', 'qwen', '<think>\nHm. \n</think>\n\nYes.\n', '', [reasoning('Hm.'), content('Yes.\n')]],
+  [
+    'reasoning that the prompt opened',
+    'r1',
+    'Hm.</think>Yes.',
+    'User: x<think>\n',
+    [reasoning('Hm.'), content('Yes.')],
+  ],
+  ['reasoning without an end', 'qwen', '<think>Hm. ', '', [reasoning('Hm.')]],
+  ['no reasoning', 'qwen', 'Yes.', '<think>\n\n</think>\n\n', [content('Yes.')]],
+  ['a mark that is none', 'qwen', 'a <thin> b <', '', [content('a <thin> b <')]],
+  [
+    'text and two calls',
+    'qwen',
+    'Let me see.\n<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>\n<tool_call>{"name":"g","arguments":"{}"}</tool_call>\n',
+    '',
+    [content('Let me see.'), call('f', { a: 1 }), call('g', {})],
+  ],
+  ['a call without its end', 'qwen', '<tool_call>{"name":"f","arguments":{}}', '', [call('f', {})]],
+  [
+    'a broken call',
+    'qwen',
+    'a <tool_call>{"name":</tool_call> b',
+    '',
+    [content('a <tool_call>{"name":</tool_call> b')],
+  ],
+  [
+    'arguments that are no object',
+    'qwen',
+    '<tool_call>{"name":"f","arguments":[1]}</tool_call>',
+    '',
+    [content('<tool_call>{"name":"f","arguments":[1]}</tool_call>')],
+  ],
+  [
+    'a list',
+    'mistral',
+    '[TOOL_CALLS] [{"name": "f", "arguments": {}, "id": "123456789"}]',
+    '',
+    [call('f', {})],
+  ],
+  [
+    'calls one by one',
+    'mistral',
+    '[TOOL_CALLS]f[ARGS]{"a": 1}[TOOL_CALLS]g[CALL_ID]x1[ARGS]{}',
+    '',
+    [call('f', { a: 1 }), call('g', {})],
+  ],
+  ['an answer in JSON', 'llama', '\n{"name": "f", "parameters": {"a": "b"}}', '', [call('f', { a: 'b' })]],
+  ['JSON that is no call', 'llama', '{"answer": 42} ', '', [content('{"answer": 42} ')]],
+  ['JSON in the midst', 'llama', 'So: {"name": "f"}', '', [content('So: {"name": "f"}')]],
+  ['the tag', 'llama', '<|python_tag|>{"name": "f", "parameters": {}}', '', [call('f', {})]],
+  [
+    'thoughts, then actions',
+    'command',
+    '<|START_THINKING|>I look.<|END_THINKING|><|START_ACTION|>[\n {"tool_call_id": "0", "tool_name": "f", "parameters": {"q": 1}}\n]<|END_ACTION|>',
+    '',
+    [reasoning('I look.'), call('f', { q: 1 })],
+  ],
+  [
+    'thoughts, then a response',
+    'command',
+    'Hm.<|END_THINKING|><|START_RESPONSE|>Yes.<|END_RESPONSE|>',
+    '<|START_THINKING|>',
+    [reasoning('Hm.'), content('Yes.')],
+  ],
+];
+
+describe('reply parser', () => {
+  it.each(cases)('reads %s', (_, family, text, prompt, expected) => {
+    expect(parse(family, [text], prompt)).toEqual(expected);
+  });
+
+  it.each(cases)('reads %s however it is cut', (_, family, text, prompt, expected) => {
+    expect(parse(family, [...text], prompt)).toEqual(expected);
+    for (let at = 0; at <= text.length; at++)
+      expect(parse(family, [text.slice(0, at), text.slice(at)], prompt)).toEqual(expected);
+  });
+
+  it('loses nothing of any mixture, and does not care how it is cut', () => {
+    const piece = fc.constantFrom(
+      ...['<think>', '</think>', '<tool_call>', '</tool_call>', '[TOOL_CALLS]', '[ARGS]', '<|python_tag|>'],
+      ...[
+        '<|START_ACTION|>',
+        '<|END_ACTION|>',
+        '{"name":"f","arguments":{}}',
+        '{',
+        ' ',
+        '\n',
+        'word',
+        '<',
+        ']',
+      ],
+    );
+    const family = fc.constantFrom(...(Object.keys(templates) as (keyof typeof templates)[]));
+    fc.assert(
+      fc.property(family, fc.array(piece, { maxLength: 12 }), fc.array(fc.nat(60)), (name, pieces, cuts) => {
+        const text = pieces.join('');
+        const ends = [...cuts.filter((cut) => cut < text.length), text.length].sort((a, b) => a - b);
+        const parts = ends.map((end, i) => text.slice(ends[i - 1] ?? 0, end));
+        const whole = parse(name, [text]);
+        expect(parse(name, parts)).toEqual(whole);
+        const words = (value: string) => value.split('word').length;
+        expect(words(JSON.stringify(whole))).toBe(words(text));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe('reply format', () => {
+  it('takes calls for content where no tool was offered', () => {
+    const text = '<tool_call>{"name":"f","arguments":{}}</tool_call>';
+    expect(parse('qwen', [text], '', false)).toEqual([content(text)]);
+  });
+
+  it('knows which templates mark what', () => {
+    expect(replyFormat(templateOf('{{ messages }}'), true)).toBeUndefined();
+    expect(readsToolCalls(templateOf('<tool_call> <function='))).toBe(false);
+    expect(readsToolCalls({ ...templateOf('plain'), toolSource: templates.mistral })).toBe(true);
+    expect(replyFormat(templateOf(templates.llama), false)).toBeUndefined();
+  });
+});

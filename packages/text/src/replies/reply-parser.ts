@@ -1,0 +1,147 @@
+/**
+ * A model's text, as it streams in, to content, reasoning and tool calls. However the text is cut, the same comes out.
+ * A call that cannot be read is content, marks and all: nothing that a model wrote is lost but the marks and the white
+ * space around sections.
+ */
+
+import type { ToolCall } from './read-calls.ts';
+import type { ReplyFormat, ReplySection } from './reply-format.ts';
+
+export type ReplyEvent =
+  { readonly type: 'content' | 'reasoning'; readonly text: string } | ({ readonly type: 'call' } & ToolCall);
+
+export class ReplyParser {
+  readonly #sections: readonly ReplySection[];
+  #section: ReplySection | undefined;
+  #buffer = '';
+  /** White space that shows only if something follows it. */
+  #space = '';
+  #strip = false;
+  #begun = false;
+
+  /** @param prompt its end: a template may have opened the section that the answer begins in */
+  constructor({ sections }: ReplyFormat, prompt = '') {
+    this.#sections = sections;
+    const end = prompt.trimEnd();
+    const open = sections.find((section) => !section.leads && end.endsWith(section.open));
+    if (open) this.#enter(open);
+  }
+
+  /** Within reasoning: what comes next is not for the reader of the answer. */
+  get reasoning(): boolean {
+    return this.#section?.kind === 'reasoning';
+  }
+
+  push(text: string): ReplyEvent[] {
+    this.#buffer += text;
+    const events: ReplyEvent[] = [];
+    while (this.#advance(events));
+    return events;
+  }
+
+  /** The answer has ended; what was held back comes out. */
+  end(): ReplyEvent[] {
+    const events: ReplyEvent[] = [];
+    if (this.#section?.kind === 'calls')
+      this.#close(this.#section, this.#take(this.#buffer.length), '', events);
+    else this.#show(this.#take(this.#buffer.length), events);
+    if (this.#space !== '' && !this.#strip && !this.reasoning) this.#emit(this.#space, events);
+    this.#space = '';
+    return events;
+  }
+
+  /** One mark further; false when more text is needed. */
+  #advance(events: ReplyEvent[]): boolean {
+    const section = this.#section;
+    if (!section && !this.#begun && this.#lead()) return true;
+    const marks = section ? [section.close ?? []].flat() : this.#inner().map(({ open }) => open);
+    const [at, mark] = firstOf(this.#buffer, marks);
+    if (mark === undefined) {
+      if (section?.kind !== 'calls')
+        this.#show(this.#take(this.#buffer.length - held(this.#buffer, marks)), events);
+      return false;
+    }
+    const before = this.#take(at);
+    this.#take(mark.length);
+    if (section?.kind === 'calls') this.#close(section, before, mark, events);
+    else {
+      this.#show(before, events);
+      this.#enter(section ? undefined : this.#inner().find(({ open }) => open === mark));
+    }
+    return true;
+  }
+
+  #inner(): readonly ReplySection[] {
+    return this.#sections.filter(({ leads }) => !leads);
+  }
+
+  /** Enters a section that the answer's first character opens. */
+  #lead(): boolean {
+    const start = this.#buffer.trimStart();
+    const lead = this.#sections.find(({ leads, open }) => leads && start.startsWith(open));
+    if (lead) this.#enter(lead);
+    return lead !== undefined;
+  }
+
+  #close(section: ReplySection, text: string, mark: string, events: ReplyEvent[]): void {
+    const calls = section.read?.(text);
+    this.#section = undefined;
+    if (calls) {
+      this.#begun = true;
+      this.#space = '';
+      this.#strip = true;
+      events.push(...calls.map((call) => ({ type: 'call' as const, ...call })));
+    } else {
+      this.#show(`${section.leads ? '' : section.open}${text}${mark}`, events);
+    }
+  }
+
+  #enter(section: ReplySection | undefined): void {
+    this.#section = section;
+    // What may turn out to be no call is part of the text around it.
+    if (section?.kind === 'calls') return;
+    this.#space = '';
+    this.#strip = true;
+  }
+
+  #take(length: number): string {
+    const text = this.#buffer.slice(0, length);
+    this.#buffer = this.#buffer.slice(length);
+    return text;
+  }
+
+  #show(text: string, events: ReplyEvent[]): void {
+    const all = this.#space + text;
+    const shown = (this.#strip ? all.trimStart() : all).trimEnd();
+    if (shown === '') {
+      this.#space = all;
+      return;
+    }
+    this.#space = all.slice(all.trimEnd().length);
+    this.#strip = false;
+    this.#begun = true;
+    this.#emit(shown, events);
+  }
+
+  #emit(text: string, events: ReplyEvent[]): void {
+    const type = this.reasoning ? 'reasoning' : 'content';
+    events.push({ type, text });
+  }
+}
+
+function firstOf(text: string, marks: readonly string[]): [at: number, mark: string | undefined] {
+  let [best, found]: [number, string | undefined] = [Infinity, undefined];
+  for (const mark of marks) {
+    const at = text.indexOf(mark);
+    if (at >= 0 && at < best) [best, found] = [at, mark];
+  }
+  return [best, found];
+}
+
+/** Length of the longest end of the text that may be the beginning of a mark. */
+function held(text: string, marks: readonly string[]): number {
+  const longest = Math.max(0, ...marks.map(({ length }) => length - 1));
+  for (let length = Math.min(longest, text.length); length > 0; length--)
+    if (marks.some((mark) => mark.startsWith(text.slice(-length)) && mark.length > length)) return length;
+  return 0;
+}
