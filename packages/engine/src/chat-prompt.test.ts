@@ -22,6 +22,28 @@ const framed = (content: string): number[] => [
   ...plain('assistant\n'),
 ];
 
+describe('reasoning effort', () => {
+  const user = [{ role: 'user', content: 'hi' }];
+  const shown = (source: string, reasoningEffort: string): string => {
+    const withSource = chatTemplateFromJson({ ...config, chat_template: source });
+    return tokenizer.decode(
+      new ChatPrompt(tokenizer, withSource, 'letters').encode(user, { reasoningEffort }),
+    );
+  };
+
+  it('is told to a template in its own way', () => {
+    expect(shown('effort {{ reasoning_effort }}', 'low')).toBe('effort low');
+    expect(shown('{{ "think" if enable_thinking else "answer" }}', 'none')).toBe('answer');
+    expect(shown('{{ "think" if enable_thinking else "answer" }}', 'high')).toBe('think');
+    expect(shown('plain', 'none')).toBe('plain');
+  });
+
+  it('is refused where the template knows no such thing', () => {
+    expect(() => shown('plain', 'low')).toThrow(/'low'; letters takes none/);
+    expect(() => shown('{{ reasoning_effort }}', 'max')).toThrow(/'max'; letters takes low, medium, high/);
+  });
+});
+
 describe('chat prompt', () => {
   it('has the special tokens of the template, and one bos', () => {
     const ids = prompt.encode([{ role: 'user', content: 'hello' }]);

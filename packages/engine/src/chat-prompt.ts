@@ -42,7 +42,7 @@ export class ChatPrompt {
     const text = template.render(safe, {
       addGenerationPrompt: true,
       ...(options.tools && { tools: options.tools }),
-      ...(options.templateVariables && { variables: options.templateVariables }),
+      variables: { ...effortVariables(this.#model, template, options), ...options.templateVariables },
     });
     if (hidden.length === 0) return this.#tokenizer.encode(text, { addSpecial: false, parseSpecial: true });
     return this.#encodeSections(text, hidden);
@@ -79,6 +79,24 @@ export class ChatPrompt {
     this.#special = new RegExp(longestFirst.length > 0 ? `(${longestFirst.join('|')})` : '([])', 'g');
     return this.#special;
   }
+}
+
+const EFFORTS = ['low', 'medium', 'high'];
+
+/** Templates take an effort (gpt-oss) or a switch (Qwen 3, SmolLM 3). */
+function effortVariables(
+  model: string,
+  { source }: ChatTemplate,
+  { reasoningEffort: effort }: ChatOptions,
+): Readonly<Record<string, unknown>> {
+  if (effort === undefined) return {};
+  const takesEffort = source.includes('reasoning_effort');
+  if (takesEffort && EFFORTS.includes(effort)) return { reasoning_effort: effort };
+  if (!takesEffort && source.includes('enable_thinking')) return { enable_thinking: effort !== 'none' };
+  // A model that does not reason does what is asked.
+  if (!takesEffort && effort === 'none') return {};
+  const expected = takesEffort ? EFFORTS.join(', ') : 'none, for its chat template knows no efforts';
+  throw new RequestError(`reasoning effort is '${effort}'; ${model} takes ${expected}`, 'reasoning_effort');
 }
 
 /** How to read the answer to a chat; undefined where all of it is text. */

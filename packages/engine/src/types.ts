@@ -120,6 +120,11 @@ export interface ChatOptions extends GenerateOptions {
    * is text.
    */
   readonly parseReply?: boolean;
+  /**
+   * How much to think, in the words of the template (`low`, `medium`, `high`), or `none` where thinking can be turned off.
+   * @throws RequestError where the template knows no such thing
+   */
+  readonly reasoningEffort?: string;
   /** Extra variables for the template (`enable_thinking`, ...). */
   readonly templateVariables?: Readonly<Record<string, unknown>>;
 }

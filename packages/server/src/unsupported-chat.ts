@@ -52,12 +52,6 @@ const rules: readonly Rule[] = [
   },
   { param: 'audio', what: 'Audio output', instead: 'Remove it.', asks: (body) => given(body.audio) },
   {
-    param: 'reasoning_effort',
-    what: 'Choosing the reasoning effort',
-    instead: "Remove it, or set the template's own variable in 'chat_template_kwargs'.",
-    asks: (body) => given(body.reasoning_effort) && body.reasoning_effort !== 'none',
-  },
-  {
     param: 'verbosity',
     what: 'Choosing the verbosity',
     instead: "Remove it, or send 'medium'.",

@@ -86,6 +86,7 @@ function chatOptions(body: ChatRequest, choice: number, signal: AbortSignal): Ch
     ...(body.logprobs ? { logprobs: body.top_logprobs ?? 0 } : {}),
     ...(body.tools && body.tool_choice !== 'none' ? { tools: body.tools } : {}),
     parseReply: true,
+    ...(body.reasoning_effort ? { reasoningEffort: body.reasoning_effort } : {}),
     ...(body.chat_template_kwargs ? { templateVariables: body.chat_template_kwargs } : {}),
     signal,
   };

@@ -10,7 +10,7 @@ export type ReadCalls = (text: string) => readonly ToolCall[] | undefined;
 
 /** One call or a list, in JSON: a name, and arguments under the keys that the families use. */
 export const readJsonCalls: ReadCalls = (text) => {
-  const value = parse(text);
+  const value = parseJson(text);
   const calls = (Array.isArray(value) ? (value as unknown[]) : [value]).map(toCall);
   return calls.length > 0 && calls.every((call) => call !== undefined) ? calls : undefined;
 };
@@ -20,12 +20,12 @@ export const readMistralCalls: ReadCalls = (text) => {
   if (!text.includes('[ARGS]')) return readJsonCalls(text);
   const calls = text.split('[TOOL_CALLS]').map((piece) => {
     const [, name, args = ''] = /^\s*([^\s[\]]+)(?:\[CALL_ID\][^[\]]*)?\[ARGS\]([^]*)$/.exec(piece) ?? [];
-    return toCall({ name, arguments: parse(args) });
+    return toCall({ name, arguments: parseJson(args) });
   });
   return calls.every((call) => call !== undefined) ? calls : undefined;
 };
 
-function parse(text: string): unknown {
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -33,12 +33,12 @@ function parse(text: string): unknown {
   }
 }
 
-function toCall(value: unknown): ToolCall | undefined {
+export function toCall(value: unknown): ToolCall | undefined {
   if (!isObject(value)) return undefined;
   const name = value['name'] ?? value['tool_name'];
   const given = value['arguments'] ?? value['parameters'] ?? ('arguments' in value ? undefined : {});
   // Some models write the arguments as JSON within JSON.
-  const args = typeof given === 'string' ? parse(given) : given;
+  const args = typeof given === 'string' ? parseJson(given) : given;
   if (typeof name !== 'string' || name === '' || !isObject(args)) return undefined;
   return { name, arguments: JSON.stringify(args) };
 }

@@ -4,10 +4,12 @@
  */
 
 import type { ChatTemplate } from '../chat-template-types.ts';
+import { harmonyMessage } from './harmony-message.ts';
 import { readJsonCalls, readMistralCalls, type ReadCalls } from './read-calls.ts';
 
 export interface ReplySection {
-  readonly kind: 'reasoning' | 'content' | 'calls';
+  /** A `header` says what the section behind it is. */
+  readonly kind: 'reasoning' | 'content' | 'calls' | 'header';
   readonly open: string;
   /** Absent where the section lasts to the end of the answer. */
   readonly close?: string;
@@ -15,6 +17,10 @@ export interface ReplySection {
   readonly leads?: boolean;
   /** Of `calls`. */
   readonly read?: ReadCalls;
+  /** Of `header`: what follows, by its text with the mark that opens it. */
+  readonly next?: (header: string) => ReplySection;
+  /** The end of a prompt that has opened the section; default `open`. */
+  readonly prompt?: string;
 }
 
 export interface ReplyFormat {
@@ -31,7 +37,26 @@ interface Syntax {
 
 const has = (mark: string) => (template: string) => template.includes(mark);
 
+/** gpt-oss: messages with a header each, the first of which the prompt has begun. */
+const harmony: Syntax = {
+  matches: (template) => template.includes('<|channel|>') && template.includes('<|message|>'),
+  format: {
+    sections: [
+      {
+        kind: 'header',
+        open: '<|start|>',
+        close: '<|message|>',
+        prompt: '<|start|>assistant',
+        next: harmonyMessage,
+      },
+      { kind: 'header', open: '<|channel|>', close: '<|message|>', next: harmonyMessage },
+    ],
+    marks: ['<|end|>'],
+  },
+};
+
 const reasoning: readonly Syntax[] = [
+  harmony,
   {
     // DeepSeek R1, Qwen 3, SmolLM 3.
     matches: has('</think>'),
@@ -50,6 +75,8 @@ const reasoning: readonly Syntax[] = [
 ];
 
 const toolCalls: readonly Syntax[] = [
+  // Its messages are told apart with or without tools.
+  { ...harmony, format: { sections: [] } },
   {
     // Hermes, Qwen 2.5 and 3. Others write XML between the same marks.
     matches: (template) =>

@@ -11,6 +11,7 @@ const templates = {
   r1: '</think>',
   mistral: '[TOOL_CALLS]',
   llama: '<|python_tag|> "parameters"',
+  harmony: '<|channel|> <|message|>',
   command: '<|START_THINKING|> <|START_ACTION|>',
 };
 
@@ -93,6 +94,43 @@ const cases: [string, keyof typeof templates, string, string, ReplyEvent[]][] = 
   ['JSON in the midst', 'llama', 'So: {"name": "f"}', '', [content('So: {"name": "f"}')]],
   ['the tag', 'llama', '<|python_tag|>{"name": "f", "parameters": {}}', '', [call('f', {})]],
   [
+    'channels',
+    'harmony',
+    '<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Yes.',
+    'x<|end|><|start|>assistant',
+    [reasoning('Hm.'), content('Yes.')],
+  ],
+  [
+    'a preamble and a call',
+    'harmony',
+    '<|channel|>commentary<|message|>I look.<|end|><|start|>assistant<|channel|>commentary to=functions.f <|constrain|>json<|message|>{"a":1}',
+    '<|start|>assistant',
+    [content('I look.'), call('f', { a: 1 })],
+  ],
+  [
+    'a recipient before the channel',
+    'harmony',
+    '<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant to=functions.g<|channel|>commentary json<|message|>{}',
+    '<|start|>assistant',
+    [reasoning('Hm.'), call('g', {})],
+  ],
+  [
+    'a recipient at once',
+    'harmony',
+    ' to=functions.g<|channel|>commentary<|message|>{}',
+    '<|start|>assistant',
+    [call('g', {})],
+  ],
+  [
+    'a call that is none',
+    'harmony',
+    '<|channel|>commentary to=f<|message|>{"a"',
+    '<|start|>assistant',
+    [content('<|channel|>commentary to=f<|message|>{"a"')],
+  ],
+  ['a header alone', 'harmony', '<|channel|>fin', '<|start|>assistant', [content('<|channel|>fin')]],
+  ['an answer without a header', 'harmony', 'Hello.', '<|start|>assistant', [content('Hello.')]],
+  [
     'thoughts, then actions',
     'command',
     '<|START_THINKING|>I look.<|END_THINKING|><|START_ACTION|>[\n {"tool_call_id": "0", "tool_name": "f", "parameters": {"q": 1}}\n]<|END_ACTION|>',
@@ -123,6 +161,7 @@ describe('reply parser', () => {
     const piece = fc.constantFrom(
       ...['<think>', '</think>', '<tool_call>', '</tool_call>', '[TOOL_CALLS]', '[ARGS]', '<|python_tag|>'],
       ...[
+        ...['<|start|>', '<|channel|>', '<|message|>', '<|end|>', 'analysis', ' to=functions.f'],
         '<|START_ACTION|>',
         '<|END_ACTION|>',
         '{"name":"f","arguments":{}}',
@@ -143,7 +182,8 @@ describe('reply parser', () => {
         const whole = parse(name, [text]);
         expect(parse(name, parts)).toEqual(whole);
         const words = (value: string) => value.split('word').length;
-        expect(words(JSON.stringify(whole))).toBe(words(text));
+        // Headers of messages are not shown.
+        if (name !== 'harmony') expect(words(JSON.stringify(whole))).toBe(words(text));
       }),
       { numRuns: 2000 },
     );

@@ -23,8 +23,8 @@ export class ReplyParser {
   constructor({ sections }: ReplyFormat, prompt = '') {
     this.#sections = sections;
     const end = prompt.trimEnd();
-    const open = sections.find((section) => !section.leads && end.endsWith(section.open));
-    if (open) this.#enter(open);
+    const open = sections.find(({ leads, prompt: mark, open }) => !leads && end.endsWith(mark ?? open));
+    if (open) this.#enter(open.kind === 'header' ? { ...open, open: '' } : open);
   }
 
   /** Within reasoning: what comes next is not for the reader of the answer. */
@@ -42,8 +42,7 @@ export class ReplyParser {
   /** The answer has ended; what was held back comes out. */
   end(): ReplyEvent[] {
     const events: ReplyEvent[] = [];
-    if (this.#section?.kind === 'calls')
-      this.#close(this.#section, this.#take(this.#buffer.length), '', events);
+    if (isWhole(this.#section)) this.#close(this.#section, this.#take(this.#buffer.length), '', events);
     else this.#show(this.#take(this.#buffer.length), events);
     if (this.#space !== '' && !this.#strip && !this.reasoning) this.#emit(this.#space, events);
     this.#space = '';
@@ -57,13 +56,12 @@ export class ReplyParser {
     const marks = section ? [section.close ?? []].flat() : this.#inner().map(({ open }) => open);
     const [at, mark] = firstOf(this.#buffer, marks);
     if (mark === undefined) {
-      if (section?.kind !== 'calls')
-        this.#show(this.#take(this.#buffer.length - held(this.#buffer, marks)), events);
+      if (!isWhole(section)) this.#show(this.#take(this.#buffer.length - held(this.#buffer, marks)), events);
       return false;
     }
     const before = this.#take(at);
     this.#take(mark.length);
-    if (section?.kind === 'calls') this.#close(section, before, mark, events);
+    if (isWhole(section)) this.#close(section, before, mark, events);
     else {
       this.#show(before, events);
       this.#enter(section ? undefined : this.#inner().find(({ open }) => open === mark));
@@ -84,6 +82,10 @@ export class ReplyParser {
   }
 
   #close(section: ReplySection, text: string, mark: string, events: ReplyEvent[]): void {
+    if (section.next && mark !== '') {
+      this.#enter(section.next(section.open + text));
+      return;
+    }
     const calls = section.read?.(text);
     this.#section = undefined;
     if (calls) {
@@ -99,7 +101,7 @@ export class ReplyParser {
   #enter(section: ReplySection | undefined): void {
     this.#section = section;
     // What may turn out to be no call is part of the text around it.
-    if (section?.kind === 'calls') return;
+    if (isWhole(section)) return;
     this.#space = '';
     this.#strip = true;
   }
@@ -127,6 +129,11 @@ export class ReplyParser {
     const type = this.reasoning ? 'reasoning' : 'content';
     events.push({ type, text });
   }
+}
+
+/** Read when it has come whole. */
+function isWhole(section: ReplySection | undefined): section is ReplySection {
+  return section?.kind === 'calls' || section?.kind === 'header';
 }
 
 function firstOf(text: string, marks: readonly string[]): [at: number, mark: string | undefined] {
