@@ -254,6 +254,23 @@ describe('list, rm, pull', () => {
   });
 });
 
+describe('thoughts', () => {
+  const services = () =>
+    createFakeServices({
+      createModel: (name) =>
+        createStubModel({ name, marks: '</think>', reply: () => '<think>Hm.</think>Yes.' }),
+    });
+
+  it('stay out of what run writes, but for --json', async () => {
+    const plain = createTerminal({ services: services() });
+    expect(await plain.run('run', 'tiny', 'hello')).toBe(0);
+    expect(plain.stdout()).toBe('Yes.\n');
+    const json = createTerminal({ services: services() });
+    await json.run('run', 'tiny', 'hello', '--json');
+    expect(JSON.parse(json.stdout())).toMatchObject({ text: 'Yes.', reasoning: 'Hm.' });
+  });
+});
+
 describe('serve', () => {
   it('says where, what and how to try, and drains on a signal', async () => {
     const terminal = createTerminal({ models: [installedModel("it's")] });

@@ -33,6 +33,21 @@ describe('Conversation', () => {
     expect([streamed, answer.text]).toEqual(['answer 1', 'answer 1']);
   });
 
+  it('keeps thoughts out of the answer and of what it sends on', async () => {
+    const seen: unknown[] = [];
+    const model = createStubModel({
+      marks: '</think>',
+      reply: (messages) => (seen.push(...messages.map((m) => m.content)), '<think>Hm.</think>Yes.'),
+    });
+    const conversation = new Conversation(model, { sampling: {} });
+    const shown: string[] = [];
+    const answer = await conversation.ask('one', (text, kind) => shown.push(`${kind}: ${text}`));
+    expect(answer).toMatchObject({ text: 'Yes.', reasoning: 'Hm.' });
+    expect(shown.join(' ')).toBe('reasoning: Hm. text: Yes.');
+    await conversation.ask('two', ignore);
+    expect(seen).toEqual(['one', 'one', 'Yes.', 'two']);
+  });
+
   it('answers the last message again', async () => {
     const { seen, conversation } = echo();
     await conversation.ask('one', ignore);

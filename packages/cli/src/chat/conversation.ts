@@ -22,8 +22,13 @@ export interface SavedConversation {
   readonly messages: readonly Message[];
 }
 
+/** Told of each piece as it comes: of the answer, or of the thoughts ahead of it. */
+export type Show = (text: string, kind: 'text' | 'reasoning') => unknown;
+
 export interface Answer {
   readonly text: string;
+  /** Thoughts ahead of it, where the model marks them; no part of the conversation. */
+  readonly reasoning: string;
   readonly reason: FinishReason;
   readonly usage: Usage;
   readonly timing: Timing;
@@ -61,14 +66,14 @@ export class Conversation {
   }
 
   /**
-   * Adds a message and streams its answer to `onText`. A stopped answer is kept as far as it came; after an
+   * Adds a message and streams its answer to `show`. A stopped answer is kept as far as it came; after an
    * error the message is taken back, so that it may be sent again.
    */
-  async ask(text: string, onText: (text: string) => void, signal?: AbortSignal): Promise<Answer> {
+  async ask(text: string, show: Show, signal?: AbortSignal): Promise<Answer> {
     const before = this.#messages;
     this.#messages = [...before, { role: 'user', content: text }];
     try {
-      return await this.#answer(onText, signal);
+      return await this.#answer(show, signal);
     } catch (error) {
       this.#messages = before;
       throw error;
@@ -76,13 +81,13 @@ export class Conversation {
   }
 
   /** Answers the last message again. @throws RequestError when there is none */
-  async regenerate(onText: (text: string) => void, signal?: AbortSignal): Promise<Answer> {
+  async regenerate(show: Show, signal?: AbortSignal): Promise<Answer> {
     const before = this.#messages;
     const last = before.findLastIndex((message) => message.role === 'user');
     if (last < 0) throw new RequestError('there is no message to answer again; write one first');
     this.#messages = before.slice(0, last + 1);
     try {
-      return await this.#answer(onText, signal);
+      return await this.#answer(show, signal);
     } catch (error) {
       this.#messages = before;
       throw error;
@@ -100,15 +105,16 @@ export class Conversation {
     this.#messages = [...messages];
   }
 
-  async #answer(onText: (text: string) => void, signal?: AbortSignal): Promise<Answer> {
+  async #answer(show: Show, signal?: AbortSignal): Promise<Answer> {
     const system = this.system ? [{ role: 'system', content: this.system }] : [];
     const events = this.model.chat([...system, ...this.#messages], {
       sampling: this.sampling,
+      parseReply: true,
       ...(this.maxTokens === undefined ? {} : { maxTokens: this.maxTokens }),
       ...(this.stop.length ? { stop: this.stop } : {}),
       ...(signal ? { signal } : {}),
     });
-    const answer = await collectAnswer(events, onText);
+    const answer = await collectAnswer(events, show);
     // An answer stopped before its first word would only confuse the model's next turn.
     if (answer.text || answer.reason !== 'abort') {
       this.#messages = [...this.#messages, { role: 'assistant', content: answer.text }];
@@ -118,20 +124,17 @@ export class Conversation {
 }
 
 /** Reads a request's events to the end. */
-export async function collectAnswer(
-  events: AsyncIterable<GenerateEvent>,
-  onText: (text: string) => void | Promise<void>,
-): Promise<Answer> {
-  let text = '';
+export async function collectAnswer(events: AsyncIterable<GenerateEvent>, show: Show): Promise<Answer> {
+  const said = { text: '', reasoning: '' };
   let finish: Extract<GenerateEvent, { type: 'finish' }> | undefined;
   for await (const event of events) {
-    if (event.type === 'text' && event.text) {
-      text += event.text;
-      await onText(event.text);
+    if ((event.type === 'text' || event.type === 'reasoning') && event.text) {
+      said[event.type] += event.text;
+      await show(event.text, event.type);
     } else if (event.type === 'finish') finish = event;
   }
   if (!finish) throw new Error('the answer ended without a finish event');
-  return { text, reason: finish.reason, usage: finish.usage, timing: finish.timing };
+  return { ...said, reason: finish.reason, usage: finish.usage, timing: finish.timing };
 }
 
 function checkSaved(saved: unknown): { system: string | undefined; messages: Message[] } {

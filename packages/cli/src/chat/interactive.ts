@@ -7,7 +7,7 @@ import { EXIT_INTERRUPTED, UsageError, describeError } from '../errors.ts';
 import { LineEditor } from '../terminal/line-editor.ts';
 import { sanitise } from '../terminal/sanitise.ts';
 import { answerLine } from './answer-line.ts';
-import type { Answer, Conversation } from './conversation.ts';
+import type { Answer, Conversation, Show } from './conversation.ts';
 import { MessageAssembler } from './multi-line.ts';
 import { runSlashCommand } from './slash-commands.ts';
 
@@ -99,10 +99,13 @@ export class InteractiveChat {
     const stop = new AbortController();
     const { stdout, style } = this.#context;
     let begun = false;
-    const show = (text: string): void => {
+    let thinking = false;
+    const show: Show = (text, kind) => {
       if (!begun) stdout.write('\r\u001b[K');
       begun = true;
-      stdout.write(sanitise(text));
+      if (thinking && kind === 'text') stdout.write('\n\n');
+      thinking = kind === 'reasoning';
+      stdout.write(thinking ? style.dim(sanitise(text)) : sanitise(text));
     };
     stdout.write(style.dim('…'));
     let answer: Answer;

@@ -17,8 +17,8 @@ import { openModel } from '../models-by-name.ts';
 import { readStdin } from '../read-stdin.ts';
 import { answerLine } from '../chat/answer-line.ts';
 import { Conversation } from '../chat/conversation.ts';
+import { showAnswer } from '../chat/show-answer.ts';
 import { InteractiveChat } from '../chat/interactive.ts';
-import { writeAll } from '../terminal/output.ts';
 
 type Flags = ModelFlags & GenerationFlags & Readonly<Record<string, unknown>>;
 
@@ -69,14 +69,8 @@ async function answerOnce(
 ): Promise<number> {
   const stop = new AbortController();
   const release = context.onInterrupt(() => stop.abort());
-  const writes: Promise<void>[] = [];
   try {
-    const answer = await conversation.ask(
-      message,
-      (text) => void writes.push(writeAll(context.stdout, text)),
-      stop.signal,
-    );
-    await Promise.all(writes);
+    const answer = await conversation.ask(message, showAnswer(context), stop.signal);
     context.print();
     context.note(context.errorStyle.dim(answerLine(answer)));
     return stop.signal.aborted ? EXIT_INTERRUPTED : 0;

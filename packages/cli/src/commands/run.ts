@@ -15,10 +15,9 @@ import type { CommandContext } from '../context.ts';
 import { EXIT_INTERRUPTED, UsageError } from '../errors.ts';
 import { decodeRate } from '../chat/answer-line.ts';
 import { collectAnswer, type Answer } from '../chat/conversation.ts';
+import { showAnswer } from '../chat/show-answer.ts';
 import { openModel } from '../models-by-name.ts';
 import { readStdin } from '../read-stdin.ts';
-import { writeAll } from '../terminal/output.ts';
-import { sanitise } from '../terminal/sanitise.ts';
 
 interface Flags extends ModelFlags, GenerationFlags, Readonly<Record<string, unknown>> {
   readonly model?: string;
@@ -61,6 +60,7 @@ async function run(args: readonly string[], flags: Flags, context: CommandContex
     const options = {
       sampling,
       signal: stop.signal,
+      parseReply: true,
       ...(flags.maxTokens === undefined ? {} : { maxTokens: flags.maxTokens }),
       ...(flags.stop ? { stop: flags.stop } : {}),
     };
@@ -68,7 +68,7 @@ async function run(args: readonly string[], flags: Flags, context: CommandContex
     const events = flags.raw
       ? model.complete(prompt, options)
       : model.chat([...system, { role: 'user', content: prompt }], options);
-    const answer = await collectAnswer(events, (text) => (flags.json ? undefined : writeText(context, text)));
+    const answer = await collectAnswer(events, flags.json ? () => undefined : showAnswer(context));
     if (flags.json) context.printJson(jsonAnswer(model, answer));
     else if (!answer.text.endsWith('\n')) context.print();
     return stop.signal.aborted ? EXIT_INTERRUPTED : 0;
@@ -100,15 +100,12 @@ export function joinPrompt(words: string, piped: string | undefined): string {
   return parts.join('\n\n');
 }
 
-function writeText(context: CommandContext, text: string): Promise<void> {
-  return writeAll(context.stdout, context.stdout.isTTY ? sanitise(text) : text);
-}
-
 function jsonAnswer(model: LanguageModel, answer: Answer): Record<string, unknown> {
   const rate = decodeRate(answer.usage, answer.timing);
   return {
     model: model.info.name,
     text: answer.text,
+    ...(answer.reasoning && { reasoning: answer.reasoning }),
     finishReason: answer.reason,
     usage: answer.usage,
     timing: { ...answer.timing, tokensPerSecond: Number.isNaN(rate) ? null : rate },
