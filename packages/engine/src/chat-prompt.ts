@@ -6,15 +6,7 @@
  */
 
 import { RequestError } from '@steelyard/core';
-import {
-  readsToolCalls,
-  replyFormat,
-  requireChatTemplate,
-  type ReplyFormat,
-  type ChatMessage,
-  type ChatTemplate,
-  type Tokenizer,
-} from '@steelyard/text';
+import { requireChatTemplate, type ChatMessage, type ChatTemplate, type Tokenizer } from '@steelyard/text';
 import type { ChatOptions } from './types.ts';
 
 /** Private-use characters around a number: no template writes them. */
@@ -33,10 +25,9 @@ export class ChatPrompt {
     this.#model = model;
   }
 
-  /** @throws RequestError when there is no template, or it refuses the messages, or the tools cannot be called */
+  /** @throws RequestError when there is no template or it refuses the messages */
   encode(messages: readonly ChatMessage[], options: ChatOptions = {}): number[] {
     const template = requireChatTemplate(this.#template, this.#model);
-    checkTools(this.#model, template, options);
     const hidden: string[] = [];
     const safe = mapStrings(messages, (text) => this.#hide(text, hidden)) as readonly ChatMessage[];
     const text = template.render(safe, {
@@ -97,28 +88,6 @@ function effortVariables(
   if (!takesEffort && effort === 'none') return {};
   const expected = takesEffort ? EFFORTS.join(', ') : 'none, for its chat template knows no efforts';
   throw new RequestError(`reasoning effort is '${effort}'; ${model} takes ${expected}`, 'reasoning_effort');
-}
-
-/** How to read the answer to a chat; undefined where all of it is text. */
-export function replyOf(
-  template: ChatTemplate | undefined,
-  { parseReply = false, tools = [], constraint }: ChatOptions,
-): ReplyFormat | undefined {
-  return template && parseReply && !constraint ? replyFormat(template, tools.length > 0) : undefined;
-}
-
-/** @throws RequestError for tools whose calls could not be told from the model's text */
-export function checkTools(
-  model: string,
-  template: ChatTemplate | undefined,
-  { parseReply = false, tools = [] }: ChatOptions,
-): void {
-  if (!parseReply || tools.length === 0 || (template && readsToolCalls(template))) return;
-  throw new RequestError(
-    `${model} calls no tools that can be told from its text: its chat template marks none in a known way. ` +
-      'Use a model made for tools, or describe them in a system message and read the answer yourself.',
-    'tools',
-  );
 }
 
 function escape(text: string): string {

@@ -53,6 +53,12 @@ interface EngineParts {
 const DEFAULT_BATCH_TOKENS = 512;
 const DEFAULT_SEQUENCES = 32;
 
+/** A prompt's token ids, and how to go on from there. */
+export interface Prompted {
+  readonly ids: readonly number[];
+  readonly options: GenerateOptions;
+}
+
 export class Engine {
   readonly plan: MemoryPlan;
   readonly #parts: EngineParts;
@@ -105,16 +111,17 @@ export class Engine {
   }
 
   /**
-   * Streams the continuation of a prompt, given as token ids or as what makes them. Work begins at the first `next()`,
+   * Streams the continuation of a prompt, given as token ids, or as what makes them and settles
+   * the options. Work begins at the first `next()`,
    * which rejects with RequestError or CapacityError when the prompt or the options are refused. A reader that leaves
    * (`return()`, or `break` in `for await`) ends the request.
    */
   generate(
-    prompt: readonly number[] | (() => readonly number[]),
-    options: GenerateOptions = {},
+    prompt: readonly number[] | (() => Prompted),
+    given: GenerateOptions = {},
   ): AsyncIterableIterator<GenerateEvent> {
     return new EventStream((sink) => {
-      const ids = typeof prompt === 'function' ? prompt() : prompt;
+      const { ids, options } = typeof prompt === 'function' ? prompt() : { ids: prompt, options: given };
       if (options.constraint)
         return this.#acceptGuided(ids, options, sink, constraintEbnf(options.constraint));
       const request = this.#accept(ids, options, sink);

@@ -1,8 +1,9 @@
 /** A model that people can use: tokenizer, template and engine behind one interface. */
 
 import type { ChatTemplate, Tokenizer } from '@steelyard/text';
-import { ChatPrompt, replyOf } from './chat-prompt.ts';
+import { ChatPrompt } from './chat-prompt.ts';
 import type { Engine } from './engine.ts';
+import { planReply } from './reply-plan.ts';
 import type { LanguageModel, ModelInfo } from './types.ts';
 
 export interface LanguageModelParts {
@@ -21,15 +22,16 @@ export function createLanguageModel(parts: LanguageModelParts): LanguageModel {
   let disposed: Promise<void> | undefined;
   return {
     info,
-    chat(messages, options = {}) {
-      const reply = replyOf(template, options);
-      return engine.generate(() => chatPrompt.encode(messages, options), {
-        ...options,
-        ...(reply && { reply }),
-      });
-    },
+    chat: (messages, options = {}) =>
+      engine.generate(() => ({
+        ids: chatPrompt.encode(messages, options),
+        options: { ...options, ...planReply(info.name, template, options) },
+      })),
     complete: (prompt, options = {}) =>
-      engine.generate(() => (typeof prompt === 'string' ? tokenizer.encode(prompt) : prompt), options),
+      engine.generate(() => ({
+        ids: typeof prompt === 'string' ? tokenizer.encode(prompt) : prompt,
+        options,
+      })),
     tokenize: (text, options) => tokenizer.encode(text, options),
     detokenize: (ids) => tokenizer.decode(ids),
     stats: () => engine.stats(),

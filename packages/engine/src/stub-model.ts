@@ -5,7 +5,6 @@
 
 import { CapacityError, RequestError } from '@steelyard/core';
 import type { ChatMessage } from '@steelyard/text';
-import { checkTools, replyOf } from './chat-prompt.ts';
 import { Answer } from './answer.ts';
 import { checkOptions } from './check-options.ts';
 import { checkConstraint, constraintEbnf } from './constraint/constraint.ts';
@@ -14,6 +13,7 @@ import { Sampler } from './sampler/sampler.ts';
 import { SamplerScratch } from './sampler/scratch.ts';
 import { uniformAt } from './sampler/counter-random.ts';
 import { EventStream, type EventSink } from './event-stream.ts';
+import { planReply } from './reply-plan.ts';
 import { nextTurn } from './turn.ts';
 import type { EngineStats, FinishReason, GenerateEvent, GenerateOptions, LanguageModel } from './types.ts';
 import { EOS, WordTokenizer } from './word-tokenizer.ts';
@@ -65,10 +65,10 @@ class StubModel {
   start(
     prompt: readonly number[],
     reply: string,
-    options: GenerateOptions,
+    options: () => GenerateOptions,
   ): AsyncIterableIterator<GenerateEvent> {
     return new EventStream((sink) => {
-      const request = this.#accept(prompt, reply, options, sink);
+      const request = this.#accept(prompt, reply, options(), sink);
       void this.#serve(request).catch((error: unknown) => sink.fail(error));
       return () => {
         request.stopped = true;
@@ -219,16 +219,15 @@ export function createStubModel(options: StubOptions = {}): LanguageModel {
       hasChatTemplate,
     },
     chat(messages, wanted = {}) {
-      checkTools(name, template, wanted);
       const prompt = messages.map((message) => `${message.role}: ${textOf(message)}`).join('\n');
       const last = messages.at(-1);
       const text = answer?.(messages) ?? (last ? textOf(last) : '');
-      const reply = replyOf(template, wanted);
-      return model.start(tokenizer.encode(prompt), text, { ...wanted, ...(reply && { reply }) });
+      const plan = () => ({ ...wanted, ...planReply(name, template, wanted) });
+      return model.start(tokenizer.encode(prompt), text, plan);
     },
     complete(prompt, wanted = {}) {
       const ids = typeof prompt === 'string' ? tokenizer.encode(prompt) : prompt;
-      return model.start(ids, tokenizer.decode(ids), wanted);
+      return model.start(ids, tokenizer.decode(ids), () => wanted);
     },
     tokenize: (text) => tokenizer.encode(text),
     detokenize: (ids) => tokenizer.decode(ids),

@@ -102,3 +102,71 @@ it('refuses tools for a model that marks no calls', async () => {
   expect(response.status).toBe(400);
   expect(await response.json()).toMatchObject({ error: { param: 'tools' } });
 });
+
+const typed = (name: string, properties: object) => ({
+  type: 'function',
+  function: {
+    name,
+    strict: true,
+    parameters: {
+      type: 'object',
+      properties,
+      required: Object.keys(properties),
+      additionalProperties: false,
+    },
+  },
+});
+const two = [typed('on', { ok: { type: 'boolean' } }), typed('count', { n: { type: 'integer' } })];
+// Random words: only the constraint makes a call of them.
+const babble = serverThatSays('unused');
+
+it.each([1, 2, 3, 4])(
+  'makes a call where one is required, its arguments as asked (seed %i)',
+  async (seed) => {
+    const { message, finish_reason } = await babble.whole({ tools: two, tool_choice: 'required', seed });
+    expect(finish_reason).toBe('tool_calls');
+    expect(message).toMatchObject({ content: null });
+    const [made] = message.tool_calls!;
+    const args = JSON.parse(made!.function.arguments) as Record<string, unknown>;
+    expect(args).toEqual(
+      made!.function.name === 'on'
+        ? { ok: expect.any(Boolean) as unknown }
+        : { n: expect.any(Number) as unknown },
+    );
+  },
+);
+
+it('calls the tool named, streaming too, though the prompt let the model think first', async () => {
+  const choice = { tools: two, tool_choice: { type: 'function', function: { name: 'count' } }, seed: 5 };
+  const thought = [{ role: 'user', content: 'Count. <think>' }];
+  for (const choices of [
+    await babble.streamed(choice),
+    await babble.streamed({ ...choice, messages: thought }),
+  ]) {
+    expect(choices.flatMap(({ delta }) => delta.tool_calls ?? [])).toMatchObject([
+      { function: { name: 'count' } },
+    ]);
+    expect(
+      choices.map(({ delta }) => `${delta.content ?? ''}${delta.reasoning_content ?? ''}`).join(''),
+    ).toBe('');
+  }
+});
+
+it.each([
+  [
+    'a tool that was not given',
+    { tool_choice: { type: 'function', function: { name: 'other' } } },
+    'tool_choice',
+  ],
+  ['a call without tools', { tools: [], tool_choice: 'required' }, 'tool_choice'],
+  ['another kind of choice', { tool_choice: { type: 'allowed_tools', allowed_tools: {} } }, 'tool_choice'],
+])('refuses %s', async (_, body, param) => {
+  const response = await babble.ask(body);
+  expect(response.status).toBe(400);
+  expect(await response.json()).toMatchObject({ error: { param } });
+});
+
+it('refuses to force a model that marks calls with tokens of its own', async () => {
+  const response = await serverThatSays('x', '[TOOL_CALLS]').ask({ tool_choice: 'required' });
+  expect(await response.json()).toMatchObject({ error: { param: 'tool_choice' } });
+});

@@ -13,6 +13,11 @@ interface Rule {
 
 const given = (value: unknown): boolean => value !== undefined && value !== null;
 
+/** Whether the answer can be nothing but a call, whose arguments are then held to their schema. */
+function forcesCall({ tool_choice }: ChatRequest): boolean {
+  return given(tool_choice) && tool_choice !== 'none' && tool_choice !== 'auto';
+}
+
 const rules: readonly Rule[] = [
   {
     param: 'tools',
@@ -23,14 +28,17 @@ const rules: readonly Rule[] = [
   {
     param: 'tools',
     what: 'Holding arguments of tools to their schema (strict)',
-    instead: "Send 'strict': false and check them yourself.",
-    asks: (body) => body.tools?.some((tool) => tool.type === 'function' && tool.function.strict) ?? false,
+    instead: "Send 'strict': false and check them yourself, or require a call ('tool_choice').",
+    asks: (body) =>
+      !forcesCall(body) &&
+      (body.tools?.some((tool) => tool.type === 'function' && tool.function.strict) ?? false),
   },
   {
     param: 'tool_choice',
-    what: 'Choosing a tool',
-    instead: "Remove it, or send 'none' or 'auto'.",
-    asks: ({ tool_choice }) => given(tool_choice) && tool_choice !== 'none' && tool_choice !== 'auto',
+    what: 'This choice of tools',
+    instead: "Send 'none', 'auto', 'required' or one function.",
+    asks: ({ tool_choice }) =>
+      typeof tool_choice === 'object' && given(tool_choice) && tool_choice?.type !== 'function',
   },
   {
     param: 'functions',

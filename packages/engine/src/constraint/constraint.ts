@@ -1,7 +1,7 @@
 /** What an answer may be held to, and the grammar text of each kind. */
 
 import { RequestError } from '@steelyard/core';
-import { Rules, toEbnf, writtenOut, type Grammar } from './grammar.ts';
+import { Rules, seq, text, toEbnf, writtenOut, type Grammar } from './grammar.ts';
 import { anyObject } from './json-text.ts';
 import { schemaGrammar } from './json-schema.ts';
 import { regexGrammar, spellPlain } from './regex.ts';
@@ -11,7 +11,13 @@ export type Constraint =
   /** Any JSON object. */
   | { readonly type: 'json' }
   /** JSON valid under a JSON Schema; keywords that cannot be held to are refused. */
-  | { readonly type: 'json_schema'; readonly schema: unknown }
+  | {
+      readonly type: 'json_schema';
+      readonly schema: unknown;
+      /** Text around the JSON. */
+      readonly before?: string;
+      readonly after?: string;
+    }
   /** An ECMAScript pattern over the whole answer. */
   | { readonly type: 'regex'; readonly pattern: string }
   /** A grammar in xgrammar's EBNF, whose first rule is `root`. */
@@ -52,7 +58,7 @@ function textOf(constraint: Constraint): string | undefined {
       return toEbnf({ root: anyObject(rules), rules });
     }
     case 'json_schema':
-      return textWithin(schemaGrammar(constraint.schema), 'schema');
+      return textWithin(between(constraint, schemaGrammar(constraint.schema)), 'schema');
     case 'regex': {
       const options = { spell: spellPlain, whole: true, param: 'pattern' };
       return textWithin({ root: regexGrammar(constraint.pattern, options), rules: new Rules() }, 'pattern');
@@ -60,6 +66,13 @@ function textOf(constraint: Constraint): string | undefined {
     case 'ebnf':
       return constraint.grammar;
   }
+}
+
+function between(
+  { before = '', after = '' }: { before?: string; after?: string },
+  grammar: Grammar,
+): Grammar {
+  return { ...grammar, root: seq(text(before), grammar.root, text(after)) };
 }
 
 function textWithin(grammar: Grammar, what: string): string | undefined {

@@ -86,10 +86,19 @@ function chatOptions(body: ChatRequest, choice: number, signal: AbortSignal): Ch
     ...(body.logprobs ? { logprobs: body.top_logprobs ?? 0 } : {}),
     ...(body.tools && body.tool_choice !== 'none' ? { tools: body.tools } : {}),
     parseReply: true,
+    ...toToolChoice(body.tool_choice),
     ...(body.reasoning_effort ? { reasoningEffort: body.reasoning_effort } : {}),
     ...(body.chat_template_kwargs ? { templateVariables: body.chat_template_kwargs } : {}),
     signal,
   };
+}
+
+function toToolChoice(choice: ChatRequest['tool_choice']): Pick<ChatOptions, 'toolChoice'> {
+  if (choice === 'required') return { toolChoice: choice };
+  if (typeof choice === 'object' && choice?.type === 'function') {
+    return { toolChoice: { name: choice.function.name } };
+  }
+  return {};
 }
 
 interface ChoiceSoFar {

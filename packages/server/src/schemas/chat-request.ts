@@ -94,7 +94,16 @@ export const chatRequestSchema = z.strictObject({
   store: z.boolean().nullish(),
   response_format: responseFormatSchema.nullish(),
   tools: z.array(toolSchema).nullish(),
-  tool_choice: z.union([z.enum(['none', 'auto', 'required']), z.looseObject({ type: z.string() })]).nullish(),
+  tool_choice: z
+    .union([
+      z.enum(['none', 'auto', 'required']),
+      z.discriminatedUnion('type', [
+        z.strictObject({ type: z.literal('function'), function: z.strictObject({ name: z.string() }) }),
+        otherPart('custom'),
+        otherPart('allowed_tools'),
+      ]),
+    ])
+    .nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   functions: z.array(z.unknown()).nullish(),
   function_call: z.unknown().optional(),

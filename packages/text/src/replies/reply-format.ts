@@ -23,6 +23,14 @@ export interface ReplySection {
   readonly prompt?: string;
 }
 
+/** How one call is written, where it takes no special token: text around JSON with the name and the arguments. */
+export interface CallSyntax {
+  readonly before: string;
+  readonly after: string;
+  /** Key of the arguments. */
+  readonly arguments: 'arguments' | 'parameters';
+}
+
 export interface ReplyFormat {
   readonly sections: readonly ReplySection[];
   /** Other tokens within sections that must stay in the text, special or not. */
@@ -33,6 +41,7 @@ interface Syntax {
   /** Whether a template's text is of this syntax. */
   readonly matches: (template: string) => boolean;
   readonly format: ReplyFormat;
+  readonly call?: CallSyntax;
 }
 
 const has = (mark: string) => (template: string) => template.includes(mark);
@@ -84,6 +93,7 @@ const toolCalls: readonly Syntax[] = [
     format: {
       sections: [{ kind: 'calls', open: '<tool_call>', close: '</tool_call>', read: readJsonCalls }],
     },
+    call: { before: '<tool_call>\n', after: '\n</tool_call>', arguments: 'arguments' },
   },
   {
     matches: has('[TOOL_CALLS]'),
@@ -107,6 +117,7 @@ const toolCalls: readonly Syntax[] = [
         { kind: 'calls', open: '{', leads: true, read: readJsonCalls },
       ],
     },
+    call: { before: '', after: '', arguments: 'parameters' },
   },
 ];
 
@@ -124,6 +135,12 @@ export function replyFormat(template: ChatTemplate, withTools: boolean): ReplyFo
     sections: formats.flatMap(({ sections }) => sections),
     marks: formats.flatMap(({ marks = [] }) => marks),
   };
+}
+
+/** How the model writes a call, and how an answer is read that is one; undefined where it cannot be made to. */
+export function forcedCall(template: ChatTemplate): { call: CallSyntax; format: ReplyFormat } | undefined {
+  const { call, format } = toolSyntax(template) ?? {};
+  return call && format && { call, format };
 }
 
 /** Whether calls of tools can be told from the model's text. */
