@@ -160,6 +160,22 @@ void op_glu(const Call& call) {
   });
 }
 
+// Heads [tokens, heads, a + b] as two parts, or made of them: whole heads by tokens of this chunk.
+static void copy_heads(const Call& call, const Tensor& whole, const Tensor& first, const Tensor& rest, bool join) {
+  const int64_t heads = whole.dims[1], a = first.dims[2], b = rest.dims[2];
+  Range mine = share(call, whole.rows() * heads);
+  for (int64_t i = mine.begin; i < mine.end; i++) {
+    int64_t t = i / heads, h = i % heads;
+    float *both = whole.f32(t) + h * (a + b), *head = first.f32(t) + h * a, *tail = rest.f32(t) + h * b;
+    std::memcpy(join ? both : head, join ? head : both, a * 4);
+    std::memcpy(join ? both + a : tail, join ? tail : both + a, b * 4);
+  }
+}
+
+void op_split(const Call& call) { copy_heads(call, *call.in[0], *call.out[0], *call.out[1], false); }
+
+void op_concat(const Call& call) { copy_heads(call, *call.out[0], *call.in[0], *call.in[1], true); }
+
 void op_gather(const Call& call) {
   const Tensor &table = *call.in[Gather::table], &rows = *call.in[Gather::rows], &y = *call.out[0];
   Range mine = share(call, y.rows());

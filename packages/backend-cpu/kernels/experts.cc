@@ -132,17 +132,23 @@ constexpr int64_t kPanelBytes = 256 << 10;
 // The op with its sizes by name.
 struct Experts {
   const Call& call;
-  const Tensor &x, &experts, &w, &y;
-  const Tensor *bias, *scales;
+  const Tensor &x, &w, &y;
+  // Where `experts` is absent each token has them all, in order.
+  const Tensor *experts, *bias, *scales;
   Expertmatmul attrs;
   int64_t tokens, k, count, parts, width, depth;
 
   explicit Experts(const Call& c)
-      : call(c), x(*c.in[Expertmatmul::x]), experts(*c.in[Expertmatmul::experts]), w(*c.in[Expertmatmul::w]), y(*c.out[0]),
+      : call(c), x(*c.in[Expertmatmul::x]), w(*c.in[Expertmatmul::w]), y(*c.out[0]), experts(c.in[Expertmatmul::experts]),
         bias(c.in[Expertmatmul::bias]), scales(c.in[Expertmatmul::scales]), attrs(Expertmatmul::read(c.attrs)),
-        tokens(experts.dims[0]), k(experts.dims[1]), count(w.dims[0]), parts(w.rank == 4 ? w.dims[2] : 1),
+        tokens(x.dims[0]), k(experts ? experts->dims[1] : w.dims[0]), count(w.dims[0]), parts(w.rank == 4 ? w.dims[2] : 1),
         width(attrs.transposed ? w.dims[1] : w.last()), depth(x.last()) {}
 
+  // Of a choice (token * k + place); what is no expert's number counts as one more, number `count`.
+  int32_t expert(int64_t choice) const {
+    int32_t id = experts ? experts->i32(choice / k)[choice % k] : (int32_t)(choice % k);
+    return id >= 0 && id < count ? id : (int32_t)count;
+  }
   int64_t columns() const { return parts * width; }
   // Rows of x that are multiplied together at most.
   int64_t group() const { return tokens * k < kGroup ? tokens * k : kGroup; }
@@ -183,8 +189,7 @@ Tensor floats(float* data, int64_t rows, int64_t columns, int64_t stride) {
   return t;
 }
 
-// Choices (token * k + place) sorted by expert, those of expert e from starts[e] to starts[e + 1]. What is no expert's
-// number counts as one more expert, number `count`.
+// Choices sorted by expert, those of expert e from starts[e] to starts[e + 1].
 struct Groups {
   int32_t *order, *starts;
 };
@@ -194,15 +199,11 @@ size_t groups_bytes(int64_t choices, int64_t count) { return align_up(choices * 
 Groups group(const Experts& e, char* memory) {
   const int64_t choices = e.tokens * e.k;
   Groups g = {(int32_t*)memory, (int32_t*)(memory + align_up(choices * 4))};
-  auto expert = [&](int64_t choice) {
-    int32_t id = e.experts.i32(choice / e.k)[choice % e.k];
-    return id >= 0 && id < e.count ? id : (int32_t)e.count;
-  };
   std::memset(g.starts, 0, (e.count + 2) * 4);
-  for (int64_t c = 0; c < choices; c++) g.starts[expert(c) + 1]++;
+  for (int64_t c = 0; c < choices; c++) g.starts[e.expert(c) + 1]++;
   for (int64_t i = 0; i <= e.count; i++) g.starts[i + 1] += g.starts[i];
   // starts[i] is where the next choice of expert i goes, and ends as the start of the one after it.
-  for (int64_t c = 0; c < choices; c++) g.order[g.starts[expert(c)]++] = (int32_t)c;
+  for (int64_t c = 0; c < choices; c++) g.order[g.starts[e.expert(c)]++] = (int32_t)c;
   for (int64_t i = e.count + 1; i > 0; i--) g.starts[i] = g.starts[i - 1];
   g.starts[0] = 0;
   return g;
@@ -322,8 +323,8 @@ void multiply_group(const Experts& e, const int32_t* choices, int64_t m, int64_t
 // Adds the biases of this chunk's columns to the choices' rows.
 void add_biases(const Experts& e, Range mine, float* row) {
   for (int64_t c = 0; c < e.tokens * e.k; c++) {
-    int32_t expert = e.experts.i32(c / e.k)[c % e.k];
-    if (expert < 0 || expert >= e.count) continue;
+    int32_t expert = e.expert(c);
+    if (expert == e.count) continue;
     decode_row(e.bias->dtype, e.bias->block_row(expert * (e.parts > 1 ? e.width : 1)), row, e.columns());
     for (int64_t column = mine.begin; column < mine.end; column++) *e.place(c, column) += row[e.bias_at(column)];
   }

@@ -149,18 +149,34 @@ Rule rule_combine(const Operands& o) {
   return fits ? nullptr : "weights must be f32 [tokens, k]";
 }
 
+Rule rule_split(const Operands& o) {
+  const Tensor &x = *o.in[0], &first = *o.out[0], &rest = *o.out[1];
+  bool heads = is_f32(&x) && x.rank == 3 && first.rank == 3 && rest.rank == 3;
+  for (int i = 0; i < 2 && heads; i++) heads = first.dims[i] == x.dims[i] && rest.dims[i] == x.dims[i];
+  bool fits = heads && first.dims[2] == Split::read(o.attrs).at && first.dims[2] + rest.dims[2] == x.dims[2];
+  return fits ? nullptr : "x must be f32 [tokens, heads, dim], the results its heads' first `at` elements and the rest";
+}
+
+Rule rule_concat(const Operands& o) {
+  const Tensor &first = *o.in[0], &rest = *o.in[1], &y = *o.out[0];
+  bool heads = is_f32(&first) && is_f32(&rest) && first.rank == 3 && rest.rank == 3 && y.rank == 3;
+  for (int i = 0; i < 2 && heads; i++) heads = first.dims[i] == y.dims[i] && rest.dims[i] == y.dims[i];
+  return heads && first.dims[2] + rest.dims[2] == y.dims[2] ? nullptr : "first and rest must be f32 [tokens, heads, dim], the result both end to end";
+}
+
 // A float weight whose rows (dim 0) are matrices, in one piece or in several.
 bool is_stack(const Tensor* t, int rank) { return is_float_weight(t->dtype) && t->rank == rank && t->contiguous(); }
 
 Rule rule_expertmatmul(const Operands& o) {
-  const Tensor &x = *o.in[Expertmatmul::x], &experts = *o.in[Expertmatmul::experts], &w = *o.in[Expertmatmul::w], &y = *o.out[0];
-  const Tensor *bias = o.in[Expertmatmul::bias], *scales = o.in[Expertmatmul::scales];
+  const Tensor &x = *o.in[Expertmatmul::x], &w = *o.in[Expertmatmul::w], &y = *o.out[0];
+  const Tensor *experts = o.in[Expertmatmul::experts], *bias = o.in[Expertmatmul::bias], *scales = o.in[Expertmatmul::scales];
   Expertmatmul attrs = Expertmatmul::read(o.attrs);
-  if (experts.dtype != DType::i32 || experts.rank != 2 || experts.count() > INT32_MAX) return "experts must be i32 [tokens, k]";
-  const int64_t tokens = experts.dims[0], k = experts.dims[1];
+  if (experts && (experts->dtype != DType::i32 || experts->rank != 2)) return "experts must be i32 [tokens, k]";
   if (!is_stack(&w, w.rank == 4 ? 4 : 3)) return "w must be a contiguous float weight of three or four dims";
+  const int64_t tokens = x.dims[0], k = experts ? experts->dims[1] : w.dims[0];
+  if ((experts && experts->dims[0] != tokens) || tokens * k > INT32_MAX) return "experts must be k for each token";
   const int64_t parts = w.rank == 4 ? w.dims[2] : 1, width = attrs.transposed ? w.dims[1] : w.last(), depth = attrs.transposed ? w.last() : w.dims[1];
-  bool rows = is_f32(&x) && x.dims[0] == tokens && x.last() == depth && (x.rank == 2 || (x.rank == 3 && x.dims[1] == k));
+  bool rows = is_f32(&x) && x.last() == depth && (x.rank == 2 || (x.rank == 3 && x.dims[1] == k));
   if (!rows) return "x must be f32 [tokens, depth of w] or [tokens, k, depth of w]";
   if (y.rank != 3 || y.dims[0] != tokens || y.dims[1] != parts * k || y.dims[2] != width) return "the result must be [tokens, parts * k, width of w]";
   if (bias) {

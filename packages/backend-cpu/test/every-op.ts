@@ -66,6 +66,13 @@ export function everyOp(): Graph {
     { transposed: true, blockRows: 16, blockColumns: 16 },
   );
   g.output('experts', g.combine(scaled, weights));
+  const [first, rest] = g.split(q, { at: 3 }) as [typeof q, typeof q];
+  const all = g.expertmatmul(rest, null, g.weight('all', [4, 6, 5], 'f32'), null, null, {
+    transposed: true,
+    blockRows: 0,
+    blockColumns: 0,
+  });
+  g.output('joined', g.concat(all, first));
   g.output(
     'joint',
     g.applyAll('addrmsnorm', [after, gated, null], { eps: 1e-6, offset: 0 })[1] as typeof gated,

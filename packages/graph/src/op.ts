@@ -42,6 +42,11 @@ export interface Sample<S extends AttrSchema = AttrSchema> {
 /** The part of the builder that gradient rules may use; ops are named by string to keep types acyclic. */
 export interface OpApplier {
   apply(op: string, operands: readonly (Value | null)[], attrs?: Readonly<Record<string, AttrValue>>): Value;
+  applyAll(
+    op: string,
+    operands: readonly (Value | null)[],
+    attrs?: Readonly<Record<string, AttrValue>>,
+  ): Value[];
 }
 
 export interface OpDefinition<

@@ -17,7 +17,9 @@ export function weightBytes(graph: Graph): WeightBytes {
   for (const { op, inputs } of graph.nodes) {
     if (op !== 'expertmatmul') continue;
     const [, chosen, w, , scales] = inputs;
-    const perToken = chosen?.shape[1] as number;
+    // Without a choice a token reads them all.
+    if (!chosen) continue;
+    const perToken = chosen.shape[1] as number;
     for (const stack of [w, scales]) {
       if (stack?.storage === 'weight') stacks.set(stack, Math.min(1, perToken / (stack.shape[0] as number)));
     }

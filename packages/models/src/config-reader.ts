@@ -63,11 +63,16 @@ export class ConfigReader {
 
   /** A reader of an object inside `config.json`, such as `rope_scaling`; undefined when absent or null. */
   section(name: string): ConfigReader | undefined {
-    if (this.format === 'gguf') return undefined;
-    const value = this.#take({ hf: name })?.value;
-    if (value === undefined) return undefined;
+    this.ignore({ hf: name });
+    return this.peek(name);
+  }
+
+  /** The same, without marking it as read. */
+  peek(name: string): ConfigReader | undefined {
+    const value = this.format === 'gguf' ? null : (this.#values.get(name) ?? null);
+    if (value === null) return undefined;
     if (typeof value !== 'object' || Array.isArray(value)) this.#refuse(name, value, 'an object');
-    const entries = new Map(Object.entries(value as object));
+    const entries = new Map(Object.entries(value));
     return new ConfigReader('safetensors', `${this.fileName} ${name}`, this.declared, entries, this.#tensors);
   }
 

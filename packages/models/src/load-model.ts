@@ -5,6 +5,7 @@ import { elementCount, type Value } from '@steelyard/graph';
 import type { ModelFile } from '@steelyard/formats';
 import { ConfigReader } from './config-reader.ts';
 import type { LoadedModel, LoadOptions } from './model.ts';
+import { readScaleBlocks } from './quantisation.ts';
 import { readPooling } from './pooling.ts';
 import { findArchitecture, isEncoder } from './registry.ts';
 import { Step } from './step.ts';
@@ -19,6 +20,7 @@ export function loadModel(file: ModelFile, options: LoadOptions): LoadedModel {
   const { architecture, declared } = findArchitecture(file);
   const reader = ConfigReader.of(file, declared);
   const config = architecture.readConfig(reader);
+  const blocks = readScaleBlocks(reader);
   const pooling = options.output === 'hidden' ? readPooling(file, reader) : undefined;
   reader.ignore({ gguf: 'pooling_type' });
   reader.finish();
@@ -27,7 +29,7 @@ export function loadModel(file: ModelFile, options: LoadOptions): LoadedModel {
       `${file.name}: ${declared} is an encoder, which writes no text; for vectors of texts run: steelyard embed`,
     );
   }
-  const source = new WeightSource(file, architecture.names);
+  const source = new WeightSource(file, architecture.names, blocks);
   const step = new Step(config.architecture, source, options);
   const result = trace(() => architecture.forward(step, config), source);
   source.finish();

@@ -6,6 +6,7 @@ import type { Architecture } from './architecture.ts';
 import { bert } from './bert.ts';
 import { cohere } from './cohere.ts';
 import { cohere2 } from './cohere2.ts';
+import { deepseek } from './deepseek.ts';
 import { gemma } from './gemma.ts';
 import { gemma2 } from './gemma2.ts';
 import { gemma3 } from './gemma3.ts';
@@ -27,6 +28,7 @@ const registry: readonly Architecture[] = [
   bert,
   cohere,
   cohere2,
+  deepseek,
   gemma,
   gemma2,
   gemma3,

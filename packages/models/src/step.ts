@@ -5,6 +5,7 @@
 
 import { createBuilder, type Builder, type Graph, type TensorData, type Value } from '@steelyard/graph';
 import { decodeFloat32 } from './float32-data.ts';
+import type { ScaleBlocks } from './quantisation.ts';
 import type { KvState, LoadOptions } from './model.ts';
 import type { Stored, WeightSource } from './weight-source.ts';
 
@@ -56,6 +57,11 @@ export class Step {
     return this.#source.has(name);
   }
 
+  /** Rows and columns that share a factor, in weights that have `.scales`. */
+  get blocks(): ScaleBlocks | undefined {
+    return this.#source.blocks;
+  }
+
   /** A weight of the graph; asked for twice (tied embeddings), it is the same value. */
   weight(name: string, shape: readonly number[], stored?: Stored): Value {
     const known = this.#declared.get(name);
@@ -74,6 +80,11 @@ export class Step {
 
   ignoreWeight(name: string): void {
     this.#source.ignore(name);
+  }
+
+  /** Declares that what the file calls so is rightly not used. */
+  ignorePublished(names: RegExp): void {
+    this.#source.ignorePublished(names);
   }
 
   /** A paged cache tensor [N, heads, pageSize, dim]. */

@@ -21,13 +21,17 @@ export interface WeightNames {
   readonly earlierGguf?: NameTable;
 }
 
+/** Parts that files call otherwise: factors of weights in 8-bit floats, by which they are multiplied. */
+const PARTS: Readonly<Record<string, string>> = { '.scales': '.weight_scale_inv' };
+
 /** The published name of canonical weight `name`, without optional prefixes; `{e}` is left in it. */
 export function publishedName(table: NameTable, name: string): string | undefined {
   const layer = /^blk\.(\d+)\./.exec(name)?.[1];
   const general = layer === undefined ? name : name.replace(/^blk\.\d+\./, 'blk.{i}.');
   const dot = general.lastIndexOf('.');
   const [module, part] = [general.slice(0, dot), general.slice(dot)];
-  const published = table[general] ?? (module in table ? `${table[module]}${part}` : undefined);
+  const published =
+    table[general] ?? (module in table ? `${table[module]}${PARTS[part] ?? part}` : undefined);
   return published?.replace('{i}', layer ?? '');
 }
 

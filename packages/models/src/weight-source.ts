@@ -3,7 +3,8 @@
 import { FormatError } from '@steelyard/core';
 import type { ModelFile } from '@steelyard/formats';
 import { byteLength, elementCount, type DType, type TensorData } from '@steelyard/graph';
-import { asFloat32 } from './float32-data.ts';
+import { asFloat32, scaledFloat32 } from './float32-data.ts';
+import type { ScaleBlocks } from './quantisation.ts';
 import { huggingFaceName, publishedName, type WeightNames } from './weight-names.ts';
 
 /** How a file stores a weight, where the graph sees its bytes as another shape or format. */
@@ -11,24 +12,37 @@ export interface Stored {
   readonly shape?: readonly number[];
   /** What the bytes mean. */
   readonly dtype?: DType;
+  /** Some rows of each slab of a matrix, one slab for each row (dim 0) of the weight. */
+  readonly slabs?: Slabs;
+}
+
+/** A matrix of slabs of `rows` rows each, of which those from `from` on are meant. */
+export interface Slabs {
+  readonly rows: number;
+  readonly from: number;
 }
 
 export class WeightSource {
   readonly format: ModelFile['format'];
+  /** Of weights that have factors; absent where the file has none such. */
+  readonly blocks: ScaleBlocks | undefined;
   readonly #file: ModelFile;
   readonly #names: WeightNames;
   readonly #used = new Set<string>();
   /** Published names and shapes of what was asked for and is not there. */
   readonly #missing: string[] = [];
 
-  constructor(file: ModelFile, names: WeightNames) {
+  constructor(file: ModelFile, names: WeightNames, blocks?: ScaleBlocks) {
     this.format = file.format;
+    this.blocks = blocks;
     this.#file = file;
     this.#names = names;
   }
 
+  /** False as well for a weight that files of this architecture have no name for. */
   has(name: string): boolean {
-    return this.#find(expertName(this.#published(name), 0)) !== undefined;
+    const known = this.format === 'gguf' || publishedName(this.#names.huggingFace, name) !== undefined;
+    return known && this.#find(expertName(this.#published(name), 0)) !== undefined;
   }
 
   /**
@@ -39,6 +53,7 @@ export class WeightSource {
    */
   get(name: string, shape: readonly number[], stored: Stored = {}): TensorData {
     const published = this.#published(name);
+    if (stored.slabs) return this.#slabs(published, shape, stored.slabs);
     const expected = stored.shape ?? shape;
     const before = this.#missing.length;
     const data = published.includes('{e}')
@@ -59,10 +74,29 @@ export class WeightSource {
     return shape.length === 1 ? asFloat32(viewed) : viewed;
   }
 
+  /** Part of a matrix of slabs; with its factors applied, where it has some, since these are of blocks of the whole. */
+  #slabs(published: string, [count, rows, columns]: readonly number[], slabs: Slabs): TensorData {
+    const [height, depth] = [(count as number) * slabs.rows, columns as number];
+    const whole = this.#take(published, [height, depth]);
+    const scales = this.#find(`${published}_scale_inv`);
+    if (!scales || !this.blocks) return rowsOfSlabs(whole, count as number, rows as number, slabs);
+    const { rows: down, columns: across } = this.blocks;
+    const factors = this.#take(`${published}_scale_inv`, [
+      Math.ceil(height / down),
+      Math.ceil(depth / across),
+    ]);
+    return rowsOfSlabs(scaledFloat32(whole, factors, this.blocks), count as number, rows as number, slabs);
+  }
+
   /** Declares that the file may hold this tensor and that it is rightly not used. */
   ignore(name: string): void {
     const found = this.#find(this.#published(name));
     if (found) this.#used.add(found.published);
+  }
+
+  /** The same of all whose published names match. */
+  ignorePublished(names: RegExp): void {
+    for (const name of this.#file.tensors.keys()) if (names.test(name)) this.#used.add(name);
   }
 
   /** @throws FormatError naming tensors that are missing, and those that the model did not use */
@@ -180,4 +214,30 @@ function stackParts(parts: readonly TensorData[]): TensorData {
     return all;
   };
   return { dtype, shape: [parts.length, ...shape], byteLength: total, parts, bytes };
+}
+
+/** Rows `from` to `from + rows` of each slab: where they lie in the file, or copied together. */
+function rowsOfSlabs(whole: TensorData, count: number, rows: number, slabs: Slabs): TensorData {
+  const { dtype, region } = whole;
+  const columns = whole.shape[1] as number;
+  const row = byteLength(dtype, columns);
+  const length = rows * row;
+  const starts = Array.from({ length: count }, (_, i) => (i * slabs.rows + slabs.from) * row);
+  if (region) {
+    const part = (start: number): TensorData => ({
+      dtype,
+      shape: [rows, columns],
+      byteLength: length,
+      region: { path: region.path, offset: region.offset + start, length },
+      bytes: () => whole.bytes().subarray(start, start + length),
+    });
+    return stackParts(starts.map(part));
+  }
+  const bytes = (): Uint8Array => {
+    const from = whole.bytes();
+    const all = new Uint8Array(count * length);
+    starts.forEach((start, i) => all.set(from.subarray(start, start + length), i * length));
+    return all;
+  };
+  return { dtype, shape: [count, rows, columns], byteLength: count * length, bytes };
 }

@@ -3,6 +3,7 @@
 import type { SafetensorsFile } from '@steelyard/formats';
 import { ConfigReader } from '../src/config-reader.ts';
 import type { ModelConfig } from '../src/model.ts';
+import { readScaleBlocks } from '../src/quantisation.ts';
 import { findArchitecture } from '../src/registry.ts';
 
 /** @throws UnsupportedError for a setting that nothing reads */
@@ -17,6 +18,7 @@ export function readPublished(config: Record<string, unknown>): ModelConfig & Re
   const { architecture, declared } = findArchitecture(file);
   const reader = ConfigReader.of(file, declared);
   const result = architecture.readConfig(reader);
+  readScaleBlocks(reader);
   reader.finish();
   return result as ModelConfig & Record<string, unknown>;
 }

@@ -49,7 +49,103 @@ const gptOss20b = {
   vocab_size: 201088,
 };
 
+const deepseekV3 = {
+  architectures: ['DeepseekV3ForCausalLM'],
+  attention_bias: false,
+  attention_dropout: 0.0,
+  auto_map: { AutoConfig: 'configuration_deepseek.DeepseekV3Config' },
+  aux_loss_alpha: 0.001,
+  bos_token_id: 0,
+  eos_token_id: 1,
+  ep_size: 1,
+  first_k_dense_replace: 3,
+  hidden_act: 'silu',
+  hidden_size: 7168,
+  initializer_range: 0.02,
+  intermediate_size: 18432,
+  kv_lora_rank: 512,
+  max_position_embeddings: 163840,
+  model_type: 'deepseek_v3',
+  moe_intermediate_size: 2048,
+  moe_layer_freq: 1,
+  n_group: 8,
+  n_routed_experts: 256,
+  n_shared_experts: 1,
+  norm_topk_prob: true,
+  num_attention_heads: 128,
+  num_experts_per_tok: 8,
+  num_hidden_layers: 61,
+  num_key_value_heads: 128,
+  num_nextn_predict_layers: 1,
+  pretraining_tp: 1,
+  q_lora_rank: 1536,
+  qk_nope_head_dim: 128,
+  qk_rope_head_dim: 64,
+  quantization_config: {
+    activation_scheme: 'dynamic',
+    fmt: 'e4m3',
+    quant_method: 'fp8',
+    weight_block_size: [128, 128],
+  },
+  rms_norm_eps: 1e-6,
+  rope_scaling: {
+    beta_fast: 32,
+    beta_slow: 1,
+    factor: 40,
+    mscale: 1.0,
+    mscale_all_dim: 1.0,
+    original_max_position_embeddings: 4096,
+    type: 'yarn',
+  },
+  rope_theta: 10000,
+  routed_scaling_factor: 2.5,
+  scoring_func: 'sigmoid',
+  seq_aux: true,
+  tie_word_embeddings: false,
+  topk_group: 4,
+  topk_method: 'noaux_tc',
+  torch_dtype: 'bfloat16',
+  transformers_version: '4.46.3',
+  use_cache: true,
+  v_head_dim: 128,
+  vocab_size: 129280,
+};
+
 describe('published configurations with experts', () => {
+  it('DeepSeek V3 and R1', () => {
+    expect(read(deepseekV3)).toMatchObject({
+      sizes: { latent: 512, queryLatent: 1536, still: 128, turning: 64, value: 128 },
+      experts: { count: 256, used: 8, width: 2048 },
+      routing: {
+        score: 'sigmoid',
+        normalise: 'sum',
+        scale: 2.5,
+        groups: 8,
+        topGroups: 4,
+        groupScore: 'best_two',
+      },
+      dense: 3,
+      shared: 2048,
+      rotation: { dims: 64, interleaved: true, scaling: { type: 'yarn', factor: 40, attentionFactor: 1 } },
+      scoreScale: (0.1 * Math.log(40) + 1) ** 2,
+    });
+  });
+
+  it('refuses weights that are quantised in other ways, and names those that it reads', () => {
+    const changed = (changes: object) => () =>
+      read({ ...deepseekV3, quantization_config: { ...deepseekV3.quantization_config, ...changes } });
+    expect(changed({ quant_method: 'awq' })).toThrow(/quantization_config: quant_method is "awq".*fp8.*GGUF/);
+    expect(changed({ weight_block_size: [128] })).toThrow(/weight_block_size is \[128\]/);
+    expect(changed({ activation_scheme: 'static' })).toThrow(UnsupportedError);
+    expect(changed({ group_size: 64 })).toThrow(/group_size/);
+  });
+
+  it('refuses ways of choosing experts that it does not know', () => {
+    expect(() => read({ ...deepseekV3, topk_method: 'greedy' })).toThrow(/topk_method/);
+    expect(() => read({ ...deepseekV3, moe_layer_freq: 2 })).toThrow(/moe_layer_freq/);
+    expect(() => read({ ...deepseekV3, topk_group: 9 })).toThrow(/9 groups of experts are kept of 8/);
+  });
+
   it('Mixtral 8x7B Instruct', () => {
     const config = read({
       ...common,

@@ -180,15 +180,15 @@ function sampleAttention(random: Random) {
     [order[i], order[j]] = [order[j] as number, order[i] as number];
   }
   const dtype = random.pick(['f32', 'f16'] as const);
-  const cache = { shape: [total, kvHeads, pageSize, dim], dtype };
+  const cache = (length: number) => ({ shape: [total, kvHeads, pageSize, length], dtype });
   const heads = kvHeads * group;
   const index = (values: number[], shape = [values.length]) =>
     ({ shape, dtype: 'i32', values: Int32Array.from(values) }) as const;
   return {
     inputs: [
       { shape: [positions.length, heads, dim], dtype: 'f32' as const },
-      cache,
-      cache,
+      cache(dim),
+      cache(random.pick([dim, dim, 8, 48])),
       index(positions),
       index(sequences),
       index(order.slice(0, sequenceCount * width), [sequenceCount, width]),

@@ -18,23 +18,25 @@ export const expertmatmul = defineOp({
   doc: "Each token's x times the matrices of its k experts, in their published format; other experts are not read.",
   see: 'Shazeer et al. 2017, arXiv:1701.06538',
   /**
-   * x [T, in], the same for a token's experts, or [T, k, in]; experts i32 [T, k]; bias [E, out] or [E, out, P];
-   * scales [E, rows / blockRows, columns / blockColumns], factors on w's stored elements.
+   * x [T, in], the same for a token's experts, or [T, k, in]; experts i32 [T, k], where absent each token has all E in
+   * order; bias [E, out] or [E, out, P]; scales [E, rows / blockRows, columns / blockColumns], factors on w's stored
+   * elements.
    */
-  operands: ['x', 'experts', 'w', 'bias?', 'scales?'],
+  operands: ['x', 'experts?', 'w', 'bias?', 'scales?'],
   /** [T, P * k, out] */
   results: ['y'],
   attrs,
   infer(inputs, { transposed, blockRows, blockColumns }) {
-    const [x, experts, w] = [operand(inputs, 0), operand(inputs, 1), operand(inputs, 2)];
+    const [x, experts, w] = [operand(inputs, 0), inputs[1], operand(inputs, 2)];
     expectF32([x], ['x']);
-    expectRank('experts', experts, 2);
-    if (experts.dtype !== 'i32') throw new ShapeError(`experts must be i32, is ${formatType(experts)}`);
-    const [tokens, k] = experts.shape as [number, number];
+    const m = matricesOf(w, transposed);
+    if (experts) expectRank('experts', experts, 2);
+    if (experts && experts.dtype !== 'i32')
+      throw new ShapeError(`experts must be i32, is ${formatType(experts)}`);
+    const [tokens, k] = experts ? (experts.shape as [number, number]) : [x.shape[0] as number, m.count];
     if (x.shape.length !== 2) expectRank('x', x, 3);
     expectDim('axis 0 of x', x.shape[0], tokens);
     if (x.shape.length === 3) expectDim('axis 1 of x', x.shape[1], k);
-    const m = matricesOf(w, transposed);
     expectDim(`the depth of w`, m.depth, lastDim('x', x));
     if (inputs[4] && !transposed) throw new ShapeError('scales are of a transposed w');
     checkExtras(m, inputs[3], inputs[4], blockRows, blockColumns);
@@ -44,22 +46,22 @@ export const expertmatmul = defineOp({
   reference(inputs, [y], { transposed, blockRows, blockColumns }) {
     const [x, experts, w, bias, scales] = inputs as [
       ReferenceTensor,
-      ReferenceTensor,
+      ReferenceTensor | null,
       ReferenceTensor,
       ReferenceTensor | null,
       ReferenceTensor | null,
     ];
     const m = matricesOf(w, transposed);
     const rows = scaledRows(w, m, scales, blockRows, blockColumns);
-    const k = experts.shape[1] as number;
+    const tokens = x.shape[0] as number;
+    const k = experts?.rowLength ?? m.count;
+    const chosen = experts?.i32 ?? Int32Array.from({ length: tokens * k }, (_, choice) => choice % k);
     // Grouped by expert, so that each matrix is decoded once.
-    const choices = [...experts.i32.keys()].sort(
-      (a, b) => (experts.i32[a] as number) - (experts.i32[b] as number),
-    );
+    const choices = [...chosen.keys()].sort((a, b) => (chosen[a] as number) - (chosen[b] as number));
     for (let start = 0; start < choices.length;) {
-      const e = experts.i32[choices[start] as number] as number;
+      const e = chosen[choices[start] as number] as number;
       let end = start;
-      while (end < choices.length && experts.i32[choices[end] as number] === e) end++;
+      while (end < choices.length && chosen[choices[end] as number] === e) end++;
       const matrices = decodeExpert(rows, e, m, transposed);
       for (const choice of choices.slice(start, end)) {
         const from = x.shape.length === 3 ? choice : Math.floor(choice / k);
@@ -76,12 +78,12 @@ export const expertmatmul = defineOp({
   },
   gradient(g, node, [dy], { transposed }) {
     // Experts and their biases are frozen: the gradient flows to x.
-    const [x, experts, w, , scales] = node.inputs as [Value, Value, Value, Value | null, Value | null];
+    const [x, experts, w, , scales] = node.inputs as [Value, Value | null, Value, Value | null, Value | null];
     if (!dy) return node.inputs.map(() => null);
     if (scales)
       throw new UnsupportedError('expertmatmul has no gradient through weights with scales; decode them');
-    const k = experts.shape[1] as number;
-    const { parts } = matricesOf(w, transposed);
+    const { parts, count } = matricesOf(w, transposed);
+    const k = experts ? (experts.shape[1] as number) : count;
     const part = (value: Value, p: number): Value =>
       parts === 1 ? value : g.apply('slice', [value], { start: p * k, length: k });
     const attributes = { transposed: !transposed, blockRows: 0, blockColumns: 0 };
@@ -208,7 +210,8 @@ function sampleExperts(random: Random) {
   const other = random.int(1, 40);
   const w = { dtype: kind.dtype, shape: [count, other, ...(parts > 1 ? [parts] : []), length] };
   const [depth, width] = transposed ? [length, other] : [other, length];
-  const [tokens, k] = [random.pick([1, 2, 5, 17]), random.int(1, Math.min(count, 4))];
+  const all = random.next() < 0.25;
+  const [tokens, k] = [random.pick([1, 2, 5, 17]), all ? count : random.int(1, Math.min(count, 4))];
   const [blockRows, blockColumns] = scaled
     ? random.pick([
         [1, 32],
@@ -232,7 +235,9 @@ function sampleExperts(random: Random) {
         ]),
         dtype: 'f32' as const,
       },
-      { shape: [tokens, k], dtype: 'i32' as const, values: random.ints(tokens * k, 0, count - 1) },
+      all
+        ? null
+        : { shape: [tokens, k], dtype: 'i32' as const, values: random.ints(tokens * k, 0, count - 1) },
       w,
       random.next() < 0.4 ? { shape: biasShape, dtype: random.pick(['f32', 'bf16', 'f16'] as const) } : null,
       scaled ? scales : null,

@@ -6,6 +6,7 @@ import { add } from './add.ts';
 import { addrmsnorm } from './addrmsnorm.ts';
 import { attention } from './attention.ts';
 import { combine } from './combine.ts';
+import { concat } from './concat.ts';
 import { expertmatmul } from './expertmatmul.ts';
 import { gather } from './gather.ts';
 import { gelu } from './gelu.ts';
@@ -22,6 +23,7 @@ import { scale } from './scale.ts';
 import { sigmoid } from './sigmoid.ts';
 import { silu } from './silu.ts';
 import { slice } from './slice.ts';
+import { split } from './split.ts';
 import { sub } from './sub.ts';
 import { sumto } from './sumto.ts';
 import { tanh } from './tanh.ts';
@@ -52,6 +54,8 @@ export const ops = {
   expertmatmul,
   combine,
   temper,
+  split,
+  concat,
 } as const;
 
 export type OpName = keyof typeof ops;

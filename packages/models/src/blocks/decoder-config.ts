@@ -19,6 +19,13 @@ export interface DecoderDefaults {
   readonly norm?: 'rms' | 'layer';
   /** `head_dim` when `config.json` does not say; default hidden_size / heads. */
   readonly headDim?: number;
+  /** Elements of heads, where the architecture has settings of its own for them. */
+  readonly headSizes?: HeadSizes;
+}
+
+export interface HeadSizes {
+  readonly headDim: number;
+  readonly valueDim: number;
 }
 
 /** Reads sizes, the norm's epsilon and whether the head is tied. @throws FormatError for impossible sizes */
@@ -31,11 +38,7 @@ export function readDecoder(reader: ConfigReader, defaults: DecoderDefaults): De
     { hf: 'num_key_value_heads', gguf: 'attention.head_count_kv' },
     { ...count, fallback: heads },
   );
-  const headDim = reader.integer(
-    { hf: 'head_dim', gguf: 'attention.key_length' },
-    { ...width, fallback: defaults.headDim ?? hiddenSize / heads },
-  );
-  const valueDim = reader.integer({ gguf: 'attention.value_length' }, { ...width, fallback: headDim });
+  const sizes = defaults.headSizes ?? readHeadSizes(reader, defaults.headDim ?? hiddenSize / heads);
   if (!reader.flag({ gguf: 'attention.causal' }, true)) {
     throw new UnsupportedError(
       `${reader.fileName}: attention.causal is false; ${reader.declared} here sees only what came before`,
@@ -43,9 +46,6 @@ export function readDecoder(reader: ConfigReader, defaults: DecoderDefaults): De
   }
   if (heads % kvHeads !== 0) {
     throw new FormatError(`${reader.fileName}: ${heads} heads do not divide among ${kvHeads} kv heads`);
-  }
-  if (valueDim !== headDim) {
-    throw new FormatError(`${reader.fileName}: value heads have ${valueDim} elements, key heads ${headDim}`);
   }
   return {
     architecture: defaults.architecture,
@@ -58,7 +58,7 @@ export function readDecoder(reader: ConfigReader, defaults: DecoderDefaults): De
     layers: reader.integer({ hf: 'num_hidden_layers', gguf: 'block_count' }, { min: 1, max: limits.layers }),
     heads,
     kvHeads,
-    headDim,
+    ...sizes,
     feedForward: reader.integer({ hf: 'intermediate_size', gguf: 'feed_forward_length' }, width),
     eps: reader.number(
       defaults.norm === 'layer'
@@ -68,6 +68,17 @@ export function readDecoder(reader: ConfigReader, defaults: DecoderDefaults): De
     ),
     tied: readTied(reader, defaults.tied),
   };
+}
+
+/** @throws FormatError where keys and values differ */
+function readHeadSizes(reader: ConfigReader, fallback: number): HeadSizes {
+  const width = { min: 1, max: limits.width };
+  const headDim = reader.integer({ hf: 'head_dim', gguf: 'attention.key_length' }, { ...width, fallback });
+  const valueDim = reader.integer({ gguf: 'attention.value_length' }, { ...width, fallback: headDim });
+  if (valueDim !== headDim) {
+    throw new FormatError(`${reader.fileName}: value heads have ${valueDim} elements, key heads ${headDim}`);
+  }
+  return { headDim, valueDim };
 }
 
 /** Rows of the embedding table; GGUF files that do not say have as many as the table. */

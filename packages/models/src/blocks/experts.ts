@@ -6,7 +6,7 @@
 import type { Value } from '@steelyard/graph';
 import type { Step } from '../step.ts';
 import type { ExpertsConfig, Routing } from './expert-config.ts';
-import { linear, type Bias } from './linear.ts';
+import { blockScales, linear, type Bias } from './linear.ts';
 import { activate, type Activation } from './mlp.ts';
 
 /** How a file keeps the experts' matrices; by default gate, up and down apart, each [E, out, in]. */
@@ -94,10 +94,15 @@ function expertLinear(
   const w = mxfp4
     ? step.weight(`${name}.weight`, shape, { shape: [count, rows, depth / 32, 16], dtype: 'f4_e2m1' })
     : step.weight(`${name}.weight`, shape, stored);
-  const scales = mxfp4
-    ? step.weight(`${name}.scales`, [count, rows, depth / 32], { dtype: 'f8_e8m0' })
-    : null;
+  const { scales, ...blocks } = mxfp4
+    ? microscales(step, name, [count, rows, depth / 32])
+    : blockScales(step, name, w);
   const biases = bias ? step.weight(`${name}.bias`, [count, out, ...split], { shape: [count, rows] }) : null;
-  const blocks = mxfp4 ? { blockRows: 1, blockColumns: 32 } : { blockRows: 0, blockColumns: 0 };
   return step.g.expertmatmul(x, chosen, w, biases, scales, { transposed: !inOut, ...blocks });
+}
+
+/** An exponent for each 32 elements of a row. */
+function microscales(step: Step, name: string, shape: readonly number[]): ReturnType<typeof blockScales> {
+  const scales = step.weight(`${name}.scales`, shape, { dtype: 'f8_e8m0' });
+  return { scales, blockRows: 1, blockColumns: 32 };
 }

@@ -16,9 +16,38 @@ export interface LinearOptions {
 export function linear(step: Step, x: Value, name: string, out: number, options: LinearOptions = {}): Value {
   const { bias = false, inOut = false } = options;
   const width = x.shape[1] as number;
+  if (step.blocks && step.hasWeight(`${name}.scales`)) return scaledLinear(step, x, name, out, bias);
   const w = step.weight(`${name}.weight`, inOut ? [width, out] : [out, width]);
+  return step.g.matmul(x, biasOf(step, name, [out], bias), w, { transposed: !inOut });
+}
+
+function biasOf(step: Step, name: string, shape: readonly number[], bias: Bias): Value | null {
   const biased = bias === 'as-stored' ? step.hasWeight(`${name}.bias`) : bias;
-  return step.g.matmul(x, biased ? step.weight(`${name}.bias`, [out]) : null, w, { transposed: !inOut });
+  return biased ? step.weight(`${name}.bias`, shape) : null;
+}
+
+/** A weight with one factor for each block: an only expert, which every token has. */
+function scaledLinear(step: Step, x: Value, name: string, out: number, bias: Bias): Value {
+  const w = step.weight(`${name}.weight`, [1, out, x.shape[1] as number]);
+  const { scales, ...blocks } = blockScales(step, name, w);
+  const y = step.g.expertmatmul(x, null, w, biasOf(step, name, [1, out], bias), scales, {
+    transposed: true,
+    ...blocks,
+  }); // [T, 1, out]
+  return step.g.reshape(y, { shape: ['T', out] });
+}
+
+/** Operand `scales` of expertmatmul and its attributes, for weight w [E, out, in]; none where the file has none. */
+export function blockScales(
+  step: Step,
+  name: string,
+  w: Value,
+): { scales: Value | null; blockRows: number; blockColumns: number } {
+  const { rows, columns } = step.blocks ?? { rows: 0, columns: 0 };
+  if (rows === 0 || !step.hasWeight(`${name}.scales`)) return { scales: null, blockRows: 0, blockColumns: 0 };
+  const [count, out, depth] = w.shape as [number, number, number];
+  const shape = [count, Math.ceil(out / rows), Math.ceil(depth / columns)];
+  return { scales: step.weight(`${name}.scales`, shape), blockRows: rows, blockColumns: columns };
 }
 
 /** Rows of the embedding table [vocab, hidden] for this step's tokens: [T, hidden]. */

@@ -109,7 +109,7 @@ function readScaling(section: ConfigReader, defaults: RopeDefaults, dims: number
         originalContext,
         betaFast: section.number({ hf: 'beta_fast' }, { ...factorRule, fallback: 32 }),
         betaSlow: section.number({ hf: 'beta_slow' }, { ...factorRule, fallback: 1 }),
-        attentionFactor: yarnAttentionOf(section, factor),
+        ...yarnAttentionOf(section, factor),
         truncate: section.flag({ hf: 'truncate' }, true),
       };
     }
@@ -117,14 +117,19 @@ function readScaling(section: ConfigReader, defaults: RopeDefaults, dims: number
 }
 
 /** Given outright, or by the ratio of two scales (DeepSeek), or yarn's default. */
-function yarnAttentionOf(section: ConfigReader, factor: number): number {
+function yarnAttentionOf(
+  section: ConfigReader,
+  factor: number,
+): { attentionFactor: number; mscaleAll: number | undefined } {
   const rule = { min: 0, max: 1e6, fallback: undefined } as const;
   const given = section.number({ hf: 'attention_factor' }, rule);
   const mscale = section.number({ hf: 'mscale' }, rule);
   const mscaleAll = section.number({ hf: 'mscale_all_dim' }, rule);
-  if (given !== undefined) return given;
-  if (mscale && mscaleAll) return yarnAttention(factor, mscale) / yarnAttention(factor, mscaleAll);
-  return yarnAttention(factor);
+  const ratio =
+    mscale && mscaleAll
+      ? yarnAttention(factor, mscale) / yarnAttention(factor, mscaleAll)
+      : yarnAttention(factor);
+  return { attentionFactor: given ?? ratio, mscaleAll };
 }
 
 function readGguf(reader: ConfigReader, defaults: RopeDefaults): RopeConfig {

