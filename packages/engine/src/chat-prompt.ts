@@ -1,6 +1,6 @@
 /**
  * From messages to the token ids of a prompt. The template writes the special tokens, bos among them, so the
- * tokenizer adds none. What people write is text and nothing else: where a message spells a special token, it is
+ * tokenizer adds none. What people write is text and nothing else: where a message or a tool spells a special token, it is
  * rendered as a placeholder that templates cannot tell from a word, and put back as ordinary text. Only then is the
  * prompt encoded in sections around the template's own special tokens; all other prompts are encoded in one go.
  */
@@ -29,14 +29,17 @@ export class ChatPrompt {
   encode(messages: readonly ChatMessage[], options: ChatOptions = {}): number[] {
     const template = requireChatTemplate(this.#template, this.#model);
     const hidden: string[] = [];
-    const safe = mapStrings(messages, (text) => this.#hide(text, hidden)) as readonly ChatMessage[];
-    const text = template.render(safe, {
+    const text = template.render(this.#safe(messages, hidden), {
       addGenerationPrompt: true,
-      ...(options.tools && { tools: options.tools }),
+      ...(options.tools && { tools: this.#safe(options.tools, hidden) }),
       variables: { ...effortVariables(this.#model, template, options), ...options.templateVariables },
     });
     if (hidden.length === 0) return this.#tokenizer.encode(text, { addSpecial: false, parseSpecial: true });
     return this.#encodeSections(text, hidden);
+  }
+
+  #safe<T>(values: readonly T[], hidden: string[]): readonly T[] {
+    return mapStrings(values, (text) => this.#hide(text, hidden)) as readonly T[];
   }
 
   /** Text with its special tokens replaced by placeholders, which are numbered by their place in `hidden`. */

@@ -3,7 +3,8 @@
 import { FormatError, RequestError } from '@steelyard/core';
 import type { ChatTemplate } from './chat-template-types.ts';
 import { optionalId, optionalString, optionalStrings } from './gguf-metadata.ts';
-import { JinjaChatTemplate } from './jinja-chat-template.ts';
+import { HarmonyTemplate, isHarmony } from './harmony/harmony-template.ts';
+import { JinjaChatTemplate, type TemplateSources } from './jinja-chat-template.ts';
 import { badField, isObject, type Json } from './json-access.ts';
 import { tokenText } from './tokenizer-from-json.ts';
 import type { MetadataLike } from './tokenizer-types.ts';
@@ -29,7 +30,7 @@ export function chatTemplateFromJson(
   const sources = namedTemplates(config);
   const main = chatTemplateFile ?? sources.get('default');
   const toolUse = chatTemplateFile === undefined ? sources.get('tool_use') : undefined;
-  if (main !== undefined) return new JinjaChatTemplate({ main, toolUse, specialTokens });
+  if (main !== undefined) return templateOf({ main, toolUse, specialTokens });
   if (sources.size === 0) return undefined;
   throw new FormatError(
     `tokenizer_config.json chat_template: got templates named ${[...sources.keys()].join(', ')}, expected one named "default". Give a chat_template.jinja.`,
@@ -65,7 +66,11 @@ export function chatTemplateFromGguf(metadata: ReadonlyMap<string, MetadataLike>
     const id = optionalId(metadata, `tokenizer.ggml.${name}_id`, tokens.length);
     if (id !== undefined) specialTokens[key] = tokens[id]!;
   }
-  return new JinjaChatTemplate({ main, toolUse, specialTokens });
+  return templateOf({ main, toolUse, specialTokens });
+}
+
+function templateOf(sources: TemplateSources): ChatTemplate {
+  return isHarmony(sources.main) ? new HarmonyTemplate(sources.main) : new JinjaChatTemplate(sources);
 }
 
 /**

@@ -4,7 +4,8 @@
  */
 
 import type { ChatTemplate } from '../chat-template-types.ts';
-import { harmonyMessage } from './harmony-message.ts';
+import { isHarmony } from '../harmony/harmony-template.ts';
+import { harmonyMessage } from '../harmony/harmony-message.ts';
 import { readJsonCalls, readMistralCalls, type ReadCalls } from './read-calls.ts';
 
 export interface ReplySection {
@@ -48,7 +49,7 @@ const has = (mark: string) => (template: string) => template.includes(mark);
 
 /** gpt-oss: messages with a header each, the first of which the prompt has begun. */
 const harmony: Syntax = {
-  matches: (template) => template.includes('<|channel|>') && template.includes('<|message|>'),
+  matches: isHarmony,
   format: {
     sections: [
       {

@@ -4,8 +4,8 @@
  * @see https://cookbook.openai.com/articles/openai-harmony
  */
 
-import { parseJson, toCall } from './read-calls.ts';
-import type { ReplySection } from './reply-format.ts';
+import { parseJson, toCall } from '../replies/read-calls.ts';
+import type { ReplySection } from '../replies/reply-format.ts';
 
 const END = '<|end|>';
 
