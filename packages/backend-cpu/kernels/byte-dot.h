@@ -1,4 +1,4 @@
-// Products of bytes: lanes of four unsigned bytes (weights) by four signed (activations), added to 32-bit sums. Integers
+// Products of bytes, and of words: lanes of four unsigned bytes (weights) by four signed (activations), added to 32-bit sums. Integers
 // add up exactly whatever their order, so every level gets the same sums.
 #pragma once
 #include "simd.h"
@@ -20,25 +20,30 @@ inline vi splat_int(const void* p) {
   return x - vi{};
 }
 
-#if !defined(__AVX512VNNI__)
 typedef int16_t vs __attribute__((vector_size(SY_LANES * 4)));
 typedef uint16_t vus __attribute__((vector_size(SY_LANES * 4)));
 
-// Even and odd bytes apart as 16 bits: right for bytes of any size.
-inline vi dot_wide(vi acc, vb u, vi x) {
-  vs even = (vs)((vus)u & 0xff), odd = (vs)((vus)u >> 8);
-  vs x_even = (vs)((vus)x << 8) >> 8, x_odd = (vs)x >> 8;
-#if defined(__AVX2__)
-  return acc + (vi)_mm256_madd_epi16((__m256i)even, (__m256i)x_even) + (vi)_mm256_madd_epi16((__m256i)odd, (__m256i)x_odd);
+inline vi dot_words(vi acc, vs u, vs x) {
+#if defined(__AVX512VNNI__)
+  return (vi)_mm512_dpwssd_epi32((__m512i)acc, (__m512i)u, (__m512i)x);
+#elif defined(__AVX2__)
+  return acc + (vi)_mm256_madd_epi16((__m256i)u, (__m256i)x);
 #elif defined(__wasm_simd128__)
-  return acc + (vi)wasm_i32x4_dot_i16x8((v128_t)even, (v128_t)x_even) + (vi)wasm_i32x4_dot_i16x8((v128_t)odd, (v128_t)x_odd);
+  return acc + (vi)wasm_i32x4_dot_i16x8((v128_t)u, (v128_t)x);
 #else
-  for (int i = 0; i < kLanes; i++)
-    for (int j = 2 * i; j < 2 * i + 2; j++) acc[i] += even[j] * x_even[j] + odd[j] * x_odd[j];
+  for (int i = 0; i < kLanes; i++) acc[i] += u[2 * i] * x[2 * i] + u[2 * i + 1] * x[2 * i + 1];
   return acc;
 #endif
 }
-#endif
+
+inline vs even_bytes(vb u) { return (vs)((vus)u & 0xff); }
+inline vs odd_bytes(vb u) { return (vs)((vus)u >> 8); }
+
+// Even and odd bytes apart as 16 bits: right for bytes of any size.
+inline vi dot_wide(vi acc, vb u, vi x) {
+  acc = dot_words(acc, even_bytes(u), (vs)((vus)x << 8) >> 8);
+  return dot_words(acc, odd_bytes(u), (vs)x >> 8);
+}
 
 // kBits: how many the unsigned bytes have.
 template <int kBits>

@@ -1,7 +1,7 @@
 // Elementwise ops and what goes with them: binary ops with broadcasting, activations, sums over broadcast dims.
 #include <cmath>
 
-#include "decode.h"
+#include "packed.h"
 
 namespace steelyard::SY_LEVEL {
 namespace {
@@ -181,6 +181,10 @@ void op_gather(const Call& call) {
   Range mine = share(call, y.rows());
   for (int64_t i = mine.begin; i < mine.end; i++) {
     int32_t row = rows.i32()[i];
+    if (table.in_place()) {
+      decode_packed_row(table, row, y.f32(i));
+      continue;
+    }
     // Temporaries may be strided; weights are rows of blocks.
     const uint8_t* from = table.dtype == DType::f32 ? (const uint8_t*)table.f32(row) : table.block_row(row);
     decode_row(table.dtype, from, y.f32(i), y.inner());

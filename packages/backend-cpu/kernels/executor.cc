@@ -46,24 +46,67 @@ std::string Executable::compile(CompileInput input) {
   problem = bind(input_.limits, nullptr);
   if (!problem.empty()) return problem;
   if (!plan_scratch()) return "cannot allocate scratch memory";
-  return pack_weights() ? "" : "cannot allocate memory for the weights";
+  packed_.resize(tape_.slots.size());
+  problem = pack_weights();
+  return problem.empty() ? pack_own_weights() : problem;
 }
 
-// Weights that only matmuls read by rows get the layout of the level.
-bool Executable::pack_weights() {
-  if (!input_.integer_activations) return true;
-  packed_.resize(tape_.slots.size());
+// Weights that matmuls read by rows get the layout of the level.
+std::string Executable::pack_weights() {
+  if (!input_.integer_activations) return "";
   for (const Instruction& i : tape_.instructions) {
     if (i.op != (int)Op::matmul || !Matmul::read(i.attrs).transposed) continue;
     for (size_t operand = Matmul::w; operand < i.in.size(); operand++) {
       int slot = i.in[operand];
       const Tensor& w = tensors_[slot];
       if (w.storage != Storage::weight || w.parts || packed_[slot] || input_.table->packed_bytes(w) == 0) continue;
-      packed_[slot] = pack_weight(*input_.table, w, input_.weights[tape_.slots[slot].index].mapped, threads_);
-      if (!packed_[slot]) return false;
+      const Buffer& buffer = input_.weights[tape_.slots[slot].index];
+      if (buffer.own) continue;
+      packed_[slot] = pack_weight(*input_.table, w, buffer.mapped, threads_);
+      if (!packed_[slot]) return "cannot allocate memory for the weights";
     }
   }
+  return "";
+}
+
+// Whether everything that reads this slot's weight reads the slot, the weight as it was declared, by rows of panels; and
+// whether a matmul does.
+bool Executable::takes_panels(size_t slot, bool* multiplied) const {
+  const Tensor& w = tensors_[slot];
+  const int index = tape_.slots[slot].index;
+  const OwnWeight& own = *input_.weights[index].own;
+  bool declared = tape_.slots[slot].offset == 0 && w.contiguous() && w.rank == 2 && (int32_t)w.dtype == own.dtype && w.rows() == own.rows && w.last() == own.columns;
+  if (!declared || !input_.integer_activations || input_.table->packed_bytes(w) == 0) return false;
+  *multiplied = false;
+  for (const Instruction& i : tape_.instructions)
+    for (size_t operand = 0; operand < i.in.size(); operand++) {
+      const int other = i.in[operand];
+      if (other < 0 || tape_.slots[other].storage != Storage::weight || tape_.slots[other].index != index) continue;
+      bool product = i.op == (int)Op::matmul && operand >= Matmul::w && Matmul::read(i.attrs).transposed;
+      if ((size_t)other != slot || !(product || (i.op == (int)Op::gather && operand == Gather::table))) return false;
+      *multiplied = *multiplied || product;
+    }
   return true;
+}
+
+// Weights that are repacked where they lie. One that is not stays as published while this lives, and must be so still.
+std::string Executable::pack_own_weights() {
+  for (size_t slot = 0; slot < tape_.slots.size(); slot++) {
+    if (tape_.slots[slot].storage != Storage::weight) continue;
+    const int index = tape_.slots[slot].index;
+    OwnWeight* own = input_.weights[index].own.get();
+    if (!own) continue;
+    bool multiplied;
+    if (takes_panels(slot, &multiplied) && (own->packed || (multiplied && own->readers.expired()))) {
+      packed_[slot] = pack_in_place(*input_.table, tensors_[slot], *own);
+      continue;
+    }
+    if (own->packed) return "weight " + std::to_string(index) + " was repacked for another graph; load it again for this one";
+    std::shared_ptr<void> held = own->readers.lock();
+    if (!held) own->readers = held = std::make_shared<char>();
+    held_.push_back(std::move(held));
+  }
+  return "";
 }
 
 Operands Executable::operands(size_t i) const {
@@ -115,7 +158,7 @@ std::string Executable::bind_slot(size_t i, const std::vector<int32_t>& dims, co
   if ((uint64_t)s.offset + (uint64_t)extent > bytes)
     return "needs " + std::to_string(s.offset + extent) + " bytes of a buffer of " + std::to_string(bytes);
   t.data = data + s.offset;
-  t.packed = i < packed_.size() && packed_[i] ? packed_[i]->memory.data() : nullptr;
+  t.packed = i < packed_.size() && packed_[i] ? packed_[i]->data : nullptr;
   // Single bytes and blocks, whose fields are read as bytes, may lie anywhere.
   const DTypeInfo& info = dtype_info(t.dtype);
   if (info.block_size == 1 && (uintptr_t)t.data % info.block_bytes != 0) return "is not aligned to its elements";

@@ -38,7 +38,9 @@ class Executable final : private Job {
   static std::string bind_parts(const TensorSlot& slot, const Buffer& buffer, int64_t extent, Tensor* t);
   std::string check_instructions();
   std::string check_indices();
-  bool pack_weights();
+  std::string pack_weights();
+  std::string pack_own_weights();
+  bool takes_panels(size_t slot, bool* multiplied) const;
   void plan_phases();
   int next_step() override;
   void run_chunk(int chunk, int thread) override;
@@ -50,6 +52,7 @@ class Executable final : private Job {
   std::vector<std::vector<const Tensor*>> operands_, results_;
   std::vector<Tensor> tensors_;
   std::vector<std::shared_ptr<PackedWeight>> packed_;  // by slot; null where kernels read the published weight
+  std::vector<std::shared_ptr<void>> held_;  // of weights that must stay as published
   std::vector<IndexRange> indices_;
   struct Phase {
     size_t instruction;

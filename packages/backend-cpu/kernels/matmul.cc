@@ -21,7 +21,7 @@ bool is_block(DType dtype) {
   return with_block_format(dtype, [](auto) {});
 }
 
-IntegerRows integer_rows(const Call& call, const Tensor& x, bool narrow) { return {call.shared, x.last() / 32, narrow ? 1 : 2}; }
+IntegerRows integer_rows(const Call& call, const Tensor& x, bool narrow) { return {call.shared, x.last() / 32, narrow}; }
 
 // Where a result goes: columns from `column` on of rows of y, with the bias of those columns.
 struct Place {
@@ -42,49 +42,60 @@ struct Place {
   }
 };
 
-template <class Format, int kM, int kPlanes>
+template <class Format, int kN, int kM, Form kForm>
 void multiply_packed_rows(const uint8_t* panel, const IntegerRows& rows, int64_t m, int64_t n, int64_t width, const Place& to) {
   IntegerRow x[kM];
   for (int i = 0; i < kM; i++) x[i] = rows.row(m + i);
-  for (int part = 0; part < kParts && part * kLanes < width; part++) {
-    vf out[kM];
-    multiply_tile<Format, kM, kPlanes>(panel, rows.runs, part, x, out);
-    for (int i = 0; i < kM; i++) to.put(m + i, n + part * kLanes, out[i], width - part * kLanes);
+  for (int part = 0; part < kParts && part * kLanes < width; part += kN) {
+    vf out[kN][kM];
+    multiply_tile<Format, kN, kM, kForm>(panel, rows.runs, part, x, out);
+    for (int p = 0; p < kN; p++)
+      for (int i = 0; i < kM; i++) to.put(m + i, n + (part + p) * kLanes, out[p][i], width - (part + p) * kLanes);
   }
 }
 
-// As many rows of activations at once as registers hold.
-template <class Format, int kPlanes>
-constexpr int kTileRows = kLanes == 4 ? 4 : (kLanes == 16 ? 8 : 4) / kPlanes / (Format::Scales::kHalves ? 2 : 1);
+// As many rows of activations at once as registers hold; and with them, and with one alone, parts of a panel: narrow
+// vectors share what they load of the activations.
+template <class Format, Form kForm>
+constexpr int kTileRows = kLanes == 4 ? 4 : (kLanes == 16 ? 8 : 4) / (kForm == Form::planes ? 2 : 1) / (Format::Scales::kHalves ? 2 : 1);
+#if defined(__wasm__)
+template <class Format>
+constexpr int kTileParts = Format::Scales::kHalves ? 1 : 2;
+constexpr int kRowParts = 4;
+#else
+template <class Format>
+constexpr int kTileParts = 1;
+constexpr int kRowParts = 1;
+#endif
 
-template <class Format, int kPlanes>
+template <class Format, Form kForm>
 void multiply_packed(const Tensor& w, Range units, const IntegerRows& rows, int64_t m, const Place& to) {
-  constexpr int kM = kTileRows<Format, kPlanes>;
+  constexpr int kM = kTileRows<Format, kForm>, kN = kTileParts<Format>;
   const int64_t k = rows.runs * 32, panel_bytes = Format::panel_bytes(k);
   for (int64_t unit = units.begin; unit < units.end; unit++) {
     const uint8_t* panel = (const uint8_t*)w.packed + unit * panel_bytes;
     int64_t n = unit * kUnit, width = w.rows() - n < kUnit ? w.rows() - n : kUnit, i = 0;
-    for (; i + kM <= m; i += kM) multiply_packed_rows<Format, kM, kPlanes>(panel, rows, i, n, width, to);
-    for (; i < m; i++) multiply_packed_rows<Format, 1, kPlanes>(panel, rows, i, n, width, to);
+    for (; i + kM <= m; i += kM) multiply_packed_rows<Format, kN, kM, kForm>(panel, rows, i, n, width, to);
+    for (; i < m; i++) multiply_packed_rows<Format, kRowParts, 1, kForm>(panel, rows, i, n, width, to);
   }
 }
 
-template <class Format, int kM, int kPlanes>
+template <class Format, int kM, Form kForm>
 void multiply_published_rows(const uint8_t* row, const IntegerRows& rows, int64_t m, int64_t n, const Place& to) {
   IntegerRow x[kM];
   float out[kM];
   for (int i = 0; i < kM; i++) x[i] = rows.row(m + i);
-  multiply_published<Format, kM, kPlanes>(row, rows.runs, x, out);
+  multiply_published<Format, kM, kForm>(row, rows.runs, x, out);
   for (int i = 0; i < kM; i++) to.put(m + i, n, out[i]);
 }
 
-template <class Format, int kPlanes>
+template <class Format, Form kForm>
 void multiply_blocks(const Tensor& w, Range units, const IntegerRows& rows, int64_t m, const Place& to) {
   int64_t end = units.end * kUnit < w.rows() ? units.end * kUnit : w.rows();
   for (int64_t n = units.begin * kUnit; n < end; n++) {
     int64_t i = 0;
-    for (; i + 4 <= m; i += 4) multiply_published_rows<Format, 4, kPlanes>(w.block_row(n), rows, i, n, to);
-    for (; i < m; i++) multiply_published_rows<Format, 1, kPlanes>(w.block_row(n), rows, i, n, to);
+    for (; i + 4 <= m; i += 4) multiply_published_rows<Format, 4, kForm>(w.block_row(n), rows, i, n, to);
+    for (; i < m; i++) multiply_published_rows<Format, 1, kForm>(w.block_row(n), rows, i, n, to);
   }
 }
 
@@ -164,12 +175,12 @@ void multiply_units(const Call& call, const Tensor& w, Range units, const Tensor
   const IntegerRows rows = integer_rows(call, x, narrow);
   const int64_t m = x.rows();
   bool done = call.integer_activations && w.packed && with_packed_format(w.dtype, [&](auto format) {
-    if (narrow) multiply_packed<decltype(format), 1>(w, units, rows, m, to);
-    else multiply_packed<decltype(format), 2>(w, units, rows, m, to);
+    if (narrow) multiply_packed<decltype(format), form_of(true)>(w, units, rows, m, to);
+    else multiply_packed<decltype(format), form_of(false)>(w, units, rows, m, to);
   });
   done = done || (call.integer_activations && with_block_format(w.dtype, [&](auto format) {
-    if (narrow) multiply_blocks<decltype(format), 1>(w, units, rows, m, to);
-    else multiply_blocks<decltype(format), 2>(w, units, rows, m, to);
+    if (narrow) multiply_blocks<decltype(format), form_of(true)>(w, units, rows, m, to);
+    else multiply_blocks<decltype(format), form_of(false)>(w, units, rows, m, to);
   }));
   if (!done) multiply_floats(w, units, x, to, (float*)call.own);
 }
@@ -206,7 +217,10 @@ void op_matmul(const Call& call) {
   if (call.phase == 0 && takes_integers({call.in, call.in_count, call.out, call.attrs})) {
     const IntegerRows rows = integer_rows(call, x, attrs.narrow);
     Range mine = share(call, x.rows());
-    for (int64_t i = mine.begin; i < mine.end; i++) quantise_row(x.f32(i), rows, i);
+    for (int64_t i = mine.begin; i < mine.end; i++) {
+      if (attrs.narrow) quantise_row<true>(x.f32(i), rows, i);
+      else quantise_row<false>(x.f32(i), rows, i);
+    }
     return;
   }
   Place to = {*call.out[0], bias ? bias->f32() : nullptr, 0};
@@ -235,19 +249,14 @@ int chunks_matmul(const Operands& o, int phase, int threads) {
 
 ScratchSize scratch_matmul(const Operands& o) {
   const Tensor& x = *o.in[Matmul::x];
-  size_t integers = takes_integers(o) ? IntegerRows{nullptr, x.last() / 32, 2}.bytes(x.rows()) : 0;
+  size_t integers = takes_integers(o) ? IntegerRows{nullptr, x.last() / 32, false}.bytes(x.rows()) : 0;
   return {integers, align_up((x.last() > 64 ? x.last() : 64) * kFloatRows * 4)};
 }
 
 // Bytes of a weight in panels; 0 when it is read as published.
 size_t packed_bytes(const Tensor& w) {
   size_t bytes = 0;
-#if defined(__wasm__)
-  // Weights are copied into the module's memory as they are: there is no room for them twice.
-  (void)w;
-#else
   with_packed_format(w.dtype, [&](auto format) { bytes = units_of(w) * format.panel_bytes(w.last()); });
-#endif
   return bytes;
 }
 

@@ -1,9 +1,20 @@
 // Bytes that kernels work on: somebody else's, or pages of one's own.
 #pragma once
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace steelyard {
+
+// A weight in memory that has room for either layout, repacked where it lies when an executable only needs the packed one.
+struct OwnWeight {
+  int32_t dtype;
+  int64_t rows, columns;
+  bool packed = false;
+  // Held by the executables that read it as published.
+  std::weak_ptr<void> readers = {};
+};
 
 // Bytes that something else owns.
 struct Buffer {
@@ -13,6 +24,8 @@ struct Buffer {
   bool mapped = false;
   // A weight in several pieces, each the same number of rows (dim 0): where they lie, of `bytes` each. Then data is null.
   std::vector<const char*> parts = {};
+  // Null where the bytes must stay as they are.
+  std::shared_ptr<OwnWeight> own = nullptr;
 };
 
 // Memory that pages in when touched, zeros.

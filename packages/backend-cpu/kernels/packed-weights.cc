@@ -1,7 +1,9 @@
 #include "packed-weights.h"
 
+#include <cstring>
 #include <map>
 #include <tuple>
+#include <vector>
 
 #include "platform.h"
 #include "thread-pool.h"
@@ -78,9 +80,32 @@ std::shared_ptr<PackedWeight> pack_weight(const KernelTable& table, const Tensor
   if (std::shared_ptr<PackedWeight> packed = known.lock()) return packed;
   auto packed = std::make_shared<PackedWeight>();
   if (!packed->memory.allocate(bytes, true)) return nullptr;
+  packed->data = packed->memory.data();
   PackJob job(table, w, packed->memory.data(), mapped);
   ThreadPool::instance().run(threads, job);
   known = packed;
+  return packed;
+}
+
+// From the last panel to the first, as a packed panel is never smaller: it only covers rows that are packed already.
+std::shared_ptr<PackedWeight> pack_in_place(const KernelTable& table, const Tensor& w, OwnWeight& own) {
+  const size_t bytes = table.packed_bytes(w);
+  const DTypeInfo& info = dtype_info(w.dtype);
+  const int64_t row_bytes = w.last() / info.block_size * info.block_bytes, panels = (w.rows() + kPanelRows - 1) / kPanelRows;
+  std::vector<char> published(row_bytes * kPanelRows);
+  Tensor rows = w;
+  rows.data = published.data();
+  for (int64_t panel = own.packed ? -1 : panels - 1; panel >= 0; panel--) {
+    const int64_t left = w.rows() - panel * kPanelRows;
+    rows.dims[0] = left < kPanelRows ? left : kPanelRows;
+    std::memcpy(rows.data, w.data + panel * kPanelRows * row_bytes, rows.dims[0] * row_bytes);
+    char* to = w.data + panel * (bytes / panels);
+    std::memset(to, 0, bytes / panels);
+    table.pack_panel(rows, 0, to);
+  }
+  own.packed = true;
+  auto packed = std::make_shared<PackedWeight>();
+  packed->data = w.data;
   return packed;
 }
 

@@ -3,6 +3,8 @@
 // columns (four bytes to a row, 64 to a group), low nibbles group i and high nibbles group i + 4. Formats of
 // super-blocks have their float scales once in eight runs. One layout serves every level; a level of fewer lanes takes
 // a panel in parts. Rows beyond the last are zeros.
+//
+// Besides the tiles, single rows are read back from it, for weights that are repacked where they lie.
 #pragma once
 #include "byte-dot.h"
 #include "decode.h"
@@ -52,6 +54,14 @@ struct Nibbles {
       high |= (load_bytes(codes + 320) >> (uint8_t)(2 * i) & 3) << 4;
     }
   }
+  // Column c of a row.
+  static int at(const uint8_t* codes, int row, int c) {
+    int group = c % 16 / 4, within = row * 4 + c % 4, high = c / 16;
+    int u = codes[64 * group + within] >> 4 * high & 15;
+    if constexpr (kHighBits == 1) u |= (codes[256 + within] >> (group + 4 * high) & 1) << 4;
+    if constexpr (kHighBits == 2) u |= (codes[256 + 64 * high + within] >> 2 * group & 3) << 4;
+    return u;
+  }
   static void pack(uint8_t* codes, int row, const uint8_t* u) {
     for (int c = 0; c < 16; c++) {
       int at = c / 4 * 64 + row * 4 + c % 4, within = row * 4 + c % 4, group = c / 4;
@@ -71,6 +81,7 @@ struct Bytes {
     low = load_bytes(codes + 64 * i);
     high = load_bytes(codes + 64 * (i + 4));
   }
+  static int at(const uint8_t* codes, int row, int c) { return codes[c / 4 * 64 + row * 4 + c % 4]; }
   static void pack(uint8_t* codes, int row, const uint8_t* u) {
     for (int c = 0; c < 32; c++) codes[c / 4 * 64 + row * 4 + c % 4] = u[c];
   }
@@ -149,6 +160,20 @@ struct PackedFormat {
       C::pack(to + S::kBytes, row, u);
     }
   }
+
+  // The same values as decode_row gives for the published row: w = scale * code + offset.
+  static void decode_row(const uint8_t* panel, int64_t k, int row, float* to) {
+    const int part = row / kLanes, lane = row % kLanes;
+    for (int64_t run = 0; run < k / 32; run++) {
+      const uint8_t* block = panel + run / S::kRuns * kBlockBytes;
+      const uint8_t* from = block + S::kBlockBytes + run % S::kRuns * kRunBytes;
+      for (int h = 0; h < 2; h++) {
+        float scale = S::scale(block, from, part, h)[lane], offset = scale * -S::kZero;
+        if constexpr (S::kOffset) offset = S::offset(block, from, part)[lane];
+        for (int c = 16 * h; c < 16 * h + 16; c++) to[run * 32 + c] = fma(scale, (float)C::at(from + S::kBytes, row, c), offset);
+      }
+    }
+  }
 };
 
 // Calls visit with the packed format of a dtype; false for those that are read as published.
@@ -165,6 +190,13 @@ bool with_packed_format(DType dtype, Visit visit) {
     case DType::q6_k: visit(PackedFormat<Q6_K, 210, Nibbles<2>, SuperHalfScales>{}); return true;
     default: return false;
   }
+}
+
+inline void decode_packed_row(const Tensor& w, int64_t row, float* to) {
+  with_packed_format(w.dtype, [&](auto format) {
+    const uint8_t* panel = (const uint8_t*)w.packed + row / kPanelRows * format.panel_bytes(w.last());
+    format.decode_row(panel, w.last(), (int)(row % kPanelRows), to);
+  });
 }
 
 }  // namespace steelyard::SY_LEVEL

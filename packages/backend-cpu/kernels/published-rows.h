@@ -11,7 +11,7 @@ typedef float vf8 __attribute__((vector_size(32)));
 typedef int32_t vi8 __attribute__((vector_size(32)));
 
 // Products of a run: four lanes of its first half, four of its second.
-inline vi8 run_products(vb32 u, const int8_t* q) {
+inline vi8 byte_products(vb32 u, const int8_t* q) {
 #if defined(__AVX512VNNI__)
   return (vi8)_mm256_dpbusd_epi32(_mm256_setzero_si256(), (__m256i)u, (__m256i)load32((const uint8_t*)q));
 #elif defined(__AVX2__)
@@ -19,13 +19,32 @@ inline vi8 run_products(vb32 u, const int8_t* q) {
 #else
   vi half[2];
   for (int h = 0; h < 2; h++) {
-    vb bytes, x;
+    vb bytes;
     std::memcpy(&bytes, (const uint8_t*)&u + 16 * h, 16);
-    std::memcpy(&x, q + 16 * h, 16);
-    half[h] = dot_wide(vi{}, bytes, (vi)x);
+    half[h] = dot_wide(vi{}, bytes, (vi)load_bytes(q + 16 * h));
   }
   return __builtin_shufflevector(half[0], half[1], 0, 1, 2, 3, 4, 5, 6, 7);
 #endif
+}
+
+template <Form kForm>
+inline vi8 run_products(vb32 u, const int8_t* q) {
+  if constexpr (kForm == Form::bytes) {
+    return byte_products(u, q);
+  } else if constexpr (kForm == Form::planes) {
+    return (byte_products(u, q) << 8) + byte_products(u, q + 32);
+  } else {
+#if SY_LANES == 4
+    vi half[2];
+    for (int h = 0; h < 2; h++) {
+      vb bytes;
+      std::memcpy(&bytes, (const uint8_t*)&u + 16 * h, 16);
+      half[h] = dot_words(vi{}, even_bytes(bytes), (vs)load_bytes(q + 32 * h));
+      half[h] = dot_words(half[h], odd_bytes(bytes), (vs)load_bytes(q + 32 * h + 16));
+    }
+    return __builtin_shufflevector(half[0], half[1], 0, 1, 2, 3, 4, 5, 6, 7);
+#endif
+  }
 }
 
 inline vf8 fma8(vf8 a, vf8 b, vf8 c) {
@@ -37,7 +56,7 @@ inline vf8 fma8(vf8 a, vf8 b, vf8 c) {
 }
 
 // out[m] = one published row times x[m].
-template <class Format, int kM, int kPlanes>
+template <class Format, int kM, Form kForm>
 inline void multiply_published(const uint8_t* row, int64_t runs, const IntegerRow* x, float* out) {
   vf8 acc[kM] = {};
   float offsets[kM] = {};
@@ -47,9 +66,7 @@ inline void multiply_published(const uint8_t* row, int64_t runs, const IntegerRo
     const float a = r.scale[0], b = r.scale[1];
     vf8 scale = {a, a, a, a, b, b, b, b};
     for (int m = 0; m < kM; m++) {
-      const int8_t* q = x[m].q + run * kPlanes * 32;
-      vi8 products = run_products(r.u, q);
-      if constexpr (kPlanes == 2) products = (products << 8) + run_products(r.u, q + 32);
+      vi8 products = run_products<kForm>(r.u, x[m].q + run * run_bytes(kForm));
       float x_scale = x[m].scale[run];
       acc[m] = fma8(__builtin_convertvector(products, vf8), scale * x_scale, acc[m]);
       float offset = fma(r.offset[0], (float)x[m].halves[2 * run], r.offset[1] * (float)x[m].halves[2 * run + 1]);

@@ -1,16 +1,31 @@
 // Rows of activations as integers for weights in blocks: runs of 32 with a scale each, of 8 bits or of 16.
 //
-// 16 bits are two planes of bytes, n = 256 * high + low, so that the byte-product instructions apply to both; they cost
-// a model nothing measurable. 8 bits are one plane, half the work: matmuls that the graph marks `narrow` take it.
+// 16 bits cost a model nothing measurable; 8 bits are half the work where bytes are multiplied: matmuls that the graph
+// marks `narrow` take them.
 #pragma once
 #include "simd.h"
 #include "tensor.h"
 
 namespace steelyard::SY_LEVEL {
 
+// How a run is stored: bytes; two planes of them, n = 256 * high + low, the high ones first, so that byte products apply
+// to both; or words, in each half run the even columns first, for levels whose best product is of pairs of words.
+enum class Form { bytes, planes, words };
+
+constexpr Form form_of([[maybe_unused]] bool narrow) {
+#if defined(__wasm_relaxed_simd__)
+  return narrow ? Form::bytes : Form::words;
+#elif defined(__wasm_simd128__)
+  return Form::words;
+#else
+  return narrow ? Form::bytes : Form::planes;
+#endif
+}
+constexpr int run_bytes(Form form) { return form == Form::bytes ? 32 : 64; }
+
 // One row; arrays by run.
 struct IntegerRow {
-  const int8_t* q;       // [runs, planes, 32]: a run's high bytes, then its low
+  const int8_t* q;       // [runs, run_bytes]
   const float* scale;    // [runs]
   const float* scaled;   // [runs]: scale times the integers' sum
   const int32_t* minus;  // [runs]: minus the integers' sum
@@ -20,17 +35,18 @@ struct IntegerRow {
 struct IntegerRows {
   char* memory;
   int64_t runs;
-  int planes;
+  bool narrow;
 
   static constexpr size_t kSums = 5 * 4;  // bytes to a run, besides the integers
-  size_t row_bytes() const { return align_up(runs * (32 * planes + kSums)); }
+  Form form() const { return form_of(narrow); }
+  size_t row_bytes() const { return align_up(runs * (run_bytes(form()) + kSums)); }
   size_t bytes(int64_t rows) const { return rows * row_bytes(); }
 
   IntegerRow row(int64_t i) const {
     char* at = memory + i * row_bytes();
     IntegerRow r;
     r.q = (const int8_t*)at;
-    r.scale = (const float*)(at + runs * 32 * planes);
+    r.scale = (const float*)(at + runs * run_bytes(form()));
     r.scaled = r.scale + runs;
     r.minus = (const int32_t*)(r.scaled + runs);
     r.halves = r.minus + runs;
@@ -39,14 +55,41 @@ struct IntegerRows {
 };
 
 // The largest magnitude becomes this. Of 16 bits: its high byte is then at most 127.
-constexpr float top_of(int planes) { return planes == 2 ? 32512.0f : 127.0f; }
+constexpr float top_of(bool narrow) { return narrow ? 127.0f : 32512.0f; }
+
+template <Form kForm>
+inline void store_run(const int32_t* n, int8_t* to) {
+  if constexpr (kForm == Form::words) {
+    int16_t words[32];
+    for (int h = 0; h < 32; h += 16)
+      for (int i = 0; i < 8; i++) {
+        words[h + i] = (int16_t)n[h + 2 * i];
+        words[h + 8 + i] = (int16_t)n[h + 2 * i + 1];
+      }
+    std::memcpy(to, words, sizeof words);
+    return;
+  }
+  for (int i = 0; i < 32; i += kLanes) {
+    vi v;
+    std::memcpy(&v, n + i, sizeof v);
+    if constexpr (kForm == Form::planes) {
+      vi high = (v + 128) >> 8;
+      store_bytes(to + i, high);
+      store_bytes(to + 32 + i, v - (high << 8));
+    } else {
+      store_bytes(to + i, v);
+    }
+  }
+}
 
 // Round to nearest even, so that scalar and vector levels agree. A run with a value that is not finite gets a scale of
 // NaN: what went wrong upstream must show in the result.
+template <bool kNarrow>
 inline void quantise_row(const float* x, const IntegerRows& rows, int64_t row) {
+  constexpr Form kForm = form_of(kNarrow);
   const IntegerRow to = rows.row(row);
   const vf magic = splat(12582912.0f);  // 1.5 * 2^23 rounds to integer
-  const float most = top_of(rows.planes);
+  const float most = top_of(kNarrow);
   for (int64_t run = 0; run < rows.runs; run++) {
     const float* from = x + run * 32;
     vf peak = {}, bad = {};
@@ -59,20 +102,14 @@ inline void quantise_row(const float* x, const IntegerRows& rows, int64_t row) {
     bool finite = trouble == 0;
     // What is next to nothing becomes zero: its inverse would be infinite.
     vf inverse = splat(finite && top > 1e-30f ? most / top : 0);
-    int8_t* q = (int8_t*)to.q + run * 32 * rows.planes;
-    int32_t half[2] = {0, 0};
+    int32_t integers[32], half[2] = {0, 0};
     for (int i = 0; i < 32; i += kLanes) {
       vf v = finite ? load(from + i) : vf{};
       vi n = __builtin_convertvector((v * inverse + magic) - magic, vi);
       half[i / 16] += sum_of(n);
-      if (rows.planes == 2) {
-        vi high = (n + 128) >> 8;
-        store_bytes(q + i, high);
-        store_bytes(q + 32 + i, n - (high << 8));
-      } else {
-        store_bytes(q + i, n);
-      }
+      std::memcpy(integers + i, &n, sizeof n);
     }
+    store_run<kForm>(integers, (int8_t*)to.q + run * run_bytes(kForm));
     float d = top / most + trouble;
     ((float*)to.scale)[run] = d;
     ((float*)to.scaled)[run] = d * (float)(half[0] + half[1]);

@@ -17,6 +17,8 @@ struct Tensor {
   char* data = nullptr;
   // A weight in the layout of its level, when it was repacked; null where kernels read the published one.
   const char* packed = nullptr;
+  // The packed layout is the only one there is.
+  bool in_place() const { return packed && packed == data; }
   // A stacked weight whose rows (dim 0) are pieces of their own, where they lie, and data is null.
   const char* const* parts = nullptr;
   Storage storage = Storage::arena;

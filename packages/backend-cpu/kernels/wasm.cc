@@ -2,6 +2,7 @@
 // Who calls copies weights in, writes inputs and reads outputs through the exported memory. No threads here.
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <new>
 
 #include "executor.h"
@@ -43,11 +44,16 @@ struct Span {
   size_t bytes;
 };
 
+// Those that were allocated as weights.
+std::map<const char*, std::shared_ptr<OwnWeight>> weights;
+
 std::vector<Buffer> buffers(const Span* spans, size_t count) {
   std::vector<Buffer> result(count);
   for (size_t i = 0; i < count; i++) {
     result[i].data = spans[i].data;
     result[i].bytes = spans[i].bytes;
+    auto own = weights.find(spans[i].data);
+    if (own != weights.end()) result[i].own = own->second;
   }
   return result;
 }
@@ -59,7 +65,30 @@ using namespace steelyard;
 
 // Zero-filled, 64-byte aligned; null when there is no room.
 SY_EXPORT(allocate) char* sy_allocate(size_t bytes) { return allocate_pages(bytes); }
-SY_EXPORT(free) void sy_free(char* data) { free_pages(data, 0); }
+SY_EXPORT(free) void sy_free(char* data) {
+  weights.erase(data);
+  free_pages(data, 0);
+}
+
+// Memory for a matrix [rows, columns] of a dtype's number, with room for its packed layout: an executable may repack it.
+SY_EXPORT(allocateWeight) char* sy_allocate_weight(size_t bytes, int32_t dtype, uint32_t rows, uint32_t columns) {
+  if (!dtype_known(dtype)) return nullptr;
+  Tensor w;
+  w.dtype = (DType)dtype;
+  w.rank = 2;
+  w.dims[0] = rows;
+  w.dims[1] = columns;
+  size_t packed = wasm::kTable.packed_bytes(w);
+  // A packed layout is never smaller, unless its size has overflowed.
+  const bool packable = packed >= bytes;
+  char* data = allocate_pages(packable ? packed : bytes);
+  if (data && packable) weights[data] = std::make_shared<OwnWeight>(OwnWeight{dtype, rows, columns});
+  return data;
+}
+SY_EXPORT(isPacked) int sy_is_packed(const char* data) {
+  auto own = weights.find(data);
+  return own != weights.end() && own->second->packed;
+}
 
 SY_EXPORT(problem) const char* sy_problem() { return problem.data(); }
 SY_EXPORT(problemLength) size_t sy_problem_length() { return problem.size(); }

@@ -10,6 +10,8 @@ interface Exports {
   readonly memory: WebAssembly.Memory;
   _initialize(): void;
   allocate(bytes: number): number;
+  allocateWeight(bytes: number, dtype: number, rows: number, columns: number): number;
+  isPacked(address: number): number;
   free(address: number): void;
   problem(): number;
   problemLength(): number;
@@ -35,6 +37,13 @@ interface Exports {
 const PART_ALIGNMENT = 16;
 /** WASI's code for a function that does not exist; the kernels only carry the C library's stubs. */
 const ENOSYS = 52;
+
+/** A weight that is a matrix; `dtype` is the format's number. */
+export interface MatrixType {
+  readonly dtype: number;
+  readonly rows: number;
+  readonly columns: number;
+}
 
 export interface CompileCall {
   readonly tape: Int32Array;
@@ -63,6 +72,17 @@ export class WasmKernels {
   allocate(bytes: number): number | undefined {
     const address = this.#exports.allocate(Math.max(1, bytes)) >>> 0;
     return address === 0 ? undefined : address;
+  }
+
+  /** The same with room for the layout that the kernels like best, which compiling may turn the matrix into. */
+  allocateWeight(bytes: number, { dtype, rows, columns }: MatrixType): number | undefined {
+    const address = this.#exports.allocateWeight(Math.max(1, bytes), dtype, rows, columns) >>> 0;
+    return address === 0 ? undefined : address;
+  }
+
+  /** Whether compiling has changed the layout of a weight. */
+  isPacked(address: number): boolean {
+    return this.#exports.isPacked(address) !== 0;
   }
 
   free(address: number): void {

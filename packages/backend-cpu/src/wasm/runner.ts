@@ -5,7 +5,7 @@
 
 import { CapacityError, ShapeError, SteelyardError, UnsupportedError, type ErrorCode } from '@steelyard/core';
 import type { FileRegion } from '@steelyard/graph';
-import { WasmKernels, type Span } from './kernels.ts';
+import { WasmKernels, type MatrixType, type Span } from './kernels.ts';
 
 /** Part of a memory. */
 export interface MemorySpan {
@@ -14,7 +14,8 @@ export interface MemorySpan {
 }
 
 export type Command =
-  | { readonly do: 'allocate'; readonly id: number; readonly bytes: number }
+  /** With a `matrix`, a weight that is filled before a graph is compiled with it. */
+  | { readonly do: 'allocate'; readonly id: number; readonly bytes: number; readonly matrix?: MatrixType }
   | { readonly do: 'write'; readonly id: number; readonly offset: number; readonly bytes: Uint8Array }
   | { readonly do: 'load'; readonly id: number; readonly offset: number; readonly region: FileRegion }
   | { readonly do: 'read'; readonly id: number; readonly bytes: number }
@@ -72,7 +73,7 @@ export class CommandExecutor {
     const kernels = this.#kernels;
     switch (command.do) {
       case 'allocate':
-        this.#memories.set(command.id, this.#allocate(command.bytes));
+        this.#memories.set(command.id, this.#allocate(command.bytes, command.matrix));
         return undefined;
       case 'write':
         kernels.view(this.#memory(command.id)).set(command.bytes, command.offset);
@@ -82,7 +83,7 @@ export class CommandExecutor {
         this.#readRegion(command.region, this.#part(command));
         return undefined;
       case 'read':
-        return kernels.view({ ...this.#memory(command.id), bytes: command.bytes }).slice();
+        return this.#read(command);
       case 'free':
         kernels.free(this.#memory(command.id).address);
         this.#memories.delete(command.id);
@@ -98,13 +99,23 @@ export class CommandExecutor {
     }
   }
 
+  #read({ id, bytes }: Extract<Command, { do: 'read' }>): Uint8Array {
+    const { address } = this.#memory(id);
+    if (this.#kernels.isPacked(address))
+      throw new UnsupportedError(
+        'a compiled graph has changed the layout of this weight; read its file instead',
+      );
+    return this.#kernels.view({ address, bytes }).slice();
+  }
+
   /** The bytes of a memory that a region of a file goes to. */
   #part({ id, offset, region }: Extract<Command, { do: 'load' }>): Uint8Array {
     return this.#kernels.view(this.#memory(id)).subarray(offset, offset + region.length);
   }
 
-  #allocate(bytes: number): Span {
-    const address = this.#kernels.allocate(bytes);
+  #allocate(bytes: number, matrix?: MatrixType): Span {
+    const kernels = this.#kernels;
+    const address = matrix ? kernels.allocateWeight(bytes, matrix) : kernels.allocate(bytes);
     if (address !== undefined) return { address, bytes };
     throw new CapacityError(`cannot allocate ${bytes} bytes of WebAssembly memory; close other programs`);
   }

@@ -1,7 +1,15 @@
 /** Weights and states in WebAssembly memory, and the account of it: what does not fit is refused before it is asked for. */
 
 import { CapacityError, ShapeError } from '@steelyard/core';
-import { byteLength, elementCount, type DeviceTensor, type DType, type TensorData } from '@steelyard/graph';
+import {
+  byteLength,
+  dtypeInfo,
+  elementCount,
+  type DeviceTensor,
+  type DType,
+  type TensorData,
+} from '@steelyard/graph';
+import type { MatrixType } from './kernels.ts';
 import type { WasmRunner } from './runner.ts';
 
 /** Addresses have 32 bits. */
@@ -66,7 +74,13 @@ export class WasmTensor implements DeviceTensor {
     this.#memory = memory;
     this.#isState = fill === undefined;
     this.id = memory.number();
-    const allocated = memory.runner.call({ do: 'allocate', id: this.id, bytes: this.byteLength });
+    const matrix = fill && matrixOf(type);
+    const allocated = memory.runner.call({
+      do: 'allocate',
+      id: this.id,
+      bytes: this.byteLength,
+      ...(matrix && { matrix }),
+    });
     this.ready = Promise.all([allocated, fill?.(this.id)]).then(() => undefined);
     // Heard by who awaits `ready`; loading goes on meanwhile.
     this.ready.catch(() => undefined);
@@ -103,6 +117,12 @@ export class WasmTensor implements DeviceTensor {
     // A runner that has ended has freed everything.
     this.#memory.runner.call({ do: 'free', id: this.id }).catch(() => undefined);
   }
+}
+
+function matrixOf({ dtype, shape }: Pick<TensorData, 'dtype' | 'shape'>): MatrixType | undefined {
+  const [rows, columns, ...more] = shape;
+  if (rows === undefined || columns === undefined || more.length > 0) return undefined;
+  return { dtype: dtypeInfo(dtype).code, rows, columns };
 }
 
 /** Copied into WebAssembly memory, from its file by the runner where that reads files. */
