@@ -4,6 +4,7 @@ import { FormatError, RequestError } from '@steelyard/core';
 import { templateMessage } from './chat-messages.ts';
 import type { ChatMessage, ChatTemplate, RenderOptions } from './chat-template-types.ts';
 import { Environment, Interpreter, parse, tokenize, type Program, type Scope } from './jinja-library.ts';
+import { describeInMessages, describesTools } from './replies/described-tools.ts';
 import { templateGlobals, TemplateRefusal } from './template-functions.ts';
 
 export interface TemplateSources {
@@ -37,9 +38,10 @@ export class JinjaChatTemplate implements ChatTemplate {
     const withTools = tools !== undefined && tools.length > 0;
     const source = withTools ? (this.sources.toolUse ?? this.sources.main) : this.sources.main;
     const keepParts = this.readsOnlyParts(source);
+    const told = withTools && describesTools(source) ? describeInMessages(messages, tools) : messages;
     return this.run(source, {
       ...variables,
-      messages: messages.map((message) => templateMessage(message, keepParts)),
+      messages: told.map((message) => templateMessage(message, keepParts)),
       tools: withTools ? tools : null,
       add_generation_prompt: addGenerationPrompt,
     });

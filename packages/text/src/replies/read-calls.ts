@@ -25,6 +25,31 @@ export const readMistralCalls: ReadCalls = (text) => {
   return calls.every((call) => call !== undefined) ? calls : undefined;
 };
 
+/** Command R's list of actions in a block of code; `directly-answer` is no tool but says that none is wanted. */
+export const readActions: ReadCalls = (text) => {
+  const [, list = ''] = /^\s*(?:```(?:json)?)?([^]*?)(?:```)?\s*$/.exec(text) ?? [];
+  return readJsonCalls(list)?.filter(({ name }) => !/^directly[-_]answer$/.test(name));
+};
+
+/** DeepSeek's: between marks a name and JSON, before 2025's V3.1 behind a type and in a block of code. */
+export const readDeepseekCalls: ReadCalls = (text) => {
+  const pieces = text.split('<｜tool▁call▁begin｜>').slice(1);
+  const calls = pieces.map((piece) => {
+    const [, type, args = ''] = /^([^]*?)<｜tool▁sep｜>([^]*?)(?:<｜tool▁call▁end｜>\s*)?$/.exec(piece) ?? [];
+    const [, name = '', json = ''] =
+      type?.trim() === 'function'
+        ? (/^([^\n]*)\n```json\n([^]*?)\n?```\s*$/.exec(args) ?? [])
+        : ['', type, args];
+    return toCall({ name: name.trim(), arguments: parseJson(json) });
+  });
+  return calls.length > 0 && calls.every((call) => call !== undefined) ? calls : undefined;
+};
+
+/** What `read` does not know is tried with `other`. */
+export function either(read: ReadCalls, other: ReadCalls): ReadCalls {
+  return (text) => read(text) ?? other(text);
+}
+
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

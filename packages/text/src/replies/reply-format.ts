@@ -6,7 +6,16 @@
 import type { ChatTemplate } from '../chat-template-types.ts';
 import { isHarmony } from '../harmony/harmony-template.ts';
 import { harmonyMessage } from '../harmony/harmony-message.ts';
-import { readJsonCalls, readMistralCalls, type ReadCalls } from './read-calls.ts';
+import { describesTools } from './described-tools.ts';
+import { readPythonCalls } from './python-calls.ts';
+import {
+  either,
+  readActions,
+  readDeepseekCalls,
+  readJsonCalls,
+  readMistralCalls,
+  type ReadCalls,
+} from './read-calls.ts';
 
 export interface ReplySection {
   /** A `header` says what the section behind it is. */
@@ -107,6 +116,59 @@ const toolCalls: readonly Syntax[] = [
     matches: has('<|START_ACTION|>'),
     format: {
       sections: [{ kind: 'calls', open: '<|START_ACTION|>', close: '<|END_ACTION|>', read: readJsonCalls }],
+    },
+  },
+  {
+    // DeepSeek V3 and R1.
+    matches: has('<｜tool▁calls▁begin｜>'),
+    format: {
+      sections: [
+        {
+          kind: 'calls',
+          open: '<｜tool▁calls▁begin｜>',
+          close: '<｜tool▁calls▁end｜>',
+          read: readDeepseekCalls,
+        },
+      ],
+      marks: ['<｜tool▁call▁begin｜>', '<｜tool▁sep｜>', '<｜tool▁call▁end｜>'],
+    },
+  },
+  {
+    // Jamba.
+    matches: has('<tool_calls>'),
+    format: {
+      sections: [{ kind: 'calls', open: '<tool_calls>', close: '</tool_calls>', read: readJsonCalls }],
+    },
+  },
+  {
+    // Command R and R+ of 2024.
+    matches: (template) => template.includes("'Action:'") || template.includes('Action:\\n```json'),
+    format: { sections: [{ kind: 'calls', open: 'Action:', read: readActions }] },
+  },
+  {
+    // Llama 4, and Llama 3.2 with templates that ask for Python.
+    matches: (template) => template.includes('<|python_start|>') || template.includes('[func_name1('),
+    format: {
+      sections: [
+        {
+          kind: 'calls',
+          open: '<|python_start|>',
+          close: '<|python_end|>',
+          read: either(readPythonCalls, readJsonCalls),
+        },
+        { kind: 'calls', open: '[', leads: true, read: readPythonCalls },
+        { kind: 'calls', open: '{', leads: true, read: readJsonCalls },
+      ],
+    },
+  },
+  {
+    // Gemma, whose templates have no tools: they are described in the conversation.
+    matches: describesTools,
+    format: {
+      sections: [
+        { kind: 'calls', open: '```tool_code', close: '```', read: readPythonCalls },
+        { kind: 'calls', open: '[', leads: true, read: readPythonCalls },
+      ],
     },
   },
   {
