@@ -15,6 +15,7 @@ import { gptOss } from './gpt_oss.ts';
 import { granite } from './granite.ts';
 import { llama } from './llama.ts';
 import { llama4 } from './llama4.ts';
+import { ministral3 } from './ministral3.ts';
 import { nomicBert } from './nomic-bert.ts';
 import { olmo2 } from './olmo2.ts';
 import { phi3 } from './phi3.ts';
@@ -37,6 +38,7 @@ const registry: readonly Architecture[] = [
   granite,
   llama,
   llama4,
+  ministral3,
   nomicBert,
   olmo2,
   phi3,

@@ -28,6 +28,8 @@ export interface RopeDefaults {
   readonly truncateInGguf?: boolean;
   /** Share of each head that turns, where `config.json` may leave some out; most references turn all. */
   readonly partial?: number;
+  /** Whether yarn's settings say how queries are sharpened far on. */
+  readonly tempered?: boolean;
   /** Positions of pre-training, where `config.json` says them outside of its rope settings. */
   readonly originalContext?: number | undefined;
 }
@@ -110,10 +112,17 @@ function readScaling(section: ConfigReader, defaults: RopeDefaults, dims: number
         betaFast: section.number({ hf: 'beta_fast' }, { ...factorRule, fallback: 32 }),
         betaSlow: section.number({ hf: 'beta_slow' }, { ...factorRule, fallback: 1 }),
         ...yarnAttentionOf(section, factor),
+        ...(defaults.tempered && readTempering(section)),
         truncate: section.flag({ hf: 'truncate' }, true),
       };
     }
   }
+}
+
+/** Beside it the settings repeat the model's positions. */
+function readTempering(section: ConfigReader): { tempering: number } {
+  section.ignore({ hf: 'max_position_embeddings' });
+  return { tempering: section.number({ hf: 'llama_4_scaling_beta' }, { min: 0, max: 1e3 }) };
 }
 
 /** Given outright, or by the ratio of two scales (DeepSeek), or yarn's default. */

@@ -23,6 +23,8 @@ export type RopeScaling =
       readonly truncate: boolean;
       /** Of DeepSeek, whose scores have yarn's factor for this scale, squared. */
       readonly mscaleAll?: number | undefined;
+      /** Of Ministral 3: how much queries grow with each stretch of the pre-training context. */
+      readonly tempering?: number;
     }
   | LongRope;
 

@@ -122,6 +122,12 @@ def rope(kind, theta=10000.0, **more):
 
 YARN = rope("yarn", factor=4.0, original_max_position_embeddings=32)
 
+# So short a context that prompts go past it.
+TEMPERED = rope(
+    "yarn", factor=16.0, original_max_position_embeddings=8, mscale=1.0, mscale_all_dim=1.0,
+    llama_4_scaling_beta=0.1,
+)
+
 LONGROPE = rope("longrope", short_factor=[1.0, 1.25, 1.5, 2.0], long_factor=[1.0, 2.5, 4.0, 8.0])
 
 GPT2 = dict(
@@ -330,6 +336,18 @@ VARIANTS = {
             moe_intermediate_size=24,
             norm_topk_prob=True,
         ),
+        "fp8": {
+            **decoder(
+                "Qwen3MoeConfig",
+                head_dim=8,
+                num_experts=4,
+                num_experts_per_tok=2,
+                moe_intermediate_size=24,
+                gguf=[],
+                note="GGUF files have no 8-bit floats",
+            ),
+            "fp8": [16, 16],
+        },
         "dense-layers": decoder(
             "Qwen3MoeConfig",
             head_dim=8,
@@ -440,6 +458,31 @@ VARIANTS = {
             ),
             "fp8": [16, 16],
         },
+    },
+    "ministral3": {
+        "nested": {
+            **decoder("Ministral3Config", head_dim=8, rope_parameters=TEMPERED),
+            "nested": "Mistral3Config",
+            "vision": dict(
+                model_type="pixtral",
+                hidden_size=16,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                intermediate_size=32,
+                head_dim=8,
+                image_size=28,
+                patch_size=14,
+            ),
+        },
+        "window": decoder(
+            "Ministral3Config",
+            head_dim=16,
+            sliding_window=8,
+            tie_word_embeddings=True,
+            rope_parameters={**TEMPERED, "mscale": 0.8, "llama_4_scaling_beta": 0.4},
+            gguf=[],
+            note="the converter does not write the window",
+        ),
     },
     "qwen2_moe": {
         "shared": decoder(
