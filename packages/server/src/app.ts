@@ -14,6 +14,7 @@ import { providerOf } from './model-provider.ts';
 import { Metrics } from './metrics.ts';
 import type { ServerLimits, ServerOptions } from './options.ts';
 import { mountChatPage } from './chat-page.ts';
+import { BackgroundRuns } from './responses/background-runs.ts';
 import { trackProvider } from './track-provider.ts';
 
 /** Not served here, and not now: nobody needs to look into these. */
@@ -64,6 +65,8 @@ function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
     models: provider,
     embeddingModels: options.embeddingModels ?? providerOf([]),
     storage: options.storage ?? noStorage,
+    keeps: options.storage !== undefined,
+    background: new BackgroundRuns(),
     limits: options.limits,
     lifecycle,
     metrics: new Metrics(loaded, lifecycle),

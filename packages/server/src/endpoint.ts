@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Metrics } from './metrics.ts';
 import type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
+import type { BackgroundRuns } from './responses/background-runs.ts';
 import type { ServerLimits, StorageSource } from './options.ts';
 
 /** What handlers share. */
@@ -16,6 +17,10 @@ export interface Services {
   readonly limits: ServerLimits;
   /** @throws ApiError 501 when this server was made without storage */
   readonly storage: StorageSource;
+  /** False when it was made without storage: what is kept by default then is not. */
+  readonly keeps: boolean;
+  /** Responses that are computed while nobody waits for them. */
+  readonly background: BackgroundRuns;
   readonly lifecycle: Lifecycle;
   readonly metrics: Metrics;
   readonly version: string;

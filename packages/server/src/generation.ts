@@ -7,7 +7,7 @@ import type { GenerateEvent, LanguageModel } from '@steelyard/engine';
 import { abortReason, linkedSignal } from './admission.ts';
 import type { Call } from './endpoint.ts';
 import { promptRefusal, toApiError } from './http/api-error.ts';
-import { sseResponse } from './http/sse.ts';
+import { sseResponse, type SseFrames } from './http/sse.ts';
 
 export interface ChoiceEvent {
   /** Index of the choice that the event belongs to. */
@@ -29,7 +29,9 @@ export interface GenerationPlan {
   /** Path of the endpoint, for the metrics. */
   readonly endpoint: string;
   /** The parameter at fault when the prompt is too long. */
-  readonly promptParam: 'messages' | 'prompt';
+  readonly promptParam: 'messages' | 'prompt' | 'input';
+  /** Gives back a place that was taken already. Default: a place is taken now. */
+  readonly leave?: () => void;
   /** Starts the choices; each must stop when the signal aborts. */
   readonly start: (model: LanguageModel, signal: AbortSignal) => readonly AsyncIterable<GenerateEvent>[];
 }
@@ -40,7 +42,7 @@ export interface GenerationPlan {
  */
 export async function startGeneration(call: Call<unknown>, plan: GenerationPlan): Promise<Generation> {
   const { lifecycle, models } = call.services;
-  const leave = lifecycle.enter();
+  const leave = plan.leave ?? lifecycle.enter();
   const own = linkedSignal([call.signal, lifecycle.signal]);
   const { signal } = own;
   const abort = () => {
@@ -66,8 +68,10 @@ export function streamGeneration(
   call: Call<unknown>,
   generation: Generation,
   chunks: AsyncGenerator<unknown>,
+  frames?: SseFrames,
 ): Response {
   return sseResponse(chunks, {
+    ...(frames ? { frames } : {}),
     stallMs: call.services.limits.stallMs,
     onCancel: generation.abort,
     onError(error) {

@@ -2,6 +2,7 @@
 
 import { unsupported } from './http/api-error.ts';
 import type { ChatRequest } from './schemas/chat-request.ts';
+import { refuseStrictTools } from './strict-tools.ts';
 
 interface Rule {
   readonly param: keyof ChatRequest;
@@ -13,25 +14,12 @@ interface Rule {
 
 const given = (value: unknown): boolean => value !== undefined && value !== null;
 
-/** Whether the answer can be nothing but a call, whose arguments are then held to their schema. */
-function forcesCall({ tool_choice }: ChatRequest): boolean {
-  return given(tool_choice) && tool_choice !== 'none' && tool_choice !== 'auto';
-}
-
 const rules: readonly Rule[] = [
   {
     param: 'tools',
     what: 'A custom tool',
     instead: "Send tools of type 'function'.",
     asks: (body) => body.tools?.some(({ type }) => type === 'custom') ?? false,
-  },
-  {
-    param: 'tools',
-    what: 'Holding arguments of tools to their schema (strict)',
-    instead: "Send 'strict': false and check them yourself, or require a call ('tool_choice').",
-    asks: (body) =>
-      !forcesCall(body) &&
-      (body.tools?.some((tool) => tool.type === 'function' && tool.function.strict) ?? false),
   },
   {
     param: 'tool_choice',
@@ -84,4 +72,6 @@ const rules: readonly Rule[] = [
 export function refuseUnsupportedChat(body: ChatRequest): void {
   const rule = rules.find((one) => one.asks(body));
   if (rule) throw unsupported(rule.param, rule.what, rule.instead);
+  const functions = body.tools?.flatMap((tool) => (tool.type === 'function' ? tool.function : []));
+  refuseStrictTools(functions, given(body.tool_choice) && body.tool_choice !== 'auto', 'tools');
 }

@@ -2,3 +2,13 @@ export { openStorage } from './storage.ts';
 export type { Storage, StorageOptions } from './storage.ts';
 export type { FileStore, ListQuery, NewFile, StoredFile } from './files.ts';
 export type { Blob, BlobStore, StagedBlob } from './blobs.ts';
+export type { ConversationStore, StoredConversation } from './conversations.ts';
+export type { ItemPage, ItemQuery } from './items.ts';
+export type { Item, Json } from './json.ts';
+export type {
+  ConversationPlace,
+  NewResponse,
+  ResponseEnd,
+  ResponseStore,
+  StoredResponse,
+} from './responses.ts';

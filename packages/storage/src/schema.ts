@@ -1,6 +1,27 @@
 /** Tables as the migrations make them. A change here needs a migration beside it; a test compares the two. */
 
-import { bigint, bigserial, index, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import {
+  bigint,
+  bigserial,
+  boolean,
+  customType,
+  index,
+  pgTable,
+  text,
+  uniqueIndex,
+  type AnyPgColumn,
+} from 'drizzle-orm/pg-core';
+import type { Json } from './json.ts';
+
+/**
+ * JSON as its text: PostgreSQL's own types for it refuse NUL and lone surrogates, which people's text and models'
+ * answers may hold and JSON writes in escapes.
+ */
+const json = customType<{ data: Json; driverData: string }>({
+  dataType: () => 'text',
+  toDriver: (value) => JSON.stringify(value),
+  fromDriver: (value) => JSON.parse(value) as Json,
+});
 
 export const files = pgTable(
   'files',
@@ -19,4 +40,51 @@ export const files = pgTable(
     sequence: bigserial('sequence', { mode: 'number' }).notNull(),
   },
   (table) => [uniqueIndex('files_sequence').on(table.sequence), index('files_digest').on(table.digest)],
+);
+
+export const conversations = pgTable('conversations', {
+  id: text('id').primaryKey(),
+  /** Unix seconds. */
+  createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+  metadata: json('metadata').notNull(),
+});
+
+export const responses = pgTable(
+  'responses',
+  {
+    id: text('id').primaryKey(),
+    status: text('status').notNull(),
+    /** The object as the API shows it but for `status`, `error` and `output`, which change or lie in rows of their own. */
+    body: json('body').notNull(),
+    error: json('error'),
+    /** The response that this one goes on from, which may be gone since. */
+    previousId: text('previous_id'),
+    /** The conversation that it went on from, and how far that was then, as a sequence of items. */
+    conversationId: text('conversation_id'),
+    conversationSequence: bigint('conversation_sequence', { mode: 'number' }),
+    /** Which server computes it, while it is not done. */
+    server: text('server').notNull(),
+  },
+  (table) => [index('responses_unfinished').on(table.server, table.status)],
+);
+
+/** What was said: each row belongs to one response or one conversation, and goes with it. */
+export const items = pgTable(
+  'items',
+  {
+    sequence: bigserial('sequence', { mode: 'number' }).primaryKey(),
+    id: text('id').notNull(),
+    responseId: text('response_id').references((): AnyPgColumn => responses.id, { onDelete: 'cascade' }),
+    conversationId: text('conversation_id').references((): AnyPgColumn => conversations.id, {
+      onDelete: 'cascade',
+    }),
+    /** What a response answered, as opposed to what it was asked; of a conversation always false. */
+    output: boolean('output').notNull(),
+    body: json('body').notNull(),
+  },
+  (table) => [
+    uniqueIndex('items_response').on(table.responseId, table.id),
+    uniqueIndex('items_conversation').on(table.conversationId, table.id),
+    index('items_id').on(table.id),
+  ],
 );

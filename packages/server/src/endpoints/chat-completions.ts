@@ -1,9 +1,9 @@
 /** `POST /v1/chat/completions`, whole or streaming. */
 
-import { randomUUID } from 'node:crypto';
-import type { ChatOptions, GenerateEvent, LanguageModel, TokenLogprob } from '@steelyard/engine';
+import type { GenerateEvent, LanguageModel, TokenLogprob } from '@steelyard/engine';
 import { answerHead, type AnswerHead } from '../answer-head.ts';
 import { toChatMessages } from '../chat-messages.ts';
+import { mayCall, newCallId, toChatOptions, type ChatAsk } from '../chat-options.ts';
 import { defineEndpoint, type Call } from '../endpoint.ts';
 import { startGeneration, streamGeneration, type ChoiceEvent, type Generation } from '../generation.ts';
 import { ApiError } from '../http/api-error.ts';
@@ -17,7 +17,7 @@ import {
   type ChatResponse,
 } from '../schemas/chat-response.ts';
 import { toConstraint } from '../schemas/response-format.ts';
-import { checkSampling, toGenerateOptions } from '../schemas/sampling.ts';
+import { checkSampling } from '../schemas/sampling.ts';
 import { toTimings, toUsage, type FinishEvent } from '../schemas/usage.ts';
 import { refuseUnsupportedChat } from '../unsupported-chat.ts';
 
@@ -34,7 +34,7 @@ export const chatCompletions = defineEndpoint({
     const { body } = call;
     refuseUnsupportedChat(body);
     checkLogprobs(body);
-    const constraint = toConstraint(body.response_format);
+    const ask = askOf(body);
     const messages = toChatMessages(body.messages);
     const generation = await startGeneration(call, {
       model: body.model,
@@ -43,7 +43,7 @@ export const chatCompletions = defineEndpoint({
       start: (model, signal) => {
         checkSampling(body, model.info.vocabSize);
         return Array.from({ length: body.n ?? 1 }, (_, i) =>
-          model.chat(messages, { ...chatOptions(body, i, signal), ...(constraint && { constraint }) }),
+          model.chat(messages, toChatOptions({ ...ask, choice: i, signal })),
         );
       },
     });
@@ -78,27 +78,23 @@ function checkLogprobs(body: ChatRequest): void {
   }
 }
 
-function chatOptions(body: ChatRequest, choice: number, signal: AbortSignal): ChatOptions {
-  const maxTokens = body.max_completion_tokens ?? body.max_tokens;
+function askOf(body: ChatRequest): Omit<ChatAsk, 'choice' | 'signal'> {
   return {
-    ...toGenerateOptions(body, choice),
-    ...(maxTokens ? { maxTokens } : {}),
-    ...(body.logprobs ? { logprobs: body.top_logprobs ?? 0 } : {}),
-    ...(body.tools && body.tool_choice !== 'none' ? { tools: body.tools } : {}),
-    parseReply: true,
-    ...toToolChoice(body.tool_choice),
-    ...(body.reasoning_effort ? { reasoningEffort: body.reasoning_effort } : {}),
-    ...(body.chat_template_kwargs ? { templateVariables: body.chat_template_kwargs } : {}),
-    signal,
+    sampling: body,
+    maxTokens: body.max_completion_tokens ?? body.max_tokens,
+    logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
+    tools: body.tools,
+    toolChoice: toToolChoice(body.tool_choice),
+    reasoningEffort: body.reasoning_effort,
+    templateVariables: body.chat_template_kwargs,
+    constraint: toConstraint(body.response_format),
   };
 }
 
-function toToolChoice(choice: ChatRequest['tool_choice']): Pick<ChatOptions, 'toolChoice'> {
-  if (choice === 'required') return { toolChoice: choice };
-  if (typeof choice === 'object' && choice?.type === 'function') {
-    return { toolChoice: { name: choice.function.name } };
-  }
-  return {};
+function toToolChoice(choice: ChatRequest['tool_choice']): ChatAsk['toolChoice'] {
+  if (typeof choice !== 'object' || !choice) return choice;
+  // Other kinds have been refused.
+  return choice.type === 'function' ? choice.function : undefined;
 }
 
 interface ChoiceSoFar {
@@ -121,7 +117,8 @@ async function collect(body: ChatRequest, head: AnswerHead, generation: Generati
     const choice = choices[index]!;
     if (event.type === 'finish') choice.finish = event;
     if (event.type === 'reasoning') choice.reasoning += event.text;
-    if (event.type === 'toolCall' && mayCall(body, choice.calls.length)) choice.calls.push(toToolCall(event));
+    if (event.type === 'toolCall' && mayCall(body.parallel_tool_calls, choice.calls.length))
+      choice.calls.push(toToolCall(event));
     if (event.type !== 'text') continue;
     choice.text += event.text;
     choice.logprobs.push(...(event.logprobs ?? []));
@@ -151,15 +148,8 @@ function toMessage({ text, reasoning, calls }: ChoiceSoFar): ChatResponse['choic
   };
 }
 
-/** Without parallel calls, the first is the answer. */
-function mayCall(body: ChatRequest, calls: number): boolean {
-  return calls === 0 || body.parallel_tool_calls !== false;
-}
-
 function toToolCall(call: Extract<GenerateEvent, { type: 'toolCall' }>): ToolCallBody {
-  // Mistral's templates ask for nine characters; all others take any.
-  const id = randomUUID().replaceAll('-', '').slice(0, 9);
-  return { id, type: 'function', function: { name: call.name, arguments: call.arguments } };
+  return { id: newCallId(), type: 'function', function: { name: call.name, arguments: call.arguments } };
 }
 
 function toFinishReason(finish: FinishEvent | undefined, calls: number): 'stop' | 'length' | 'tool_calls' {
@@ -213,7 +203,7 @@ function toDelta(body: ChatRequest, { index, event }: ChoiceEvent, calls: number
   const without = { logprobs: null, finish_reason: null };
   if (event.type === 'reasoning') return { index, delta: { reasoning_content: event.text }, ...without };
   if (event.type === 'toolCall') {
-    if (!mayCall(body, calls)) return undefined;
+    if (!mayCall(body.parallel_tool_calls, calls)) return undefined;
     return { index, delta: { tool_calls: [{ index: calls, ...toToolCall(event) }] }, ...without };
   }
   if (event.type !== 'text' || (event.text === '' && !event.logprobs?.length)) return undefined;

@@ -9,6 +9,7 @@ import { health } from './health.ts';
 import { metrics } from './metrics.ts';
 import { listModels, retrieveModel } from './models.ts';
 import { rerank } from './rerank.ts';
+import { createResponse } from './responses.ts';
 
 export const endpoints: readonly Endpoint[] = [
   listModels,
@@ -17,6 +18,7 @@ export const endpoints: readonly Endpoint[] = [
   completions,
   embeddings,
   rerank,
+  createResponse,
   fileContent,
   listFiles,
   uploadFile,

@@ -1,11 +1,26 @@
 /**
- * Server-sent events as OpenAI frames them: one `data:` line of JSON each, then `data: [DONE]`.
+ * Server-sent events as OpenAI frames them: one `data:` line of JSON each, then `data: [DONE]`, unless told otherwise.
  * The reader sets the pace: the next event is computed into text only when the socket has room.
  */
 
-import { toApiError } from './api-error.ts';
+import { toApiError, type ApiError } from './api-error.ts';
+
+/** How events, the end, and an error that ends the stream are written. */
+export interface SseFrames {
+  event(event: unknown): string;
+  end(): string;
+  error(error: ApiError): string;
+}
+
+const dataOnly: SseFrames = {
+  event: (event) => `data: ${JSON.stringify(event)}\n\n`,
+  end: () => 'data: [DONE]\n\n',
+  error: (error) => `data: ${JSON.stringify({ error: error.toObject() })}\n\n`,
+};
 
 export interface SseOptions {
+  /** Default: `data:` lines only, `{"error": ...}`, and `[DONE]` at the end. */
+  readonly frames?: SseFrames;
   /** Milliseconds that the reader may leave an event unread before the stream is given up. */
   readonly stallMs: number;
   /** Called when the reader goes away or stalls; it must make a pending `events.next()` end. */
@@ -14,9 +29,10 @@ export interface SseOptions {
   readonly onError?: (error: unknown) => void;
 }
 
-/** Streams the events. An error becomes a last event `{"error": ...}`, without `[DONE]`. */
+/** Streams the events. An error becomes a last event, and no end follows it. */
 export function sseResponse(events: AsyncGenerator<unknown>, options: SseOptions): Response {
   const encoder = new TextEncoder();
+  const { frames = dataOnly } = options;
   let stall: NodeJS.Timeout | undefined;
   let cancelled = false;
   const stop = () => {
@@ -31,16 +47,12 @@ export function sseResponse(events: AsyncGenerator<unknown>, options: SseOptions
         try {
           const next = await events.next();
           if (cancelled) return;
-          controller.enqueue(
-            encoder.encode(`data: ${next.done ? '[DONE]' : JSON.stringify(next.value)}\n\n`),
-          );
+          controller.enqueue(encoder.encode(next.done ? frames.end() : frames.event(next.value)));
           if (next.done) return controller.close();
         } catch (error) {
           options.onError?.(error);
           if (cancelled) return;
-          controller.enqueue(
-            encoder.encode(`data: ${JSON.stringify({ error: toApiError(error).toObject() })}\n\n`),
-          );
+          controller.enqueue(encoder.encode(frames.error(toApiError(error))));
           return controller.close();
         }
         stall = setTimeout(() => {

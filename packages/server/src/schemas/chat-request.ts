@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { responseFormatSchema } from './response-format.ts';
 import { harmlessFields, samplingFields } from './sampling.ts';
+import { toolNameSchema } from './tools.ts';
 
 const MAX_TOP_LOGPROBS = 20;
 
@@ -52,7 +53,7 @@ const toolSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('function'),
     function: z.strictObject({
-      name: z.string().regex(/^[\w-]{1,64}$/, 'expected up to 64 letters, digits, _ and -'),
+      name: toolNameSchema,
       description: z.string().nullish(),
       /** JSON Schema; default an object without properties. */
       parameters: z.record(z.string(), z.unknown()).nullish(),

@@ -5,38 +5,56 @@ import { checkConstraint, type Constraint } from '@steelyard/engine';
 import { z } from 'zod';
 import { ApiError } from '../http/api-error.ts';
 
+/** A schema to hold the answer to, as all endpoints take it. */
+export const jsonSchemaFields = {
+  name: z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'expected 1 to 64 letters, digits, _ or -'),
+  description: z.string().nullish(),
+  schema: z.record(z.string(), z.unknown()),
+  /** The schema is held to in either case. */
+  strict: z.boolean().nullish(),
+};
+
 export const responseFormatSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('text') }),
   z.strictObject({ type: z.literal('json_object') }),
   z.strictObject({
     type: z.literal('json_schema'),
-    json_schema: z.strictObject({
-      name: z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'expected 1 to 64 letters, digits, _ or -'),
-      description: z.string().nullish(),
-      schema: z.record(z.string(), z.unknown()),
-      /** The schema is held to in either case. */
-      strict: z.boolean().nullish(),
-    }),
+    json_schema: z.strictObject(jsonSchemaFields),
   }),
 ]);
 
 export type ResponseFormat = z.infer<typeof responseFormatSchema>;
 
-const SCHEMA = 'response_format.json_schema.schema';
-
 /** @throws ApiError 400 naming the keyword of the schema that cannot be held to, by its path in the request */
 export function toConstraint(format: ResponseFormat | null | undefined): Constraint | undefined {
-  if (!format || format.type === 'text') return undefined;
-  if (format.type === 'json_object') return { type: 'json' };
-  const { name, schema } = format.json_schema;
+  if (format?.type !== 'json_schema') return plainConstraint(format);
+  return schemaConstraint(format.json_schema, 'response_format', 'response_format.json_schema.schema');
+}
+
+export function plainConstraint(
+  format: { type: 'text' | 'json_object' } | null | undefined,
+): Constraint | undefined {
+  return format?.type === 'json_object' ? { type: 'json' } : undefined;
+}
+
+/**
+ * @param what the parameter, for messages
+ * @param path of the schema in the request
+ * @throws ApiError 400 naming the keyword that cannot be held to
+ */
+export function schemaConstraint(
+  { name, schema }: { name: string; schema: Record<string, unknown> },
+  what: string,
+  path: string,
+): Constraint {
   const constraint: Constraint = { type: 'json_schema', schema };
   try {
     checkConstraint(constraint);
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     const at = error.param === undefined || error.param === 'constraint' ? '' : error.param;
-    throw new ApiError(400, `Invalid schema for response_format '${name}': ${error.message}.`, {
-      param: at === '' ? SCHEMA : `${SCHEMA}${at.startsWith('[') ? '' : '.'}${at}`,
+    throw new ApiError(400, `Invalid schema for ${what} '${name}': ${error.message}.`, {
+      param: at === '' ? path : `${path}${at.startsWith('[') ? '' : '.'}${at}`,
       code: 'invalid_json_schema',
       cause: error,
     });

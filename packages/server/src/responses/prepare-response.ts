@@ -1,0 +1,91 @@
+/** Everything that can be said of a response before its model runs: what it goes on from, and what the engine is asked. */
+
+import type { Constraint } from '@steelyard/engine';
+import type { Storage } from '@steelyard/storage';
+import type { ChatMessage } from '@steelyard/text';
+import type { ChatAsk } from '../chat-options.ts';
+import type { Call } from '../endpoint.ts';
+import { findNamed } from '../model-provider.ts';
+import { plainConstraint, schemaConstraint } from '../schemas/response-format.ts';
+import type { ResponseObject } from '../schemas/response-object.ts';
+import type { ResponseRequest } from '../schemas/response-request.ts';
+import { gatherContext, type ResponseContext } from './context.ts';
+import { itemsToMessages } from './items-to-messages.ts';
+import { functionTools, newResponse } from './new-response.ts';
+import { refuseUnsupportedResponse } from './unsupported-response.ts';
+
+export interface PreparedResponse {
+  readonly response: ResponseObject;
+  readonly context: ResponseContext;
+  readonly messages: readonly ChatMessage[];
+  readonly ask: Omit<ChatAsk, 'signal'>;
+  readonly carriesReasoning: boolean;
+  /** Where it is kept; absent when it is not. */
+  readonly storage?: Storage;
+}
+
+/** @throws ApiError for what is refused or not there */
+export async function prepareResponse(call: Call<ResponseRequest>): Promise<PreparedResponse> {
+  const { body, services } = call;
+  refuseUnsupportedResponse(body);
+  const ask = askOf(body);
+  const model = await modelName(call);
+  // What is stored by default is not where nothing is kept; what is asked for is refused there.
+  const stored = (body.store ?? services.keeps) || body.background === true;
+  const reads = services.keeps || Boolean(body.previous_response_id ?? body.conversation);
+  const storage = stored || reads ? await services.storage() : undefined;
+  const context = await gatherContext(call, storage);
+  const facts = { model, stored, context };
+  return {
+    response: newResponse(call, facts),
+    context,
+    messages: itemsToMessages([...context.history, ...context.input], body.instructions),
+    ask,
+    carriesReasoning: body.include?.includes('reasoning.encrypted_content') ?? false,
+    ...(stored && storage ? { storage } : {}),
+  };
+}
+
+async function modelName({ body, services }: Call<ResponseRequest>): Promise<string> {
+  const listed = findNamed(await services.models.list(), body.model, ({ name }) => name);
+  return (listed ?? (await services.models.get(body.model)).info).name;
+}
+
+function askOf(body: ResponseRequest): Omit<ChatAsk, 'signal'> {
+  const wantsLogprobs =
+    body.include?.includes('message.output_text.logprobs') || (body.top_logprobs ?? 0) > 0;
+  return {
+    sampling: body,
+    choice: 0,
+    maxTokens: body.max_output_tokens,
+    logprobs: wantsLogprobs ? (body.top_logprobs ?? 0) : undefined,
+    ...toolsAndChoice(body),
+    reasoningEffort: body.reasoning?.effort,
+    templateVariables: body.chat_template_kwargs,
+    constraint: toConstraint(body),
+  };
+}
+
+function toolsAndChoice(body: ResponseRequest): Pick<ChatAsk, 'tools' | 'toolChoice'> {
+  const choice = body.tool_choice;
+  const all = functionTools(body);
+  const tools = (names?: readonly unknown[]) =>
+    all
+      .filter(({ name }) => !names || names.includes(name))
+      .map(({ name, description, parameters }) => ({
+        type: 'function',
+        function: { name, ...(description ? { description } : {}), ...(parameters ? { parameters } : {}) },
+      }));
+  if (all.length === 0 && (typeof choice !== 'object' || !choice)) return { toolChoice: choice };
+  if (typeof choice !== 'object' || !choice) return { tools: tools(), toolChoice: choice };
+  // Other kinds have been refused.
+  if (choice.type === 'function') return { tools: tools(), toolChoice: { name: choice.name } };
+  const allowed = choice as Extract<typeof choice, { type: 'allowed_tools' }>;
+  return { tools: tools(allowed.tools.map(({ name }) => name)), toolChoice: allowed.mode };
+}
+
+function toConstraint({ text }: ResponseRequest): Constraint | undefined {
+  const format = text?.format;
+  if (format?.type !== 'json_schema') return plainConstraint(format);
+  return schemaConstraint(format, 'text.format', 'text.format.schema');
+}

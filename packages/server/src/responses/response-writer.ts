@@ -1,0 +1,231 @@
+/**
+ * From what a model says to the events of a streamed response, and to the response itself. A whole answer is what the
+ * last event holds, so that both ways give the same. Nothing is written twice: events hold objects that stay as they are.
+ */
+
+import type { GenerateEvent, TokenLogprob } from '@steelyard/engine';
+import { mayCall, newCallId } from '../chat-options.ts';
+import { toChatLogprobs } from '../schemas/chat-response.ts';
+import type { ResponseEvent } from '../schemas/response-events.ts';
+import type { OutputItem, TextPart } from '../schemas/response-items.ts';
+import { toResponseUsage, type ResponseError, type ResponseObject } from '../schemas/response-object.ts';
+import type { FinishEvent } from '../schemas/usage.ts';
+import { carried } from './carried-reasoning.ts';
+import { newItemId } from './item-ids.ts';
+
+/** An event before it has its number. */
+type Unnumbered = ResponseEvent extends infer One
+  ? One extends ResponseEvent
+    ? Omit<One, 'sequence_number'>
+    : never
+  : never;
+
+type Status = OutputItem['status'];
+type Logprobs = TextPart['logprobs'];
+export type CallItem = Extract<OutputItem, { type: 'function_call' }>;
+
+/** The item that grows. */
+interface OpenItem {
+  readonly id: string;
+  readonly type: 'message' | 'reasoning';
+  text: string;
+  readonly logprobs: Logprobs[number][];
+}
+
+export interface WriterOptions {
+  /** Thoughts go with a copy by which they can be given back. */
+  readonly carriesReasoning: boolean;
+}
+
+export class ResponseWriter {
+  readonly #options: WriterOptions;
+  #response: ResponseObject;
+  #events: ResponseEvent[] = [];
+  #number = 0;
+  #open: OpenItem | undefined;
+
+  constructor(response: ResponseObject, options: WriterOptions) {
+    this.#response = response;
+    this.#options = options;
+  }
+
+  /** As far as it is, without the item that still grows. */
+  get response(): ResponseObject {
+    return this.#response;
+  }
+
+  /** Events since the last call. */
+  take(): ResponseEvent[] {
+    return this.#events.splice(0);
+  }
+
+  begin(): void {
+    this.#emit({ type: 'response.created', response: this.#response });
+    if (this.#response.status === 'queued') this.#emit({ type: 'response.queued', response: this.#response });
+  }
+
+  /** The model runs. */
+  start(): void {
+    this.#response = { ...this.#response, status: 'in_progress' };
+    this.#emit({ type: 'response.in_progress', response: this.#response });
+  }
+
+  write(event: GenerateEvent): void {
+    if (event.type === 'reasoning') this.#say('reasoning', event.text, []);
+    if (event.type === 'text') this.#say('message', event.text, toLogprobs(event.logprobs));
+    if (event.type === 'toolCall') this.#call(event);
+    if (event.type === 'finish') this.#finish(event);
+  }
+
+  /** Ends it for a reason other than the model's. */
+  fail(error: ResponseError): void {
+    this.close('incomplete');
+    this.#response = { ...this.#response, status: 'failed', error };
+    this.#emit({ type: 'response.failed', response: this.#response });
+  }
+
+  /** Ends the stream of a response whose end is not told here. */
+  interrupt(code: string, message: string): void {
+    // What was not taken tells an end that did not come.
+    this.#number -= this.#events.length;
+    this.#events = [];
+    this.#emit({ type: 'error', code, message, param: null });
+  }
+
+  /** Ends it as it was ended before. */
+  endAs(end: ResponseObject): void {
+    this.#response = end;
+    if (end.status === 'failed') this.#emit({ type: 'response.failed', response: end });
+    else if (end.status === 'incomplete') this.#emit({ type: 'response.incomplete', response: end });
+    else if (end.status === 'completed') this.#emit({ type: 'response.completed', response: end });
+  }
+
+  open(type: OpenItem['type'], id = newItemId(type)): void {
+    this.#open = { id, type, text: '', logprobs: [] };
+    const item = { ...this.#itemOf(this.#open, 'in_progress'), content: [] } as OutputItem;
+    this.#emit({ type: 'response.output_item.added', item, output_index: this.#index });
+    this.#emit({ type: 'response.content_part.added', part: partOf(this.#open), ...this.#placeOf(id) });
+  }
+
+  grow(delta: string, logprobs: Logprobs = []): void {
+    const open = this.#open!;
+    open.text += delta;
+    open.logprobs.push(...logprobs);
+    const place = this.#placeOf(open.id);
+    if (open.type === 'message')
+      this.#emit({ type: 'response.output_text.delta', delta, logprobs, ...place });
+    else this.#emit({ type: 'response.reasoning_text.delta', delta, ...place });
+  }
+
+  /** The item that grows is whole; harmless when none does. */
+  close(status: Status): void {
+    const open = this.#open;
+    if (!open) return;
+    this.#open = undefined;
+    const { text, logprobs } = open;
+    const place = this.#placeOf(open.id);
+    if (open.type === 'message') this.#emit({ type: 'response.output_text.done', text, logprobs, ...place });
+    else this.#emit({ type: 'response.reasoning_text.done', text, ...place });
+    this.#emit({ type: 'response.content_part.done', part: partOf(open), ...place });
+    this.#done(this.#itemOf(open, status));
+  }
+
+  addCall(item: CallItem): void {
+    const place = { item_id: item.id, output_index: this.#index };
+    const begun: CallItem = { ...item, arguments: '', status: 'in_progress' };
+    this.#emit({ type: 'response.output_item.added', item: begun, output_index: this.#index });
+    // The engine tells a call when it is whole, so there is one piece.
+    this.#emit({ type: 'response.function_call_arguments.delta', delta: item.arguments, ...place });
+    const { name, arguments: args } = item;
+    this.#emit({ type: 'response.function_call_arguments.done', name, arguments: args, ...place });
+    this.#done(item);
+  }
+
+  get #index(): number {
+    return this.#response.output.length;
+  }
+
+  #say(type: OpenItem['type'], text: string, logprobs: Logprobs): void {
+    // Tokens without text begin nothing: before a call, a model may write no more than white space.
+    if (text === '' && (logprobs.length === 0 || this.#open?.type !== type)) return;
+    if (this.#open?.type !== type) {
+      this.close('completed');
+      this.open(type);
+    }
+    this.grow(text, logprobs);
+  }
+
+  #call({ name, arguments: args }: Extract<GenerateEvent, { type: 'toolCall' }>): void {
+    const calls = this.#response.output.filter(({ type }) => type === 'function_call').length;
+    if (!mayCall(this.#response.parallel_tool_calls, calls)) return;
+    this.close('completed');
+    const id = newItemId('function_call');
+    this.addCall({
+      id,
+      type: 'function_call',
+      call_id: newCallId(),
+      name,
+      arguments: args,
+      status: 'completed',
+    });
+  }
+
+  #finish(event: FinishEvent): void {
+    const cut = event.reason === 'length';
+    if (!this.#open && this.#index === 0) this.open('message');
+    this.close(cut ? 'incomplete' : 'completed');
+    this.endAs({
+      ...this.#response,
+      status: cut ? 'incomplete' : 'completed',
+      completed_at: cut ? null : Math.floor(Date.now() / 1000),
+      incomplete_details: cut ? { reason: 'max_output_tokens' } : null,
+      usage: toResponseUsage(event),
+    });
+  }
+
+  #done(item: OutputItem): void {
+    this.#emit({ type: 'response.output_item.done', item, output_index: this.#index });
+    this.#response = { ...this.#response, output: [...this.#response.output, item] };
+  }
+
+  #itemOf(open: OpenItem, status: Status): OutputItem {
+    const { id, text, logprobs } = open;
+    if (open.type === 'message') {
+      return { id, type: 'message', role: 'assistant', status, content: [textPart(text, [...logprobs])] };
+    }
+    return {
+      id,
+      type: 'reasoning',
+      summary: [],
+      content: [{ type: 'reasoning_text', text }],
+      ...(this.#options.carriesReasoning && status !== 'in_progress'
+        ? { encrypted_content: carried(text) }
+        : {}),
+      status,
+    };
+  }
+
+  #placeOf(id: string) {
+    return { item_id: id, output_index: this.#index, content_index: 0 };
+  }
+
+  #emit(event: Unnumbered): void {
+    this.#events.push({ ...event, sequence_number: this.#number++ });
+  }
+}
+
+function textPart(text: string, logprobs: Logprobs): TextPart {
+  return { type: 'output_text', text, annotations: [], logprobs };
+}
+
+function partOf({ type, text, logprobs }: OpenItem) {
+  return type === 'message' ? textPart(text, [...logprobs]) : { type: 'reasoning_text' as const, text };
+}
+
+function toLogprobs(tokens: readonly TokenLogprob[] | undefined): Logprobs {
+  return (toChatLogprobs(tokens)?.content ?? []).map((token) => ({
+    ...token,
+    bytes: token.bytes ?? [],
+    top_logprobs: token.top_logprobs.map((one) => ({ ...one, bytes: one.bytes ?? [] })),
+  }));
+}

@@ -1,0 +1,124 @@
+/** Computes a response: for the one who waits for it, whole or streaming, or in the background. */
+
+import type { Call } from '../endpoint.ts';
+import type { Generation } from '../generation.ts';
+import { toApiError } from '../http/api-error.ts';
+import type { ResponseEvent } from '../schemas/response-events.ts';
+import type { ResponseError, ResponseObject } from '../schemas/response-object.ts';
+import type { ResponseRequest } from '../schemas/response-request.ts';
+import type { BackgroundRun } from './background-runs.ts';
+import type { PreparedResponse } from './prepare-response.ts';
+import { ResponseWriter } from './response-writer.ts';
+import { startResponse } from './start-response.ts';
+import { toStored } from './stored-responses.ts';
+
+/**
+ * The events of a response whose first token has come. The last of them comes once the response is kept, if it is to be.
+ * @throws what ends the generation; but a stream, unless its reader has gone, is told as a failed response instead
+ */
+export async function* responseEvents(
+  call: Call<ResponseRequest>,
+  prepared: PreparedResponse,
+  generation: Generation,
+): AsyncGenerator<ResponseEvent> {
+  const writer = new ResponseWriter(prepared.response, prepared);
+  writer.begin();
+  writer.start();
+  yield* writer.take();
+  try {
+    for await (const { event } of generation.events) {
+      writer.write(event);
+      if (event.type !== 'finish') yield* writer.take();
+    }
+  } catch (error) {
+    if (!call.body.stream || call.signal.aborted) throw error;
+    reportFault(call, error);
+    writer.fail(toResponseError(error));
+  }
+  await keep(prepared, writer.response);
+  yield* writer.take();
+}
+
+async function keep({ storage, context, response }: PreparedResponse, end: ResponseObject): Promise<void> {
+  const { input, conversation } = context;
+  await storage?.responses.create({
+    ...toStored(end),
+    input,
+    ...(response.previous_response_id ? { previousId: response.previous_response_id } : {}),
+    ...(conversation ? { conversation } : {}),
+  });
+}
+
+/**
+ * Keeps a response as queued and computes it from now on, whoever waits.
+ * @throws ApiError 429 or 503 when the server takes no more
+ */
+export async function runInBackground(
+  call: Call<ResponseRequest>,
+  prepared: PreparedResponse,
+): Promise<BackgroundRun> {
+  const { lifecycle, background } = call.services;
+  // Held until the answer is kept: a server that closes waits for that.
+  const leave = lifecycle.enter();
+  try {
+    await keep(prepared, prepared.response);
+  } catch (error) {
+    leave();
+    throw error;
+  }
+  const { id } = prepared.response;
+  const run = background.begin(id);
+  void compute(call, prepared, run).finally(() => {
+    background.end(id);
+    leave();
+  });
+  return run;
+}
+
+/** Never rejects: nobody would hear of it. */
+async function compute(
+  call: Call<ResponseRequest>,
+  prepared: PreparedResponse,
+  run: BackgroundRun,
+): Promise<void> {
+  const { responses } = prepared.storage!;
+  const { id } = prepared.response;
+  const writer = new ResponseWriter(prepared.response, prepared);
+  const tell = () => run.push(writer.take());
+  writer.begin();
+  tell();
+  try {
+    try {
+      const generation = await startResponse({ ...call, signal: run.signal }, prepared, () => {});
+      if (!(await responses.start(id))) run.cancel();
+      writer.start();
+      for await (const { event } of generation.events) {
+        writer.write(event);
+        if (event.type !== 'finish') tell();
+      }
+    } catch (error) {
+      if (!run.signal.aborted) {
+        reportFault(call, error);
+        writer.fail(toResponseError(error));
+      }
+    }
+    const done = !run.signal.aborted && (await responses.finish(id, toStored(writer.response)));
+    if (!done) writer.interrupt('response_cancelled', 'The response was cancelled or deleted.');
+  } catch (error) {
+    call.services.reportError(error, call.requestId);
+    writer.interrupt('server_error', 'The response could not be kept; the log of the server says why.');
+  }
+  tell();
+}
+
+/** Those of the server alone; the caller's and those of a closing server are told to nobody else. */
+function reportFault(call: Call<unknown>, error: unknown): void {
+  const { status } = toApiError(error);
+  if (status >= 500 && status !== 503) call.services.reportError(error, call.requestId);
+}
+
+function toResponseError(error: unknown): ResponseError {
+  const { status, message } = toApiError(error);
+  if (status === 429) return { code: 'rate_limit_exceeded', message };
+  return { code: status < 500 ? 'invalid_prompt' : 'server_error', message };
+}

@@ -1,0 +1,38 @@
+/** Between responses on the wire and their rows, and the wire's errors for rows that are not there. */
+
+import { NotFoundError } from '@steelyard/core';
+import type { Item, NewResponse, ResponseEnd, StoredResponse } from '@steelyard/storage';
+import { ApiError } from '../http/api-error.ts';
+import type { KeptItem } from '../schemas/response-items.ts';
+import type { ResponseObject } from '../schemas/response-object.ts';
+
+/** What may be stored of a response at any time. */
+export function toStored(response: ResponseObject): Pick<NewResponse, 'id'> & ResponseEnd {
+  const { id, status, error, output, ...body } = response;
+  return { id, status, error, output, body: { id, ...body } };
+}
+
+export function fromStored({ status, error, output, body }: StoredResponse): ResponseObject {
+  // Only objects of this shape are ever stored.
+  return { ...body, status, error, output } as unknown as ResponseObject;
+}
+
+export function fromStoredItems(items: readonly Item[]): KeptItem[] {
+  return items as readonly unknown[] as KeptItem[];
+}
+
+/**
+ * Runs a look-up; what it does not find becomes an answer, for the general mapping takes it for a model.
+ * @throws ApiError with `status` and `code`
+ */
+export async function found<T>(
+  work: Promise<T>,
+  missing: { readonly status: number; readonly param: string; readonly code: string },
+): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error;
+    throw new ApiError(missing.status, error.message, { ...missing, cause: error });
+  }
+}

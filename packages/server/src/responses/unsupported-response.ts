@@ -1,0 +1,148 @@
+/** Fields of a response's request that this server knows and cannot honour, and those that cannot go together. */
+
+import { ApiError, unsupported } from '../http/api-error.ts';
+import type { ResponseRequest } from '../schemas/response-request.ts';
+import { refuseStrictTools } from '../strict-tools.ts';
+
+const given = (value: unknown): boolean => value !== undefined && value !== null;
+/** What is included of what this server answers; all else belongs to tools that it has not. */
+const INCLUDED: readonly string[] = ['reasoning.encrypted_content', 'message.output_text.logprobs'];
+
+interface Rule {
+  readonly param: string;
+  readonly what: string;
+  readonly instead: string;
+  readonly asks: (body: ResponseRequest) => boolean;
+}
+
+const rules: readonly Rule[] = [
+  {
+    param: 'context_management',
+    what: 'Managing the context',
+    instead: "Remove it, or set 'truncation' to 'auto'.",
+    asks: (body) => (body.context_management?.length ?? 0) > 0,
+  },
+  { param: 'moderation', what: 'Moderation', instead: 'Remove it.', asks: (body) => given(body.moderation) },
+  {
+    param: 'prompt',
+    what: 'A prompt kept elsewhere',
+    instead: "Send its text as 'instructions' and 'input'.",
+    asks: (body) => given(body.prompt),
+  },
+  {
+    param: 'max_tool_calls',
+    what: 'A limit for built-in tools',
+    instead: 'Remove it: there are none.',
+    asks: (body) => given(body.max_tool_calls),
+  },
+  {
+    param: 'text.verbosity',
+    what: 'Choosing the verbosity',
+    instead: "Remove it, or send 'medium'.",
+    asks: ({ text }) => given(text?.verbosity) && text?.verbosity !== 'medium',
+  },
+  {
+    param: 'reasoning.summary',
+    what: 'A summary of the reasoning',
+    instead: "Remove it, or send 'auto': the reasoning itself is in the answer.",
+    asks: ({ reasoning }) => given(reasoning?.summary) && reasoning?.summary !== 'auto',
+  },
+  {
+    param: 'reasoning.generate_summary',
+    what: 'A summary of the reasoning',
+    instead: 'Remove it: the reasoning itself is in the answer.',
+    asks: ({ reasoning }) => given(reasoning?.generate_summary) && reasoning?.generate_summary !== 'auto',
+  },
+  {
+    param: 'reasoning.context',
+    what: 'Choosing what reasoning the model is shown again',
+    instead: "Remove it, or send 'auto': the model's own template decides.",
+    asks: ({ reasoning }) => given(reasoning?.context) && reasoning?.context !== 'auto',
+  },
+  {
+    param: 'reasoning.mode',
+    what: 'This mode of reasoning',
+    instead: "Remove it, or send 'standard'.",
+    asks: ({ reasoning }) => given(reasoning?.mode) && reasoning?.mode !== 'standard',
+  },
+  {
+    param: 'stream_options.include_obfuscation',
+    what: 'Obfuscation of streams',
+    instead: 'Remove it or send false.',
+    asks: ({ stream_options: options }) => options?.include_obfuscation === true,
+  },
+];
+
+/** @throws ApiError 400 for the first field that asks for something unsupported, or for two that cannot go together */
+export function refuseUnsupportedResponse(body: ResponseRequest): void {
+  const rule = rules.find((one) => one.asks(body));
+  if (rule) throw unsupported(rule.param, rule.what, rule.instead);
+  body.include?.forEach((field, i) => {
+    if (INCLUDED.includes(field)) return;
+    throw unsupported(
+      `include[${i}]`,
+      `Including '${field}'`,
+      'Remove it: no tool here answers such a thing.',
+    );
+  });
+  refuseTools(body);
+  refuseConflicts(body);
+}
+
+function refuseTools({ tools, tool_choice: choice }: ResponseRequest): void {
+  tools?.forEach((tool, i) => {
+    const at = `tools[${i}]`;
+    if (tool.type !== 'function')
+      throw unsupported(`${at}.type`, `A tool of type '${tool.type}'`, "Send tools of type 'function'.");
+    if (tool.defer_loading) throw unsupported(`${at}.defer_loading`, 'Loading tools later', 'Remove it.');
+    if (tool.output_schema) throw unsupported(`${at}.output_schema`, 'A schema of results', 'Remove it.');
+    if (tool.allowed_callers && !(tool.allowed_callers as readonly string[]).includes('direct'))
+      throw unsupported(`${at}.allowed_callers`, 'A tool for programs only', "Add 'direct'.");
+  });
+  if (typeof choice !== 'object' || choice === null) {
+    refuseStrictTools(tools, choice === 'required' || choice === 'none', 'tools');
+    return;
+  }
+  if (choice.type === 'allowed_tools') {
+    const odd = choice.tools.findIndex(({ type }) => type !== 'function');
+    if (odd >= 0)
+      throw unsupported(`tool_choice.tools[${odd}].type`, 'This tool', "Name tools of type 'function'.");
+    refuseStrictTools(tools, choice.mode === 'required', 'tools');
+  } else if (choice.type !== 'function') {
+    throw unsupported(
+      'tool_choice',
+      'This choice of tools',
+      "Send 'none', 'auto', 'required' or one function.",
+    );
+  }
+}
+
+function refuseConflicts(body: ResponseRequest): void {
+  const conflict = (param: string, message: string) =>
+    new ApiError(400, message, { param, code: 'invalid_value' });
+  if (given(body.previous_response_id) && given(body.conversation)) {
+    throw conflict(
+      'previous_response_id',
+      "'previous_response_id' and 'conversation' both say what went before. Send one of them.",
+    );
+  }
+  if (body.background && body.store === false) {
+    throw conflict(
+      'background',
+      "A response in the background is fetched later: it needs 'store' to be true.",
+    );
+  }
+  if (body.stream_options && !body.stream) {
+    throw conflict(
+      'stream_options',
+      "'stream_options' is only allowed when 'stream' is true. Remove one or set the other.",
+    );
+  }
+  const empty = body.input === undefined || body.input === null || body.input.length === 0;
+  if (empty && !given(body.previous_response_id) && !given(body.conversation)) {
+    throw new ApiError(400, "Missing parameter: 'input'. Send a text or a list of items.", {
+      param: 'input',
+      code: 'missing_required_parameter',
+    });
+  }
+}

@@ -1,0 +1,55 @@
+/** Events of a streamed response. */
+
+import { z } from 'zod';
+import { outputItemSchema, reasoningPartSchema, textPartSchema } from './response-items.ts';
+import { responseSchema } from './response-object.ts';
+
+const numbered = { sequence_number: z.int() };
+const withResponse = <T extends string>(type: T) =>
+  z.object({ type: z.literal(type), response: responseSchema, ...numbered });
+
+const ofItem = { output_index: z.int(), ...numbered };
+const ofPart = { item_id: z.string(), content_index: z.int(), ...ofItem };
+const withItem = <T extends string>(type: T) =>
+  z.object({ type: z.literal(type), item: outputItemSchema, ...ofItem });
+const part = z.discriminatedUnion('type', [textPartSchema, reasoningPartSchema]);
+const logprobs = textPartSchema.shape.logprobs;
+
+export const responseEventSchema = z.discriminatedUnion('type', [
+  withResponse('response.created'),
+  withResponse('response.queued'),
+  withResponse('response.in_progress'),
+  withResponse('response.completed'),
+  withResponse('response.incomplete'),
+  withResponse('response.failed'),
+  withItem('response.output_item.added'),
+  withItem('response.output_item.done'),
+  z.object({ type: z.literal('response.content_part.added'), part, ...ofPart }),
+  z.object({ type: z.literal('response.content_part.done'), part, ...ofPart }),
+  z.object({ type: z.literal('response.output_text.delta'), delta: z.string(), logprobs, ...ofPart }),
+  z.object({ type: z.literal('response.output_text.done'), text: z.string(), logprobs, ...ofPart }),
+  z.object({ type: z.literal('response.reasoning_text.delta'), delta: z.string(), ...ofPart }),
+  z.object({ type: z.literal('response.reasoning_text.done'), text: z.string(), ...ofPart }),
+  z.object({
+    type: z.literal('response.function_call_arguments.delta'),
+    item_id: z.string(),
+    delta: z.string(),
+    ...ofItem,
+  }),
+  z.object({
+    type: z.literal('response.function_call_arguments.done'),
+    item_id: z.string(),
+    name: z.string(),
+    arguments: z.string(),
+    ...ofItem,
+  }),
+  z.object({
+    type: z.literal('error'),
+    code: z.string().nullable(),
+    message: z.string(),
+    param: z.string().nullable(),
+    ...numbered,
+  }),
+]);
+
+export type ResponseEvent = z.infer<typeof responseEventSchema>;
