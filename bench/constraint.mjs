@@ -7,7 +7,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { constraintEbnf, GuideMaker } from '../packages/engine/dist/testing.js';
+import { GuideMaker } from '../packages/engine/dist/testing.js';
 import { openModel } from '../packages/formats/dist/node/index.js';
 import { tokenizerFromGguf } from '../packages/text/dist/index.js';
 
@@ -50,14 +50,14 @@ const quantile = (values, share) => values[Math.floor(share * (values.length - 1
 const rows = [];
 for (const [name, constraint] of Object.entries(cases)) {
   const maker = new GuideMaker(tokenizer, tokenizer.vocabSize);
-  (await maker.make('root ::= "a"')).dispose();
+  (await maker.make({ type: 'ebnf', grammar: 'root ::= "a"' })).dispose();
   const started = performance.now();
-  (await maker.make(constraintEbnf(constraint))).dispose();
+  (await maker.make(constraint)).dispose();
   const compileMs = performance.now() - started;
   const ids = tokenizer.encode(valid, { addSpecial: false, parseSpecial: false });
   const times = [];
   for (let round = 0; round < ROUNDS; round++) {
-    const guide = await maker.make(constraintEbnf(constraint));
+    const guide = await maker.make(constraint);
     for (const id of ids) {
       const before = performance.now();
       const mask = await guide.mask();

@@ -27,7 +27,7 @@ export type AnswerOptions = Pick<GenerateOptions, 'logprobs' | 'stop' | 'reply'>
 
 const decoder = new TextDecoder();
 /** Tokens at a prompt's end in which a template may have opened a section of the answer. */
-const PROMPT_END = 16;
+export const PROMPT_END = 16;
 
 export class Answer {
   readonly #tokenizer: Tokenizer;

@@ -8,7 +8,7 @@ import type { Backend, DType } from '@steelyard/graph';
 import type { LoadedModel } from '@steelyard/models';
 import type { Tokenizer } from '@steelyard/text';
 import { checkOptions } from './check-options.ts';
-import { constraintEbnf } from './constraint/constraint.ts';
+import { checkConstraint, type Constraint } from './constraint/constraint.ts';
 import { GuideMaker } from './constraint/guide-maker.ts';
 import type { Guide } from './constraint/guide.ts';
 import { EventStream, type EventSink } from './event-stream.ts';
@@ -122,8 +122,7 @@ export class Engine {
   ): AsyncIterableIterator<GenerateEvent> {
     return new EventStream((sink) => {
       const { ids, options } = typeof prompt === 'function' ? prompt() : { ids: prompt, options: given };
-      if (options.constraint)
-        return this.#acceptGuided(ids, options, sink, constraintEbnf(options.constraint));
+      if (options.constraint) return this.#acceptGuided(ids, options, sink, options.constraint);
       const request = this.#accept(ids, options, sink);
       return () => request.finish({ reason: 'abort' });
     });
@@ -134,13 +133,14 @@ export class Engine {
     prompt: readonly number[],
     options: GenerateOptions,
     sink: EventSink,
-    ebnf: string,
+    constraint: Constraint,
   ): () => void {
+    checkConstraint(constraint);
     let request: Request | undefined;
     let left = false;
     checkOptions(options, this.#parts.model.config.vocabSize);
     const begin = async (): Promise<void> => {
-      const guide = await this.#guides.make(ebnf);
+      const guide = await this.#guides.make(constraint);
       try {
         if (!left) request = this.#accept(prompt, options, sink, guide);
       } finally {

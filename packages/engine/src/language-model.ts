@@ -1,6 +1,7 @@
 /** A model that people can use: tokenizer, template and engine behind one interface. */
 
 import type { ChatTemplate, Tokenizer } from '@steelyard/text';
+import { PROMPT_END } from './answer.ts';
 import { ChatPrompt } from './chat-prompt.ts';
 import type { Engine } from './engine.ts';
 import { planReply } from './reply-plan.ts';
@@ -23,10 +24,11 @@ export function createLanguageModel(parts: LanguageModelParts): LanguageModel {
   return {
     info,
     chat: (messages, options = {}) =>
-      engine.generate(() => ({
-        ids: chatPrompt.encode(messages, options),
-        options: { ...options, ...planReply(info.name, template, options) },
-      })),
+      engine.generate(() => {
+        const ids = chatPrompt.encode(messages, options);
+        const end = tokenizer.decode(ids.slice(-PROMPT_END), { skipSpecial: false });
+        return { ids, options: { ...options, ...planReply(info.name, template, options, end) } };
+      }),
     complete: (prompt, options = {}) =>
       engine.generate(() => ({
         ids: typeof prompt === 'string' ? tokenizer.encode(prompt) : prompt,

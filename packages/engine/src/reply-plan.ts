@@ -2,13 +2,16 @@
 
 import { RequestError } from '@steelyard/core';
 import {
+  answerSyntax,
   forcedCall,
   readsToolCalls,
   replyFormat,
+  type AnswerSyntax,
+  type CallSyntax,
   type ChatTemplate,
   type ReplyFormat,
 } from '@steelyard/text';
-import type { Constraint } from './constraint/constraint.ts';
+import type { Constraint, OutlinePart } from './constraint/constraint.ts';
 import type { ChatOptions } from './types.ts';
 
 export interface ReplyPlan {
@@ -18,21 +21,43 @@ export interface ReplyPlan {
 
 /**
  * @param model name, for messages
+ * @param prompt its end, in which a template may have begun or ended the thoughts
  * @throws RequestError for tools that the model cannot call so that it can be told, or be made to call
  */
 export function planReply(
   model: string,
   template: ChatTemplate | undefined,
   options: ChatOptions,
+  prompt: string,
 ): ReplyPlan {
   const { parseReply = false, tools = [], constraint, toolChoice } = options;
   if (!parseReply) return constraint ? { constraint } : {};
   checkTools(model, template, tools);
-  if (toolChoice) return planCall(model, template, tools, toolChoice);
-  // An answer under a constraint is text.
-  if (constraint) return { constraint };
+  const thinking = template && answerSyntax(template);
+  const thoughts = thoughtParts(thinking?.answer.thoughts, prompt);
+  if (toolChoice) return planCall(model, template, tools, toolChoice, thoughts);
+  if (constraint?.type === 'outline' || (constraint && !thinking)) return { constraint };
+  if (constraint && thinking) {
+    const { before, after } = thinking.answer;
+    const answer = [{ literal: before }, { held: constraint }, { literal: after }];
+    return { reply: thinking.format, constraint: outline(thoughts, [answer]) };
+  }
   const reply = template && replyFormat(template, tools.length > 0);
   return reply ? { reply } : {};
+}
+
+type Path = readonly OutlinePart[];
+
+function outline(thoughts: readonly Path[], answers: readonly Path[]): Constraint {
+  return { type: 'outline', paths: thoughts.flatMap((first) => answers.map((then) => [...first, ...then])) };
+}
+
+/** What may come before an answer: thoughts or none, the thoughts that the prompt has opened, or none any more. */
+function thoughtParts(marks: AnswerSyntax['thoughts'] | undefined, prompt: string): readonly Path[] {
+  const end = prompt.trimEnd();
+  if (!marks || end.endsWith(marks.close)) return [[]];
+  const rest: Path = [{ until: marks.close }, { literal: marks.then }];
+  return end.endsWith(marks.open) ? [rest] : [[{ literal: marks.open }, ...rest], []];
 }
 
 function checkTools(model: string, template: ChatTemplate | undefined, tools: readonly unknown[]): void {
@@ -53,6 +78,7 @@ function planCall(
   template: ChatTemplate | undefined,
   tools: readonly unknown[],
   choice: NonNullable<ChatOptions['toolChoice']>,
+  thoughts: readonly Path[],
 ): ReplyPlan {
   const all = (tools as readonly FunctionTool[]).map((tool) => tool.function);
   const allowed = choice === 'required' ? all : all.filter(({ name }) => name === choice.name);
@@ -64,21 +90,36 @@ function planCall(
   const forced = template && forcedCall(template);
   if (!forced) {
     throw new RequestError(
-      `${model} cannot be made to call a tool: it marks calls with tokens of its own. Choose 'auto'.`,
+      `${model} cannot be made to call a tool: how it writes calls is not known well enough. Choose 'auto'.`,
       'tool_choice',
     );
   }
-  const { before, after, arguments: key } = forced.call;
-  const schema = {
-    anyOf: allowed.map(({ name, parameters }) => ({
-      type: 'object',
-      properties: {
-        name: { const: name },
-        [key]: parameters ?? { type: 'object', properties: {}, additionalProperties: false },
-      },
-      required: ['name', key],
-      additionalProperties: false,
-    })),
-  };
-  return { reply: forced.format, constraint: { type: 'json_schema', schema, before, after } };
+  return { reply: forced.format, constraint: outline(thoughts, callPaths(forced.call, allowed)) };
+}
+
+type Callable = FunctionTool['function'];
+
+/** One path for all tools, or where the name stands outside of the JSON one for each. */
+function callPaths({ before, after, keys }: CallSyntax, allowed: readonly Callable[]): Path[] {
+  const path = (start: string, schema: unknown): Path => [
+    { literal: start },
+    { held: { type: 'json_schema', schema } },
+    { literal: after },
+  ];
+  if (!keys) return allowed.map((tool) => path(before.replace('{name}', tool.name), argumentsOf(tool)));
+  const { name: nameKey, arguments: argumentsKey, first = {} } = keys;
+  const constants = Object.entries(first).map(([key, value]) => [key, { const: value }] as const);
+  const anyOf = allowed.map((tool) => {
+    const properties = {
+      ...Object.fromEntries(constants),
+      [nameKey]: { const: tool.name },
+      [argumentsKey]: argumentsOf(tool),
+    };
+    return { type: 'object', properties, required: Object.keys(properties), additionalProperties: false };
+  });
+  return [path(before, { anyOf })];
+}
+
+function argumentsOf({ parameters }: Callable): unknown {
+  return parameters ?? { type: 'object', properties: {}, additionalProperties: false };
 }

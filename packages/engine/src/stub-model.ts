@@ -7,7 +7,7 @@ import { CapacityError, RequestError } from '@steelyard/core';
 import type { ChatMessage } from '@steelyard/text';
 import { Answer } from './answer.ts';
 import { checkOptions } from './check-options.ts';
-import { checkConstraint, constraintEbnf } from './constraint/constraint.ts';
+import { checkConstraint, type Constraint } from './constraint/constraint.ts';
 import { GuideMaker } from './constraint/guide-maker.ts';
 import { Sampler } from './sampler/sampler.ts';
 import { SamplerScratch } from './sampler/scratch.ts';
@@ -123,7 +123,7 @@ class StubModel {
       answer.promptDone();
     }
     const { reason, stop } = await (options.constraint
-      ? this.#produceGuided(request, constraintEbnf(options.constraint))
+      ? this.#produceGuided(request, options.constraint)
       : this.#produce(request));
     this.#running.delete(request);
     const usage = { promptTokens: prompt.length, cachedTokens: 0, completionTokens: request.tokens };
@@ -149,7 +149,7 @@ class StubModel {
   }
 
   /** Under a constraint: random logits, which lean to what closes, so that answers end. */
-  async #produceGuided(request: StubRequest, ebnf: string): Promise<End> {
+  async #produceGuided(request: StubRequest, constraint: Constraint): Promise<End> {
     const { options, answer, prompt } = request;
     const { vocabSize } = this.tokenizer;
     const max = Math.min(options.maxTokens ?? Infinity, this.#contextLength - prompt.length);
@@ -160,8 +160,9 @@ class StubModel {
       ...this.tokenizer.encode('"'),
       ...this.tokenizer.encode(']'),
       ...this.tokenizer.encode('}'),
+      ...['</think>', '<|end|>', '<|END_THINKING|>'].flatMap((mark) => this.tokenizer.encode(mark)),
     ]);
-    const guide = await this.#guides.make(ebnf);
+    const guide = await this.#guides.make(constraint);
     try {
       while (request.tokens < max) {
         await this.#delay();
@@ -222,7 +223,7 @@ export function createStubModel(options: StubOptions = {}): LanguageModel {
       const prompt = messages.map((message) => `${message.role}: ${textOf(message)}`).join('\n');
       const last = messages.at(-1);
       const text = answer?.(messages) ?? (last ? textOf(last) : '');
-      const plan = () => ({ ...wanted, ...planReply(name, template, wanted) });
+      const plan = () => ({ ...wanted, ...planReply(name, template, wanted, prompt) });
       return model.start(tokenizer.encode(prompt), text, plan);
     },
     complete(prompt, wanted = {}) {

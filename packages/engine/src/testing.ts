@@ -1,4 +1,3 @@
-export { constraintEbnf } from './constraint/constraint.ts';
 export { GuideMaker } from './constraint/guide-maker.ts';
 export { createStubEmbeddingModel, type StubEmbeddingOptions } from './embeddings/stub-embedding-model.ts';
 export { createStubModel, type StubOptions } from './stub-model.ts';

@@ -117,13 +117,13 @@ export interface ChatOptions extends GenerateOptions {
   readonly tools?: readonly unknown[];
   /**
    * With `tools` and `parseReply`: the answer is a call, of any of them or of the one named, whose arguments are valid
-   * under its parameters; the model does not reason first.
+   * under its parameters; a model that reasons may do so first.
    * @throws RequestError for a model that cannot be held to it, or parameters that cannot
    */
   readonly toolChoice?: 'required' | { readonly name: string };
   /**
-   * Tell reasoning and calls of tools from text, by the model's own marks. Default false. An answer under a constraint
-   * is text.
+   * Tell reasoning and calls of tools from text, by the model's own marks. Default false. Under a constraint a model that
+   * reasons may do so first; without this the constraint holds all that it writes.
    */
   readonly parseReply?: boolean;
   /**

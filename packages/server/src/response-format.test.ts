@@ -35,6 +35,26 @@ describe('response_format', () => {
     expect(JSON.parse(text)).toEqual(isAnswer);
   });
 
+  it.each([
+    ['Qwen and DeepSeek R1', '</think>'],
+    ['gpt-oss', '<|channel|> <|message|>'],
+    ['Command A', '<|START_THINKING|>'],
+  ])('lets %s think first, and then holds the answer to it', async (_, marks) => {
+    const models = providerOf([createStubModel({ marks })]);
+    const thinking = createServer({ models, chatPage: false, onError: () => {} }).app;
+    const thoughts: string[] = [];
+    for (const seed of [1, 2, 3, 4, 5, 6]) {
+      const response = await post(thinking, '/v1/chat/completions', { ...body, seed, stream: true });
+      const deltas = (await events<unknown>(response)).flatMap((one) => chatChunkSchema.parse(one).choices);
+      const all = (key: 'content' | 'reasoning_content') =>
+        deltas.map(({ delta }) => delta[key] ?? '').join('');
+      expect(JSON.parse(all('content'))).toEqual(isAnswer);
+      thoughts.push(all('reasoning_content'));
+    }
+    expect(thoughts.some((text) => text !== '')).toBe(true);
+    expect(thoughts.some((text) => text === '')).toBe(true);
+  });
+
   it('says that an answer was cut off', async () => {
     const response = await post(app, '/v1/chat/completions', { ...body, max_tokens: 4 });
     const [choice] = chatResponseSchema.parse(await response.json()).choices;

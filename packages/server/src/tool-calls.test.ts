@@ -146,10 +146,39 @@ it('calls the tool named, streaming too, though the prompt let the model think f
     expect(choices.flatMap(({ delta }) => delta.tool_calls ?? [])).toMatchObject([
       { function: { name: 'count' } },
     ]);
-    expect(
-      choices.map(({ delta }) => `${delta.content ?? ''}${delta.reasoning_content ?? ''}`).join(''),
-    ).toBe('');
+    expect(choices.map(({ delta }) => delta.content ?? '').join('')).toBe('');
   }
+});
+
+/** Marks of the families, as their templates have them, and whether the model may think first. */
+const families: [string, string, boolean][] = [
+  ['Qwen', '<tool_call> </think>', true],
+  ['gpt-oss', '<|channel|> <|message|>', true],
+  ['Command A', '<|START_THINKING|> <|START_ACTION|>', true],
+  ['DeepSeek', '<｜tool▁calls▁begin｜> </think>', true],
+  ['Command R', "Write 'Action:' followed by", false],
+  ['Mistral of 2024', '[TOOL_CALLS]', false],
+  ['Mistral', '[TOOL_CALLS] [ARGS]', false],
+  ['Llama', '<|python_tag|> "parameters"', false],
+  ['Jamba', '<tool_calls>', false],
+];
+
+it.each(families)('%s makes the required call, thoughts before it or none', async (_, marks, thinks) => {
+  const server = serverThatSays('unused', marks);
+  const thoughts: string[] = [];
+  for (const seed of [1, 2, 3, 4, 5, 6]) {
+    const choices = await server.streamed({ tools: two, tool_choice: 'required', seed });
+    const all = (key: 'content' | 'reasoning_content') =>
+      choices.map(({ delta }) => delta[key] ?? '').join('');
+    expect(all('content')).toBe('');
+    const [made, ...others] = choices.flatMap(({ delta }) => delta.tool_calls ?? []);
+    expect(others).toEqual([]);
+    const args = JSON.parse(made!.function.arguments) as object;
+    expect(Object.keys(args)).toEqual([made!.function.name === 'on' ? 'ok' : 'n']);
+    expect(choices.at(-1)!.finish_reason).toBe('tool_calls');
+    thoughts.push(all('reasoning_content'));
+  }
+  expect(thoughts.some((text) => text !== '')).toBe(thinks);
 });
 
 it.each([
@@ -166,7 +195,7 @@ it.each([
   expect(await response.json()).toMatchObject({ error: { param } });
 });
 
-it('refuses to force a model that marks calls with tokens of its own', async () => {
-  const response = await serverThatSays('x', '[TOOL_CALLS]').ask({ tool_choice: 'required' });
+it('refuses to force a model that writes calls in Python', async () => {
+  const response = await serverThatSays('x', '<start_of_turn>').ask({ tool_choice: 'required' });
   expect(await response.json()).toMatchObject({ error: { param: 'tool_choice' } });
 });

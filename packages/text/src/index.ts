@@ -15,6 +15,14 @@ export type {
 export { tokenizerFromJson } from './tokenizer-from-json.ts';
 export { tokenizerFromGguf } from './tokenizer-from-gguf.ts';
 export type { ToolCall } from './replies/read-calls.ts';
-export { forcedCall, readsToolCalls, replyFormat, type ReplyFormat } from './replies/reply-format.ts';
+export {
+  answerSyntax,
+  forcedCall,
+  readsToolCalls,
+  replyFormat,
+  type AnswerSyntax,
+  type CallSyntax,
+  type ReplyFormat,
+} from './replies/reply-format.ts';
 export { ReplyParser, type ReplyEvent } from './replies/reply-parser.ts';
 export { chatTemplateFromGguf, chatTemplateFromJson, requireChatTemplate } from './chat-template.ts';

@@ -21,7 +21,18 @@ export type Constraint =
   /** An ECMAScript pattern over the whole answer. */
   | { readonly type: 'regex'; readonly pattern: string }
   /** A grammar in xgrammar's EBNF, whose first rule is `root`. */
-  | { readonly type: 'ebnf'; readonly grammar: string };
+  | { readonly type: 'ebnf'; readonly grammar: string }
+  /** One of several sequences of parts: thoughts, headers and marks around what is held to a constraint. */
+  | { readonly type: 'outline'; readonly paths: readonly (readonly OutlinePart[])[] };
+
+export type OutlinePart =
+  /** This text, in which special tokens are spelled out. */
+  | { readonly literal: string }
+  /** Anything up to this text and with it, but not the end of the answer. */
+  | { readonly until: string }
+  | { readonly held: HeldConstraint };
+
+export type HeldConstraint = Exclude<Constraint, { type: 'outline' }>;
 
 /** Longest grammar text, in characters. */
 const MAX_GRAMMAR = 2_000_000;
@@ -33,11 +44,17 @@ const MAX_WRITTEN_OUT = 20_000;
  * @throws RequestError whose `param` is the path within the schema
  */
 export function checkConstraint(constraint: Constraint): void {
-  constraintEbnf(constraint);
+  for (const held of heldParts(constraint)) constraintEbnf(held);
+}
+
+/** Those of an outline's parts that are held to a grammar, or the constraint itself. */
+export function heldParts(constraint: Constraint): readonly HeldConstraint[] {
+  if (constraint.type !== 'outline') return [constraint];
+  return constraint.paths.flat().flatMap((part) => ('held' in part ? [part.held] : []));
 }
 
 /** @throws RequestError naming what cannot be held to, by its path within the schema */
-export function constraintEbnf(constraint: Constraint): string {
+export function constraintEbnf(constraint: HeldConstraint): string {
   const ebnf = textOf(constraint);
   if (ebnf === undefined) {
     throw new RequestError('nothing can satisfy the constraint; check its required parts', 'constraint');
@@ -51,7 +68,7 @@ export function constraintEbnf(constraint: Constraint): string {
   return ebnf;
 }
 
-function textOf(constraint: Constraint): string | undefined {
+function textOf(constraint: HeldConstraint): string | undefined {
   switch (constraint.type) {
     case 'json': {
       const rules = new Rules();

@@ -3,8 +3,10 @@
 import type { CompiledGrammar, GrammarCompiler } from '@mlc-ai/web-xgrammar';
 import { RequestError, UnsupportedError } from '@steelyard/core';
 import type { Tokenizer } from '@steelyard/text';
-import { Guide } from './guide.ts';
+import { constraintEbnf, heldParts, type Constraint, type HeldConstraint } from './constraint.ts';
+import { GrammarGuide, type Guide } from './guide.ts';
 import { loadXGrammar, type LoadedXGrammar } from './load-xgrammar.ts';
+import { OutlineGuide } from './outline-guide.ts';
 
 /** Compiled grammars to keep; each takes up to a few megabytes. */
 const KEPT = 32;
@@ -27,11 +29,19 @@ export class GuideMaker {
     this.#vocabSize = vocabSize;
   }
 
-  /** @throws RequestError when xgrammar refuses the grammar, UnsupportedError when it cannot run */
-  async make(ebnf: string): Promise<Guide> {
+  /**
+   * Every grammar is compiled before the answer begins.
+   * @throws RequestError when xgrammar refuses a grammar, UnsupportedError when it cannot run
+   */
+  async make(constraint: Constraint): Promise<Guide> {
     this.#compiler ??= this.#start();
     const { loaded } = await this.#compiler;
-    return Guide.create(loaded.library, await this.#compile(ebnf));
+    const grammars = new Map<HeldConstraint, CompiledGrammar>();
+    for (const held of heldParts(constraint)) grammars.set(held, await this.#compile(constraintEbnf(held)));
+    const begin = (held: HeldConstraint): Promise<GrammarGuide> =>
+      GrammarGuide.create(loaded.library, grammars.get(held) as CompiledGrammar);
+    if (constraint.type !== 'outline') return begin(constraint);
+    return new OutlineGuide(constraint.paths, this.#tokenizer, this.#vocabSize, begin);
   }
 
   async #start(): Promise<Compiler> {

@@ -1,12 +1,22 @@
 /**
- * Keeps an answer to its grammar, token by token. It fails closed: what it cannot judge is an error of the request, and
- * no token passes that the grammar does not allow.
+ * Keeps an answer to its constraint, token by token. It fails closed: what it cannot judge is an error of the request,
+ * and no token passes that the constraint does not allow.
  */
 
 import type { CompiledGrammar, GrammarMatcher } from '@mlc-ai/web-xgrammar';
 import type { XGrammar } from './load-xgrammar.ts';
 
-export class Guide {
+export interface Guide {
+  /** A bit per token, set where it may come next; ends of the answer among them. */
+  mask(): Promise<Int32Array>;
+  /** Takes a token that the last mask allowed. @throws Error when it does not fit */
+  accept(id: number): void;
+  /** Frees what it holds; harmless when repeated. */
+  dispose(): void;
+}
+
+/** By a grammar alone. */
+export class GrammarGuide implements Guide {
   readonly #matcher: GrammarMatcher;
   #disposed = false;
 
@@ -14,21 +24,23 @@ export class Guide {
     this.#matcher = matcher;
   }
 
-  static async create(library: XGrammar, grammar: CompiledGrammar): Promise<Guide> {
-    return new Guide(await library.GrammarMatcher.createGrammarMatcher(grammar));
+  static async create(library: XGrammar, grammar: CompiledGrammar): Promise<GrammarGuide> {
+    return new GrammarGuide(await library.GrammarMatcher.createGrammarMatcher(grammar));
   }
 
-  /** A bit per token, set where it may come next; ends of the answer among them. */
   async mask(): Promise<Int32Array> {
     return this.#matcher.getNextTokenBitmask();
   }
 
-  /** @throws Error when the token does not fit */
   accept(id: number): void {
-    if (!this.#matcher.acceptToken(id)) throw new Error(`token ${id} does not fit the constraint`);
+    if (!this.tryAccept(id)) throw new Error(`token ${id} does not fit the constraint`);
   }
 
-  /** Frees what the library holds; harmless when repeated. */
+  /** Whether the token fits; if it does, it is taken. */
+  tryAccept(id: number): boolean {
+    return this.#matcher.acceptToken(id);
+  }
+
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;

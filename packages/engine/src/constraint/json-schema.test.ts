@@ -3,7 +3,7 @@ import addFormats from 'ajv-formats';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { WordTokenizer } from '../word-tokenizer.ts';
-import { constraintEbnf, type Constraint } from './constraint.ts';
+import { constraintEbnf, type HeldConstraint } from './constraint.ts';
 import { GuideMaker } from './guide-maker.ts';
 
 const EOS = 0;
@@ -13,8 +13,8 @@ for (const word of ['":', '",', '"a":', '12', '{"', '],', 'true', ' "b"']) token
 const maker = new GuideMaker(tokenizer, 300);
 
 /** A random answer under the constraint: what a model with random logits would say; undefined when it takes too long. */
-async function answer(constraint: Constraint, seed: number): Promise<string | undefined> {
-  const guide = await maker.make(constraintEbnf(constraint));
+async function answer(constraint: HeldConstraint, seed: number): Promise<string | undefined> {
+  const guide = await maker.make(constraint);
   let state = seed >>> 0;
   const random = (): number => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -260,14 +260,16 @@ describe('other constraints', () => {
   it('takes characters of every length in UTF-8, from the first to the last', async () => {
     const pattern = '[\u007f-\u{10ffff}]+';
     const codes = [0x7f, 0x80, 0x7ff, 0x800, 0xfff, 0xd7ff, 0xe000, 0xffff, 0x10000, 0x1f98a, 0x10ffff];
-    const guide = await maker.make(constraintEbnf({ type: 'regex', pattern }));
+    const guide = await maker.make({ type: 'regex', pattern });
     for (const id of tokenizer.encode(String.fromCodePoint(...codes))) guide.accept(id);
     guide.accept(EOS);
     guide.dispose();
   });
 
   it('words what xgrammar says of a bad grammar, and goes on', async () => {
-    await expect(maker.make('root ::= ( "a"')).rejects.toThrow(/grammar cannot be compiled/);
+    await expect(maker.make({ type: 'ebnf', grammar: 'root ::= ( "a"' })).rejects.toThrow(
+      /grammar cannot be compiled/,
+    );
     expect(await answer({ type: 'ebnf', grammar: 'root ::= "ab"' }, 1)).toBe('ab');
   });
 });

@@ -33,18 +33,34 @@ export interface ReplySection {
   readonly prompt?: string;
 }
 
-/** How one call is written, where it takes no special token: text around JSON with the name and the arguments. */
+/** How one call is written: JSON between texts, in which special tokens are spelled out. */
 export interface CallSyntax {
+  /** `{name}` stands for the tool's name, where the JSON is the arguments alone. */
   readonly before: string;
   readonly after: string;
-  /** Key of the arguments. */
-  readonly arguments: 'arguments' | 'parameters';
+  /** Keys of name and arguments, where the JSON has both; and what stands before them in it. */
+  readonly keys?: {
+    readonly name: 'name' | 'tool_name';
+    readonly arguments: 'arguments' | 'parameters';
+    readonly first?: Readonly<Record<string, string>>;
+  };
+}
+
+/** How thoughts and an answer follow each other, in texts in which special tokens are spelled out. */
+export interface AnswerSyntax {
+  /** `then`: between thoughts and what follows, be it an answer or a call. */
+  readonly thoughts: { readonly open: string; readonly close: string; readonly then: string };
+  /** Around the answer. */
+  readonly before: string;
+  readonly after: string;
 }
 
 export interface ReplyFormat {
   readonly sections: readonly ReplySection[];
   /** Other tokens within sections that must stay in the text, special or not. */
   readonly marks?: readonly string[];
+  /** Thoughts come first if at all; what follows is one answer or call to the end, whatever it spells. */
+  readonly single?: boolean;
 }
 
 interface Syntax {
@@ -52,6 +68,7 @@ interface Syntax {
   readonly matches: (template: string) => boolean;
   readonly format: ReplyFormat;
   readonly call?: CallSyntax;
+  readonly answer?: AnswerSyntax;
 }
 
 const has = (mark: string) => (template: string) => template.includes(mark);
@@ -72,6 +89,15 @@ const harmony: Syntax = {
     ],
     marks: ['<|end|>'],
   },
+  answer: {
+    thoughts: { open: '<|channel|>analysis<|message|>', close: '<|end|>', then: '<|start|>assistant' },
+    before: '<|channel|>final<|message|>',
+    after: '',
+  },
+  call: {
+    before: '<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>',
+    after: '',
+  },
 };
 
 const reasoning: readonly Syntax[] = [
@@ -80,6 +106,7 @@ const reasoning: readonly Syntax[] = [
     // DeepSeek R1, Qwen 3, SmolLM 3.
     matches: has('</think>'),
     format: { sections: [{ kind: 'reasoning', open: '<think>', close: '</think>' }] },
+    answer: { thoughts: { open: '<think>', close: '</think>', then: '\n\n' }, before: '', after: '' },
   },
   {
     // Command R7B and A.
@@ -90,8 +117,24 @@ const reasoning: readonly Syntax[] = [
         { kind: 'content', open: '<|START_RESPONSE|>', close: '<|END_RESPONSE|>' },
       ],
     },
+    answer: {
+      thoughts: { open: '<|START_THINKING|>', close: '<|END_THINKING|>', then: '' },
+      before: '<|START_RESPONSE|>',
+      after: '<|END_RESPONSE|>',
+    },
   },
 ];
+
+const mistralCalls: ReplyFormat = {
+  sections: [{ kind: 'calls', open: '[TOOL_CALLS]', read: readMistralCalls }],
+  marks: ['[ARGS]', '[CALL_ID]'],
+};
+
+const bareJson: CallSyntax = {
+  before: '',
+  after: '',
+  keys: { name: 'name', arguments: 'parameters' },
+};
 
 const toolCalls: readonly Syntax[] = [
   // Its messages are told apart with or without tools.
@@ -103,19 +146,32 @@ const toolCalls: readonly Syntax[] = [
     format: {
       sections: [{ kind: 'calls', open: '<tool_call>', close: '</tool_call>', read: readJsonCalls }],
     },
-    call: { before: '<tool_call>\n', after: '\n</tool_call>', arguments: 'arguments' },
+    call: {
+      before: '<tool_call>\n',
+      after: '\n</tool_call>',
+      keys: { name: 'name', arguments: 'arguments' },
+    },
+  },
+  {
+    // Mistral's since 2025.
+    matches: (template) => template.includes('[TOOL_CALLS]') && template.includes('[ARGS]'),
+    format: mistralCalls,
+    call: { before: '[TOOL_CALLS]{name}[ARGS]', after: '' },
   },
   {
     matches: has('[TOOL_CALLS]'),
-    format: {
-      sections: [{ kind: 'calls', open: '[TOOL_CALLS]', read: readMistralCalls }],
-      marks: ['[ARGS]', '[CALL_ID]'],
-    },
+    format: mistralCalls,
+    call: { before: '[TOOL_CALLS] [', after: ']', keys: { name: 'name', arguments: 'arguments' } },
   },
   {
     matches: has('<|START_ACTION|>'),
     format: {
       sections: [{ kind: 'calls', open: '<|START_ACTION|>', close: '<|END_ACTION|>', read: readJsonCalls }],
+    },
+    call: {
+      before: '<|START_ACTION|>[\n    ',
+      after: '\n]<|END_ACTION|>',
+      keys: { name: 'tool_name', arguments: 'parameters', first: { tool_call_id: '0' } },
     },
   },
   {
@@ -132,6 +188,10 @@ const toolCalls: readonly Syntax[] = [
       ],
       marks: ['<｜tool▁call▁begin｜>', '<｜tool▁sep｜>', '<｜tool▁call▁end｜>'],
     },
+    call: {
+      before: '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>{name}\n```json\n',
+      after: '\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+    },
   },
   {
     // Jamba.
@@ -139,11 +199,21 @@ const toolCalls: readonly Syntax[] = [
     format: {
       sections: [{ kind: 'calls', open: '<tool_calls>', close: '</tool_calls>', read: readJsonCalls }],
     },
+    call: {
+      before: '<tool_calls>[\n',
+      after: '\n]</tool_calls>',
+      keys: { name: 'name', arguments: 'arguments' },
+    },
   },
   {
     // Command R and R+ of 2024.
     matches: (template) => template.includes("'Action:'") || template.includes('Action:\\n```json'),
     format: { sections: [{ kind: 'calls', open: 'Action:', read: readActions }] },
+    call: {
+      before: 'Action: ```json\n[\n    ',
+      after: '\n]```',
+      keys: { name: 'tool_name', arguments: 'parameters' },
+    },
   },
   {
     // Llama 4, and Llama 3.2 with templates that ask for Python.
@@ -160,6 +230,7 @@ const toolCalls: readonly Syntax[] = [
         { kind: 'calls', open: '{', leads: true, read: readJsonCalls },
       ],
     },
+    call: bareJson,
   },
   {
     // Gemma, whose templates have no tools: they are described in the conversation.
@@ -180,7 +251,7 @@ const toolCalls: readonly Syntax[] = [
         { kind: 'calls', open: '{', leads: true, read: readJsonCalls },
       ],
     },
-    call: { before: '', after: '', arguments: 'parameters' },
+    call: bareJson,
   },
 ];
 
@@ -202,8 +273,17 @@ export function replyFormat(template: ChatTemplate, withTools: boolean): ReplyFo
 
 /** How the model writes a call, and how an answer is read that is one; undefined where it cannot be made to. */
 export function forcedCall(template: ChatTemplate): { call: CallSyntax; format: ReplyFormat } | undefined {
-  const { call, format } = toolSyntax(template) ?? {};
-  return call && format && { call, format };
+  const call = toolSyntax(template)?.call;
+  const format = call && replyFormat(template, true);
+  return format && { call, format: { ...format, single: true } };
+}
+
+/** How the model writes thoughts and an answer, and how both are read; undefined where it marks no thoughts. */
+export function answerSyntax(
+  template: ChatTemplate,
+): { answer: AnswerSyntax; format: ReplyFormat } | undefined {
+  const { answer, format } = reasoning.find(({ matches }) => matches(template.source)) ?? {};
+  return answer && format && { answer, format: { ...format, single: true } };
 }
 
 /** Whether calls of tools can be told from the model's text. */

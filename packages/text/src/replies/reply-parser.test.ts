@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ChatTemplate } from '../chat-template-types.ts';
-import { readsToolCalls, replyFormat } from './reply-format.ts';
+import { answerSyntax, forcedCall, readsToolCalls, replyFormat } from './reply-format.ts';
 import { ReplyParser, type ReplyEvent } from './reply-parser.ts';
 
 const templateOf = (source: string): ChatTemplate => ({ source, render: () => '' });
@@ -247,6 +247,94 @@ describe('reply parser', () => {
     );
   });
 });
+
+describe('an only answer', () => {
+  const cases: [string, string, string, string, ReplyEvent[]][] = [
+    [
+      'thoughts, then an answer that spells marks',
+      '</think>',
+      '<think>Hm.</think>\n\n{"a":"<think>"}',
+      '',
+      [reasoning('Hm.'), content('{"a":"<think>"}')],
+    ],
+    ['an answer alone', '</think>', '{"a":"</think><think>"}', '', [content('{"a":"</think><think>"}')]],
+    [
+      'an answer behind opened thoughts',
+      '</think>',
+      'Hm.</think>{}',
+      '<think>\n',
+      [reasoning('Hm.'), content('{}')],
+    ],
+    [
+      'a channel that spells its end',
+      '<|channel|> <|message|>',
+      '<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>{"a":"<|end|><|start|>"}',
+      '<|start|>assistant',
+      [reasoning('Hm.'), content('{"a":"<|end|><|start|>"}')],
+    ],
+    [
+      'a response between marks',
+      '<|START_THINKING|>',
+      '<|START_RESPONSE|>{"a":"<|END_RESPONSE|> "}<|END_RESPONSE|>',
+      '',
+      [content('{"a":"<|END_RESPONSE|> "}')],
+    ],
+  ];
+  it.each(cases)('is read: %s', (_, source, text, prompt, expected) => {
+    const format = answerSyntax(templateOf(source))!.format;
+    expectHoweverCut(() => new ReplyParser(format, prompt), text, expected);
+  });
+
+  const calls: [keyof typeof templates, string, ReplyEvent[]][] = [
+    [
+      'qwen',
+      '<think>Hm.</think>\n\n<tool_call>\n{"name": "f", "arguments": {"a":"</tool_call>"}}\n</tool_call>',
+      [reasoning('Hm.'), call('f', { a: '</tool_call>' })],
+    ],
+    [
+      'harmony',
+      '<|channel|>commentary to=functions.f <|constrain|>json<|message|>{"a":"<|end|>"}',
+      [call('f', { a: '<|end|>' })],
+    ],
+    [
+      'mistral',
+      '[TOOL_CALLS] [{"name": "f", "arguments": {"a":"[TOOL_CALLS]"}}]',
+      [call('f', { a: '[TOOL_CALLS]' })],
+    ],
+    [
+      'command',
+      '<|START_ACTION|>[\n    {"tool_call_id":"0","tool_name":"f","parameters":{}}\n]<|END_ACTION|>',
+      [call('f', {})],
+    ],
+    [
+      'commandR',
+      'Action: ```json\n[\n    {"tool_name":"f","parameters":{"a":"Action:"}}\n]```',
+      [call('f', { a: 'Action:' })],
+    ],
+    [
+      'deepseek',
+      '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n```json\n{"a":"```"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+      [call('f', { a: '```' })],
+    ],
+    ['jamba', '<tool_calls>[\n{"name":"f","arguments":{}}\n]</tool_calls>', [call('f', {})]],
+    ['llama', '{"name": "f", "parameters": {"a":"<|python_tag|>"}}', [call('f', { a: '<|python_tag|>' })]],
+  ];
+  it.each(calls)('is read as a call: %s', (family, text, expected) => {
+    const { format } = forcedCall(templateOf(templates[family]))!;
+    expectHoweverCut(() => new ReplyParser(format, '<|start|>assistant'), text, expected);
+  });
+});
+
+function expectHoweverCut(make: () => ReplyParser, text: string, expected: ReplyEvent[]): void {
+  const read = (pieces: readonly string[]) => {
+    const parser = make();
+    return merged([...pieces.flatMap((piece) => parser.push(piece)), ...parser.end()]);
+  };
+  expect(read([text])).toEqual(expected);
+  expect(read([...text])).toEqual(expected);
+  for (let at = 0; at <= text.length; at++)
+    expect(read([text.slice(0, at), text.slice(at)])).toEqual(expected);
+}
 
 describe('reply format', () => {
   it('takes calls for content where no tool was offered', () => {

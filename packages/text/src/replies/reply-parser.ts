@@ -12,16 +12,20 @@ export type ReplyEvent =
 
 export class ReplyParser {
   readonly #sections: readonly ReplySection[];
+  readonly #single: boolean;
   #section: ReplySection | undefined;
   #buffer = '';
   /** White space that shows only if something follows it. */
   #space = '';
   #strip = false;
   #begun = false;
+  /** In the only answer or call, in which nothing is a mark but the section's own at the very end. */
+  #last = false;
 
   /** @param prompt its end: a template may have opened the section that the answer begins in */
-  constructor({ sections }: ReplyFormat, prompt = '') {
+  constructor({ sections, single = false }: ReplyFormat, prompt = '') {
     this.#sections = sections;
+    this.#single = single;
     const end = prompt.trimEnd();
     const open = sections.find(({ leads, prompt: mark, open }) => !leads && end.endsWith(mark ?? open));
     if (open) this.#enter(open.kind === 'header' ? { ...open, open: '' } : open);
@@ -42,6 +46,7 @@ export class ReplyParser {
   /** The answer has ended; what was held back comes out. */
   end(): ReplyEvent[] {
     const events: ReplyEvent[] = [];
+    if (this.#last) this.#dropClose();
     if (isWhole(this.#section)) this.#close(this.#section, this.#take(this.#buffer.length), '', events);
     else this.#show(this.#take(this.#buffer.length), events);
     if (this.#space !== '' && !this.#strip && !this.reasoning) this.#emit(this.#space, events);
@@ -52,7 +57,18 @@ export class ReplyParser {
   /** One mark further; false when more text is needed. */
   #advance(events: ReplyEvent[]): boolean {
     const section = this.#section;
-    if (!section && !this.#begun && this.#lead()) return true;
+    if (!section && (this.#single || !this.#begun) && this.#lead()) return true;
+    if (this.#single && !section && !this.#last) {
+      const opens = this.#opens();
+      if (opens === undefined) return false;
+      this.#last = !opens;
+    }
+    if (this.#last) {
+      const close = this.#section?.close ?? '';
+      if (!isWhole(section))
+        this.#show(this.#take(this.#buffer.length - heldEnd(this.#buffer, close)), events);
+      return false;
+    }
     const marks = section ? [section.close ?? []].flat() : this.#inner().map(({ open }) => open);
     const [at, mark] = firstOf(this.#buffer, marks);
     if (mark === undefined) {
@@ -67,6 +83,20 @@ export class ReplyParser {
       this.#enter(section ? undefined : this.#inner().find(({ open }) => open === mark));
     }
     return true;
+  }
+
+  /** Whether a section begins next; undefined while that cannot be told. */
+  #opens(): boolean | undefined {
+    const start = this.#buffer.trimStart();
+    if (this.#sections.some(({ open }) => start.startsWith(open))) return true;
+    return this.#sections.some(({ open }) => open.startsWith(start)) ? undefined : false;
+  }
+
+  /** The mark that the answer ends with is none of its text. */
+  #dropClose(): void {
+    const text = this.#buffer.trimEnd();
+    const close = this.#section?.close;
+    if (close !== undefined && text.endsWith(close)) this.#buffer = text.slice(0, -close.length);
   }
 
   #inner(): readonly ReplySection[] {
@@ -100,6 +130,7 @@ export class ReplyParser {
 
   #enter(section: ReplySection | undefined): void {
     this.#section = section;
+    this.#last = this.#single && (section?.kind === 'content' || section?.kind === 'calls');
     // What may turn out to be no call is part of the text around it.
     if (isWhole(section)) return;
     this.#space = '';
@@ -143,6 +174,13 @@ function firstOf(text: string, marks: readonly string[]): [at: number, mark: str
     if (at >= 0 && at < best) [best, found] = [at, mark];
   }
   return [best, found];
+}
+
+/** The same of one mark, whole or begun, with the white space around it. */
+function heldEnd(text: string, mark: string): number {
+  if (mark === '') return 0;
+  const shown = text.trimEnd();
+  return shown.endsWith(mark) ? text.length - shown.length + mark.length : held(text, [mark]);
 }
 
 /** Length of the longest end of the text that may be the beginning of a mark. */
