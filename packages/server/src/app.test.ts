@@ -237,7 +237,7 @@ describe('endpoint records', () => {
     for (const endpoint of endpoints) {
       for (const schema of [endpoint.request, endpoint.response, endpoint.streamEvent]) {
         if (!schema) continue;
-        const { type, oneOf = [{ type }] } = z.toJSONSchema(schema, { io: 'input' });
+        const { type, anyOf, oneOf = anyOf ?? [{ type }] } = z.toJSONSchema(schema, { io: 'input' });
         expect(oneOf).toEqual(oneOf.map(() => expect.objectContaining({ type: 'object' }) as unknown));
       }
     }

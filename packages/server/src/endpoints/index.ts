@@ -4,12 +4,25 @@ import type { Endpoint } from '../endpoint.ts';
 import { chatCompletions } from './chat-completions.ts';
 import { completions } from './completions.ts';
 import { embeddings } from './embeddings.ts';
+import {
+  createConversationItems,
+  deleteConversationItem,
+  listConversationItems,
+  retrieveConversationItem,
+} from './conversation-items.ts';
+import {
+  createConversation,
+  deleteConversation,
+  retrieveConversation,
+  updateConversation,
+} from './conversations.ts';
 import { deleteFile, fileContent, listFiles, retrieveFile, uploadFile } from './files.ts';
 import { health } from './health.ts';
 import { metrics } from './metrics.ts';
 import { listModels, retrieveModel } from './models.ts';
 import { rerank } from './rerank.ts';
 import { createResponse } from './responses.ts';
+import { cancelResponse, deleteResponse, listInputItems, retrieveResponse } from './stored-responses.ts';
 
 export const endpoints: readonly Endpoint[] = [
   listModels,
@@ -19,6 +32,18 @@ export const endpoints: readonly Endpoint[] = [
   embeddings,
   rerank,
   createResponse,
+  retrieveResponse,
+  deleteResponse,
+  cancelResponse,
+  listInputItems,
+  createConversation,
+  retrieveConversation,
+  updateConversation,
+  deleteConversation,
+  createConversationItems,
+  listConversationItems,
+  retrieveConversationItem,
+  deleteConversationItem,
   fileContent,
   listFiles,
   uploadFile,

@@ -2,13 +2,11 @@
 
 import { defineEndpoint, type Call } from '../endpoint.ts';
 import { streamGeneration } from '../generation.ts';
-import { sseResponse } from '../http/sse.ts';
-import { linkedSignal } from '../admission.ts';
 import { prepareResponse } from '../responses/prepare-response.ts';
 import { responseFrames } from '../responses/response-frames.ts';
 import { responseEvents, runInBackground } from '../responses/run-response.ts';
 import { RESPONSES_PATH, startResponse } from '../responses/start-response.ts';
-import type { BackgroundRun } from '../responses/background-runs.ts';
+import { listenTo } from '../responses/stream-stored.ts';
 import { responseEventSchema, type ResponseEvent } from '../schemas/response-events.ts';
 import { responseSchema } from '../schemas/response-object.ts';
 import { responseRequestSchema, type ResponseRequest } from '../schemas/response-request.ts';
@@ -35,13 +33,3 @@ export const createResponse = defineEndpoint({
     return Response.json((last as Extract<ResponseEvent, { type: 'response.completed' }>).response);
   },
 });
-
-/** Streams a run from the event after the one known; the run goes on when the listener leaves. */
-export function listenTo(call: Call<unknown>, run: BackgroundRun, after: number): Response {
-  const { signal, abort } = linkedSignal([call.signal, call.services.lifecycle.signal]);
-  return sseResponse(run.listen(after, signal), {
-    stallMs: call.services.limits.stallMs,
-    frames: responseFrames(),
-    onCancel: abort,
-  });
-}

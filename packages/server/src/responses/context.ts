@@ -6,7 +6,7 @@ import { ApiError } from '../http/api-error.ts';
 import type { KeptItem } from '../schemas/response-items.ts';
 import type { ResponseRequest } from '../schemas/response-request.ts';
 import { keepItems, userMessage } from './keep-items.ts';
-import { found, fromStoredItems } from './stored-responses.ts';
+import { found, fromStoredItems, itemFinder } from './stored-responses.ts';
 
 export interface ResponseContext {
   readonly history: readonly KeptItem[];
@@ -19,8 +19,7 @@ export async function gatherContext(
   { body }: Call<ResponseRequest>,
   storage: Storage | undefined,
 ): Promise<ResponseContext> {
-  const find =
-    storage && (async (ids: readonly string[]) => fromStoredMap(await storage.responses.find(ids)));
+  const find = storage && itemFinder(storage);
   const { input: given } = body;
   const input =
     typeof given === 'string'
@@ -53,10 +52,6 @@ async function whatWentBefore(body: ResponseRequest, storage: Storage): Promise<
     });
   }
   return { history: fromStoredItems(await found(storage.responses.history(previous), missing)) };
-}
-
-function fromStoredMap(items: ReadonlyMap<string, { readonly id: string }>): ReadonlyMap<string, KeptItem> {
-  return items as ReadonlyMap<string, unknown> as ReadonlyMap<string, KeptItem>;
 }
 
 /** A result needs its call before it, and a call its result: without, templates fail in ways that nobody understands. */

@@ -1,10 +1,11 @@
 /** Between responses on the wire and their rows, and the wire's errors for rows that are not there. */
 
 import { NotFoundError } from '@steelyard/core';
-import type { Item, NewResponse, ResponseEnd, StoredResponse } from '@steelyard/storage';
+import type { Item, NewResponse, ResponseEnd, Storage, StoredResponse } from '@steelyard/storage';
 import { ApiError } from '../http/api-error.ts';
 import type { KeptItem } from '../schemas/response-items.ts';
 import type { ResponseObject } from '../schemas/response-object.ts';
+import type { FindItems } from './keep-items.ts';
 
 /** What may be stored of a response at any time. */
 export function toStored(response: ResponseObject): Pick<NewResponse, 'id'> & ResponseEnd {
@@ -19,6 +20,14 @@ export function fromStored({ status, error, output, body }: StoredResponse): Res
 
 export function fromStoredItems(items: readonly Item[]): KeptItem[] {
   return items as readonly unknown[] as KeptItem[];
+}
+
+/** Looks up what items of a request refer to. */
+export function itemFinder({ responses }: Storage): FindItems {
+  return async (ids) => {
+    const items = fromStoredItems([...(await responses.find(ids)).values()]);
+    return new Map(items.map((item) => [item.id, item]));
+  };
 }
 
 /**

@@ -206,18 +206,8 @@ export const keptItemSchema = z.union([
   reasoningSchema,
 ]);
 
-/** A page of items. */
-export const itemListSchema = z.object({
-  object: z.literal('list'),
-  data: z.array(keptItemSchema),
-  first_id: z.string(),
-  last_id: z.string(),
-  has_more: z.boolean(),
-});
-
 export type InputItem = z.infer<typeof inputItemSchema>;
 export type KeptItem = z.infer<typeof keptItemSchema>;
 export type OutputItem = z.infer<typeof outputItemSchema>;
 export type OutputMessage = z.infer<typeof outputMessageSchema>;
 export type TextPart = z.infer<typeof textPartSchema>;
-export type ItemList = z.infer<typeof itemListSchema>;

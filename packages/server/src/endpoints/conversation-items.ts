@@ -1,0 +1,84 @@
+/** `/v1/conversations/{conversation_id}/items`: what was said, one by one. */
+
+import type { Storage } from '@steelyard/storage';
+import { defineEndpoint, type Call } from '../endpoint.ts';
+import { validate } from '../http/validate.ts';
+import { keepItems } from '../responses/keep-items.ts';
+import { found, fromStoredItems, itemFinder } from '../responses/stored-responses.ts';
+import {
+  conversationItemsRequestSchema,
+  conversationSchema,
+  toConversation,
+  type ConversationItemsRequest,
+} from '../schemas/conversations.ts';
+import { itemListQuerySchema, itemListSchema, toItemList } from '../schemas/item-list.ts';
+import { keptItemSchema } from '../schemas/response-items.ts';
+
+const PATH = '/v1/conversations/{conversation_id}/items';
+const ONE = `${PATH}/{item_id}`;
+
+export const createConversationItems = defineEndpoint({
+  method: 'POST',
+  path: PATH,
+  summary: 'Adds items at the end of a conversation.',
+  request: conversationItemsRequestSchema,
+  response: itemListSchema,
+  handle: (call: Call<ConversationItemsRequest>) =>
+    withItems(call, async (storage, id) => {
+      const items = await keepItems(call.body.items, 'items', itemFinder(storage));
+      await storage.conversations.add(id, items);
+      return Response.json(toItemList({ items, hasMore: false }));
+    }),
+});
+
+export const listConversationItems = defineEndpoint({
+  method: 'GET',
+  path: PATH,
+  summary: 'Items of a conversation, newest first unless asked otherwise, in pages.',
+  response: itemListSchema,
+  handle: (call) =>
+    withItems(call, async ({ conversations }, id) => {
+      const { after, ...page } = validate(itemListQuerySchema, call.query);
+      const query = { ...page, ...(after === undefined ? {} : { after }) };
+      return Response.json(toItemList(await conversations.list(id, query)));
+    }),
+});
+
+export const retrieveConversationItem = defineEndpoint({
+  method: 'GET',
+  path: ONE,
+  summary: 'One item of a conversation.',
+  response: keptItemSchema,
+  handle: (call) =>
+    withItems(call, async ({ conversations }, id) => {
+      const [item] = fromStoredItems([await conversations.item(id, itemId(call))]);
+      return Response.json(item);
+    }),
+});
+
+export const deleteConversationItem = defineEndpoint({
+  method: 'DELETE',
+  path: ONE,
+  summary: 'Takes one item out of a conversation, and gives the conversation.',
+  response: conversationSchema,
+  handle: (call) =>
+    withItems(call, async ({ conversations }, id) => {
+      await conversations.removeItem(id, itemId(call));
+      return Response.json(toConversation(await conversations.get(id)));
+    }),
+});
+
+function itemId({ params }: Call<unknown>): string {
+  return params['item_id'] ?? '';
+}
+
+async function withItems(
+  { params, services }: Call<unknown>,
+  answer: (storage: Storage, id: string) => Promise<Response>,
+): Promise<Response> {
+  return found(answer(await services.storage(), params['conversation_id'] ?? ''), {
+    status: 404,
+    param: 'item_id' in params ? 'item_id' : 'conversation_id',
+    code: 'not_found',
+  });
+}

@@ -1,0 +1,335 @@
+/** Responses that are kept: gone on from, fetched, computed in the background, cancelled and deleted. */
+
+import type { ChatMessage } from '@steelyard/text';
+import { createStubModel } from '@steelyard/engine/testing';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { fakeModel } from '../../test/fake-model.ts';
+import { errorOf, keptServer, type KeptServer } from '../../test/kept-server.ts';
+import { namedEvents } from '../../test/requests.ts';
+import { itemListSchema, type ItemList } from '../schemas/item-list.ts';
+import { responseEventSchema, type ResponseEvent } from '../schemas/response-events.ts';
+import { responseSchema, type ResponseObject } from '../schemas/response-object.ts';
+
+function newGate() {
+  let resolve = () => {};
+  const promise = new Promise<void>((done) => (resolve = done));
+  return { promise, resolve: () => resolve() };
+}
+
+/** Opens when the test lets the slow model go on. */
+let gate = newGate();
+const slow = fakeModel({
+  name: 'slow',
+  pieces: ['one', ' two', ' three'],
+  pace: (signal) =>
+    Promise.race([
+      gate.promise,
+      new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true })),
+    ]),
+});
+const quick = fakeModel({ name: 'quick' });
+const broken = fakeModel({ name: 'broken', failAt: { index: 1, error: new Error('secret') } });
+const caller = createStubModel({
+  name: 'caller',
+  marks: '<tool_call> </think>',
+  reply: (given: readonly ChatMessage[]) =>
+    given.at(-1)!.role === 'tool'
+      ? `It says: ${given.at(-1)!.content as string}`
+      : '<think>Look.</think>\n<tool_call>{"name": "weather", "arguments": {"city": "Oslo"}}</tool_call>',
+});
+let server: KeptServer;
+
+beforeAll(async () => {
+  server = await keptServer([quick, slow, broken, caller]);
+}, 60_000);
+
+afterAll(() => server?.close());
+
+const create = (body: object) => server.post('/v1/responses', { model: 'quick', input: 'Hello', ...body });
+
+async function answered(response: Response): Promise<ResponseObject> {
+  expect(response.status).toBe(200);
+  const body: unknown = await response.json();
+  expect(responseSchema.parse(body)).toEqual(body);
+  return body as ResponseObject;
+}
+
+const made = async (body: object = {}) => answered(await create(body));
+const fetched = async (id: string) => answered(await server.get(`/v1/responses/${id}`));
+const lastPrompt = () => quick.asked.at(-1)!.prompt as readonly ChatMessage[];
+
+async function inputOf(id: string, query = ''): Promise<ItemList> {
+  const body: unknown = await (await server.get(`/v1/responses/${id}/input_items${query}`)).json();
+  expect(itemListSchema.parse(body)).toEqual(body);
+  return body as ItemList;
+}
+
+async function eventsOf(response: Response): Promise<ResponseEvent[]> {
+  const events = await namedEvents<ResponseEvent>(response);
+  for (const event of events) expect(responseEventSchema.parse(event)).toEqual(event);
+  return events;
+}
+
+function reachGate(): Promise<void> {
+  gate = newGate();
+  return vi.waitFor(() => expect(slow.stats().running).toBe(1));
+}
+
+describe('kept responses', () => {
+  it('come back as they were answered, over a restart too', async () => {
+    const response = await made({ metadata: { a: 'NUL \0 and half \ud83d' }, input: 'Grüße 🎉 \0' });
+    expect(response.store).toBe(true);
+    expect(await fetched(response.id)).toEqual(response);
+    const [item] = (await inputOf(response.id)).data;
+    expect(item).toMatchObject({ role: 'user', content: [{ type: 'input_text', text: 'Grüße 🎉 \0' }] });
+    await server.restart();
+    expect(await fetched(response.id)).toEqual(response);
+  });
+
+  it('are those that are streamed, whole at the last event', async () => {
+    const events = await eventsOf(await create({ stream: true }));
+    const { response } = events.at(-1) as Extract<ResponseEvent, { type: 'response.completed' }>;
+    expect(await fetched(response.id)).toEqual(response);
+  });
+
+  it('are kept where they failed while streaming', async () => {
+    const events = await eventsOf(await create({ model: 'broken', stream: true }));
+    const { response } = events.at(-1) as Extract<ResponseEvent, { type: 'response.failed' }>;
+    expect(response).toMatchObject({ status: 'failed', output: [{ content: [{ text: 'Hello' }] }] });
+    expect(await fetched(response.id)).toEqual(response);
+  });
+
+  it('are not there when they shall not be kept', async () => {
+    const { id, store } = await made({ store: false });
+    expect(store).toBe(false);
+    expect(await errorOf(await server.get(`/v1/responses/${id}`))).toMatchObject({
+      status: 404,
+      code: 'response_not_found',
+    });
+  });
+
+  it('are told anew as a stream', async () => {
+    const response = await made({ model: 'caller', tools: [{ type: 'function', name: 'weather' }] });
+    const events = await eventsOf(await server.get(`/v1/responses/${response.id}?stream=true`));
+    expect(events.map((event) => event.sequence_number)).toEqual(events.map((_, i) => i));
+    expect(events.at(-1)).toMatchObject({ type: 'response.completed', response });
+    const items = events.flatMap((event) => (event.type === 'response.output_item.done' ? [event.item] : []));
+    expect(items).toEqual(response.output);
+    expect(items.map(({ type }) => type)).toEqual(['reasoning', 'function_call']);
+    const after = await server.get(`/v1/responses/${response.id}?stream=true&starting_after=2`);
+    expect(await errorOf(after)).toMatchObject({ status: 409, code: 'events_not_kept' });
+  });
+
+  it('list their input in pages, both ways', async () => {
+    const input = ['a', 'b', 'c', 'd', 'e'].map((content) => ({ role: 'user', content }));
+    const { id } = await made({ input });
+    const texts = (list: ItemList) =>
+      list.data
+        .map((item) => 'content' in item && item.content![0]!)
+        .map((part) => (part as { text: string }).text);
+    expect(texts(await inputOf(id))).toEqual(['e', 'd', 'c', 'b', 'a']);
+    const first = await inputOf(id, '?order=asc&limit=2');
+    expect(first).toMatchObject({ first_id: first.data[0]!.id, last_id: first.data[1]!.id, has_more: true });
+    expect(texts(await inputOf(id, `?order=asc&limit=9&after=${first.last_id}`))).toEqual(['c', 'd', 'e']);
+    for (const [query, param] of [
+      ['limit=0', 'limit'],
+      ['order=up', 'order'],
+      ['after=msg_1', 'after'],
+      ['include[]=x', 'include[]'],
+    ] as const) {
+      const refused = await server.get(`/v1/responses/${id}/input_items?${query}`);
+      expect(await errorOf(refused)).toMatchObject({ status: 400, param });
+    }
+  });
+
+  it('go, and are not found afterwards', async () => {
+    const { id } = await made();
+    const gone = await server.remove(`/v1/responses/${id}`);
+    expect(await gone.json()).toEqual({ id, object: 'response', deleted: true });
+    for (const missing of [id, 'resp_%00', 'a%2Fb']) {
+      for (const refused of [
+        await server.get(`/v1/responses/${missing}`),
+        await server.get(`/v1/responses/${missing}/input_items`),
+        await server.remove(`/v1/responses/${missing}`),
+        await server.post(`/v1/responses/${missing}/cancel`),
+      ])
+        expect(await errorOf(refused)).toMatchObject({ status: 404, param: 'response_id' });
+    }
+  });
+
+  it('are not fetched in ways that are not known', async () => {
+    const { id } = await made();
+    for (const [query, param] of [
+      ['stream=yes', 'stream'],
+      ['starting_after=1', 'starting_after'],
+      ['include_obfuscation=true', 'include_obfuscation'],
+      ['include[]=x', 'include[]'],
+    ] as const) {
+      const refused = await server.get(`/v1/responses/${id}?${query}`);
+      expect(await errorOf(refused)).toMatchObject({ status: 400, param });
+    }
+  });
+});
+
+describe('going on', () => {
+  it('has all that was said before, but not the instructions', async () => {
+    const first = await made({ input: 'one', instructions: 'Be kind' });
+    const second = await made({ input: 'two', previous_response_id: first.id });
+    expect(second.previous_response_id).toBe(first.id);
+    await made({ input: 'three', previous_response_id: second.id, instructions: 'Be brief' });
+    expect(lastPrompt()).toEqual([
+      { role: 'system', content: 'Be brief' },
+      { role: 'user', content: 'one' },
+      { role: 'assistant', content: 'Hello world!' },
+      { role: 'user', content: 'two' },
+      { role: 'assistant', content: 'Hello world!' },
+      { role: 'user', content: 'three' },
+    ]);
+  });
+
+  it('branches', async () => {
+    const first = await made({ input: 'one' });
+    await made({ input: 'left', previous_response_id: first.id });
+    await made({ input: 'right', previous_response_id: first.id });
+    expect(lastPrompt().map(({ content }) => content)).toEqual(['one', 'Hello world!', 'right']);
+  });
+
+  it('gives the results of tools', async () => {
+    const tools = [{ type: 'function', name: 'weather' }];
+    const first = await made({ model: 'caller', input: 'Weather?', tools });
+    const call = first.output[1] as Extract<ResponseObject['output'][number], { type: 'function_call' }>;
+    const unanswered = { model: 'caller', tools, previous_response_id: first.id, input: 'And?' };
+    expect(await errorOf(await create(unanswered))).toMatchObject({
+      status: 400,
+      message: expect.stringContaining(call.call_id) as string,
+    });
+    const result = { type: 'function_call_output', call_id: call.call_id, output: 'Rain.' };
+    const second = await made({ ...unanswered, input: [result] });
+    expect(second.output).toMatchObject([{ content: [{ text: 'It says: Rain.' }] }]);
+  });
+
+  it('takes references to items', async () => {
+    const first = await made({ input: 'one' });
+    await made({
+      input: [
+        { role: 'user', content: 'Who said' },
+        { type: 'item_reference', id: first.output[0]!.id },
+      ],
+    });
+    expect(lastPrompt().map(({ content }) => content)).toEqual(['Who said', 'Hello world!']);
+  });
+
+  it('is refused from what is not there, or is gone', async () => {
+    const first = await made();
+    const second = await made({ previous_response_id: first.id });
+    await server.remove(`/v1/responses/${first.id}`);
+    for (const previous of [first.id, second.id, 'resp_\0']) {
+      expect(await errorOf(await create({ previous_response_id: previous }))).toMatchObject({
+        status: 400,
+        param: 'previous_response_id',
+        code: 'previous_response_not_found',
+      });
+    }
+  });
+});
+
+describe('in the background', () => {
+  it('are queued, computed and kept without anybody waiting', async () => {
+    const running = reachGate();
+    const queued = await made({ model: 'slow', background: true });
+    expect(queued).toMatchObject({ status: 'queued', background: true, output: [] });
+    await running;
+    expect(await errorOf(await create({ previous_response_id: queued.id }))).toMatchObject({
+      code: 'previous_response_not_done',
+    });
+    gate.resolve();
+    await vi.waitFor(async () => expect((await fetched(queued.id)).status).toBe('completed'));
+    const done = await fetched(queued.id);
+    expect(done).toMatchObject({
+      output: [{ content: [{ text: 'one two three' }] }],
+      usage: { output_tokens: 3 },
+    });
+    expect(server.lifecycle.active).toBe(0);
+  });
+
+  it('are streamed, again from any event, and after their end', async () => {
+    const running = reachGate();
+    const response = await create({ model: 'slow', background: true, stream: true });
+    await running;
+    const reader = response.body!.getReader();
+    const head = new TextDecoder().decode((await reader.read()).value);
+    const { id } = (JSON.parse(head.split('data: ')[1]!) as { response: ResponseObject }).response;
+    // The listener leaves; the run goes on.
+    await reader.cancel();
+    const listening = server.get(`/v1/responses/${id}?stream=true`);
+    gate.resolve();
+    const events = await eventsOf(await listening);
+    expect(events.slice(0, 3).map(({ type }) => type)).toEqual([
+      'response.created',
+      'response.queued',
+      'response.in_progress',
+    ]);
+    expect(events.at(-1)).toMatchObject({ type: 'response.completed', response: await fetched(id) });
+    const later = await eventsOf(await server.get(`/v1/responses/${id}?stream=true&starting_after=4`));
+    expect(later).toEqual(events.slice(5));
+  });
+
+  it('stop when they are cancelled, and stay so', async () => {
+    const running = reachGate();
+    const { id } = await made({ model: 'slow', background: true });
+    await running;
+    const listening = server.get(`/v1/responses/${id}?stream=true`);
+    const aborted = slow.aborted();
+    const cancelled = await answered(await server.post(`/v1/responses/${id}/cancel`));
+    expect(cancelled.status).toBe('cancelled');
+    await vi.waitFor(() => expect(slow.aborted()).toBe(aborted + 1));
+    expect((await eventsOf(await listening)).at(-1)).toMatchObject({
+      type: 'error',
+      code: 'response_cancelled',
+    });
+    expect(await answered(await server.post(`/v1/responses/${id}/cancel`))).toEqual(cancelled);
+    await vi.waitFor(() => expect(server.lifecycle.active).toBe(0));
+    expect(await fetched(id)).toEqual(cancelled);
+  });
+
+  it('stop when they are deleted', async () => {
+    const running = reachGate();
+    const { id } = await made({ model: 'slow', background: true });
+    await running;
+    const aborted = slow.aborted();
+    await server.remove(`/v1/responses/${id}`);
+    await vi.waitFor(() => expect(slow.aborted()).toBe(aborted + 1));
+    await vi.waitFor(() => expect(server.lifecycle.active).toBe(0));
+    expect((await server.get(`/v1/responses/${id}`)).status).toBe(404);
+  });
+
+  it('say why they failed', async () => {
+    const { id } = await made({ model: 'broken', background: true });
+    await vi.waitFor(async () => expect((await fetched(id)).status).toBe('failed'));
+    const failed = await fetched(id);
+    expect(failed.error!.code).toBe('server_error');
+    expect(failed.error!.message).not.toContain('secret');
+    const long = await made({ background: true, input: 'word '.repeat(2000) });
+    await vi.waitFor(async () => expect((await fetched(long.id)).error?.code).toBe('invalid_prompt'));
+  });
+
+  it('are not to be cancelled where somebody waited for them', async () => {
+    const { id } = await made();
+    const refused = await server.post(`/v1/responses/${id}/cancel`);
+    expect(await errorOf(refused)).toMatchObject({ status: 400, param: 'response_id' });
+  });
+
+  it('have failed when the server stopped meanwhile', async () => {
+    const running = reachGate();
+    const { id } = await made({ model: 'slow', background: true });
+    await running;
+    await server.restart();
+    expect(await fetched(id)).toMatchObject({
+      status: 'failed',
+      error: { code: 'server_error', message: expect.stringContaining('stopped') as string },
+    });
+    gate.resolve();
+    await vi.waitFor(() => expect(server.lifecycle.active).toBe(0));
+    expect((await fetched(id)).status).toBe('failed');
+  });
+});

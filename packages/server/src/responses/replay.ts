@@ -1,0 +1,35 @@
+/** A response that is done, told once more as a stream: each text in one piece. */
+
+import type { ResponseEvent } from '../schemas/response-events.ts';
+import type { OutputItem } from '../schemas/response-items.ts';
+import type { ResponseObject } from '../schemas/response-object.ts';
+import { ResponseWriter } from './response-writer.ts';
+
+export function replay(response: ResponseObject): readonly ResponseEvent[] {
+  const { usage: _, ...rest } = response;
+  const begun: ResponseObject = {
+    ...rest,
+    status: response.background ? 'queued' : 'in_progress',
+    output: [],
+    error: null,
+    incomplete_details: null,
+    completed_at: null,
+  };
+  const carriesReasoning = response.output.some((item) => 'encrypted_content' in item);
+  const writer = new ResponseWriter(begun, { carriesReasoning });
+  writer.begin();
+  writer.start();
+  for (const item of response.output) tell(writer, item);
+  if (response.status === 'cancelled') writer.interrupt('response_cancelled', 'The response was cancelled.');
+  else writer.endAs(response);
+  return writer.take();
+}
+
+function tell(writer: ResponseWriter, item: OutputItem): void {
+  if (item.type === 'function_call') return writer.addCall(item);
+  writer.open(item.type, item.id);
+  const [part] = item.content ?? [];
+  if (part?.type === 'output_text') writer.grow(part.text, part.logprobs);
+  if (part?.type === 'reasoning_text') writer.grow(part.text);
+  writer.close(item.status);
+}
