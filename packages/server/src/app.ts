@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { Hono, type Context } from 'hono';
 import { getPath } from 'hono/utils/url';
-import type { Endpoint, Services } from './endpoint.ts';
+import type { Endpoint, RawQuery, Services } from './endpoint.ts';
 import { endpoints } from './endpoints/index.ts';
 import { ApiError, toApiError } from './http/api-error.ts';
 import { accessControl } from './http/access-control.ts';
@@ -110,7 +110,7 @@ async function serve(endpoint: Endpoint, c: Context<AppEnv>, services: Services)
     const response = await endpoint.handle({
       body,
       params: c.req.param(),
-      query: c.req.query(),
+      query: endpoint.query ? validate<RawQuery>(endpoint.query, c.req.query()) : c.req.query(),
       request: c.req.raw,
       requestId: c.get('requestId'),
       signal: c.req.raw.signal,

@@ -29,13 +29,16 @@ export interface Services {
   readonly reportError: (error: unknown, requestId: string) => void;
 }
 
+/** What stands behind a path, unchecked; the first of each name. */
+export type RawQuery = Readonly<Record<string, string>>;
+
 /** One request, checked. */
-export interface Call<Body> {
+export interface Call<Body, Query = unknown> {
   readonly body: Body;
   /** Path parameters, decoded. */
   readonly params: Readonly<Record<string, string>>;
-  /** What stands behind the path, unchecked; the first of each name. */
-  readonly query: Readonly<Record<string, string>>;
+  /** As the endpoint's `query` schema gives it. */
+  readonly query: Query;
   /** For bodies that are not JSON; unread unless the endpoint has a `request` schema. */
   readonly request: Request;
   readonly requestId: string;
@@ -44,7 +47,7 @@ export interface Call<Body> {
   readonly services: Services;
 }
 
-export interface Endpoint<Body = unknown> {
+export interface Endpoint<Body = unknown, Query = RawQuery> {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /**
    * With parameters as in OpenAPI: `/v1/files/{file_id}`. `{+model}` takes the rest of the path, slashes too, and so
@@ -55,16 +58,28 @@ export interface Endpoint<Body = unknown> {
   readonly summary: string;
   /** Schema of the JSON body, where there is one. */
   readonly request?: z.ZodType<Body>;
-  /** Schema of the JSON answer; absent for plain text. */
+  /** Schema of what stands behind the path; without one it is handed on unchecked. */
+  readonly query?: z.ZodType<Query>;
+  /** For documentation: fields of a `multipart/form-data` body, which the handler reads itself. */
+  readonly form?: FormSchema;
+  /** Schema of the JSON answer. */
   readonly response?: z.ZodType;
+  /** Media type of an answer without schema. Default `text/plain`. */
+  readonly responseType?: string;
   /** Schema of each event's data when the answer streams. */
   readonly streamEvent?: z.ZodType;
   /** @throws ApiError or any error of `@steelyard/core`; the app turns it into the answer */
-  handle(call: Call<Body>): Response | Promise<Response>;
+  handle(call: Call<Body, Query>): Response | Promise<Response>;
+}
+
+export interface FormSchema {
+  readonly fields: z.ZodType;
+  /** Names of fields that are files. */
+  readonly files: readonly string[];
 }
 
 /** Ties the handler's types to the schema's; the record itself is returned unchanged. */
-export function defineEndpoint<Body>(endpoint: Endpoint<Body>): Endpoint {
-  // The app hands `handle` only what `request` has parsed, so forgetting the type here is sound.
-  return endpoint;
+export function defineEndpoint<Body, Query = RawQuery>(endpoint: Endpoint<Body, Query>): Endpoint {
+  // The app hands `handle` only what `request` and `query` have parsed, so forgetting the types here is sound.
+  return endpoint as Endpoint;
 }

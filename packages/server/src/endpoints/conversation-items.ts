@@ -2,7 +2,6 @@
 
 import type { Storage } from '@steelyard/storage';
 import { defineEndpoint, type Call } from '../endpoint.ts';
-import { validate } from '../http/validate.ts';
 import { keepItems } from '../responses/keep-items.ts';
 import { found, fromStoredItems, itemFinder } from '../responses/stored-responses.ts';
 import {
@@ -11,7 +10,7 @@ import {
   toConversation,
   type ConversationItemsRequest,
 } from '../schemas/conversations.ts';
-import { itemListQuerySchema, itemListSchema, toItemList } from '../schemas/item-list.ts';
+import { itemListQuerySchema, itemListSchema, toItemList, toItemQuery } from '../schemas/item-list.ts';
 import { keptItemSchema } from '../schemas/response-items.ts';
 
 const PATH = '/v1/conversations/{conversation_id}/items';
@@ -35,13 +34,12 @@ export const listConversationItems = defineEndpoint({
   method: 'GET',
   path: PATH,
   summary: 'Items of a conversation, newest first unless asked otherwise, in pages.',
+  query: itemListQuerySchema,
   response: itemListSchema,
   handle: (call) =>
-    withItems(call, async ({ conversations }, id) => {
-      const { after, ...page } = validate(itemListQuerySchema, call.query);
-      const query = { ...page, ...(after === undefined ? {} : { after }) };
-      return Response.json(toItemList(await conversations.list(id, query)));
-    }),
+    withItems(call, async ({ conversations }, id) =>
+      Response.json(toItemList(await conversations.list(id, toItemQuery(call.query)))),
+    ),
 });
 
 export const retrieveConversationItem = defineEndpoint({

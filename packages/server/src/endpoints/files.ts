@@ -25,6 +25,7 @@ export const uploadFile = defineEndpoint({
   method: 'POST',
   path: '/v1/files',
   summary: 'Uploads a file, as a form with `file` and `purpose`.',
+  form: { fields: fileFormSchema, files: ['file'] },
   response: fileSchema,
   async handle({ request, services }) {
     const { files } = await services.storage();
@@ -58,9 +59,9 @@ export const listFiles = defineEndpoint({
   method: 'GET',
   path: '/v1/files',
   summary: 'Files, newest first unless asked otherwise, in pages.',
+  query: fileListQuerySchema,
   response: fileListSchema,
-  async handle({ query, services }) {
-    const { limit, order, after, purpose } = validate(fileListQuerySchema, query);
+  async handle({ query: { limit, order, after, purpose }, services }) {
     const { files } = await services.storage();
     const page = await files.list({
       limit,
@@ -92,6 +93,7 @@ export const fileContent = defineEndpoint({
   method: 'GET',
   path: '/v1/files/{file_id}/content',
   summary: 'The bytes of one file.',
+  responseType: 'application/octet-stream',
   handle: (call) =>
     withFile(call, async (files, id) => {
       const { bytes, filename } = await files.get(id);

@@ -4,11 +4,10 @@ import type { ResponseStore } from '@steelyard/storage';
 import { z } from 'zod';
 import { defineEndpoint, type Call } from '../endpoint.ts';
 import { ApiError, unsupported } from '../http/api-error.ts';
-import { validate } from '../http/validate.ts';
 import { RESPONSES_PATH } from '../responses/start-response.ts';
 import { found, fromStored } from '../responses/stored-responses.ts';
 import { streamStored } from '../responses/stream-stored.ts';
-import { itemListQuerySchema, itemListSchema, toItemList } from '../schemas/item-list.ts';
+import { itemListQuerySchema, itemListSchema, toItemList, toItemQuery } from '../schemas/item-list.ts';
 import { responseEventSchema } from '../schemas/response-events.ts';
 import { responseDeletedSchema, responseSchema, type ResponseDeleted } from '../schemas/response-object.ts';
 
@@ -29,15 +28,12 @@ export const retrieveResponse = defineEndpoint({
   method: 'GET',
   path: ONE,
   summary: 'A response as it is now, or its events from the beginning or after one that is known.',
+  query: retrieveQuerySchema,
   response: responseSchema,
   streamEvent: responseEventSchema,
   handle: (call) =>
     withResponse(call, async (store, id) => {
-      const {
-        stream,
-        starting_after: after,
-        include_obfuscation,
-      } = validate(retrieveQuerySchema, call.query);
+      const { stream, starting_after: after, include_obfuscation } = call.query;
       if (include_obfuscation === 'true')
         throw unsupported('include_obfuscation', 'Obfuscation of streams', 'Remove it or send false.');
       if (stream !== 'true' && after !== undefined)
@@ -88,13 +84,12 @@ export const listInputItems = defineEndpoint({
   method: 'GET',
   path: `${ONE}/input_items`,
   summary: 'What a response was asked, newest first unless asked otherwise, in pages; not what went before.',
+  query: itemListQuerySchema,
   response: itemListSchema,
   handle: (call) =>
-    withResponse(call, async (store, id) => {
-      const { after, ...page } = validate(itemListQuerySchema, call.query);
-      const query = { ...page, ...(after === undefined ? {} : { after }) };
-      return Response.json(toItemList(await store.input(id, query)));
-    }),
+    withResponse(call, async (store, id) =>
+      Response.json(toItemList(await store.input(id, toItemQuery(call.query)))),
+    ),
 });
 
 async function withResponse(

@@ -1,6 +1,6 @@
 /** Pages of items: their queries and their answers. */
 
-import type { ItemPage } from '@steelyard/storage';
+import type { ItemPage, ItemQuery } from '@steelyard/storage';
 import { z } from 'zod';
 import { fromStoredItems } from '../responses/stored-responses.ts';
 import { keptItemSchema } from './response-items.ts';
@@ -29,6 +29,10 @@ export const itemListSchema = z.object({
 });
 
 export type ItemList = z.infer<typeof itemListSchema>;
+
+export function toItemQuery({ after, ...page }: z.infer<typeof itemListQuerySchema>): ItemQuery {
+  return { ...page, ...(after === undefined ? {} : { after }) };
+}
 
 export function toItemList({ items, hasMore }: ItemPage): ItemList {
   return {
