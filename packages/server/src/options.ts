@@ -13,6 +13,10 @@ export interface ServerLimits {
   readonly bodyBytes: number;
   /** Largest file. Default 512 MiB. */
   readonly fileBytes: number;
+  /** Largest file that comes in parts. Default 8 GiB, as OpenAI's. */
+  readonly uploadBytes: number;
+  /** Largest part of such a file. Default 64 MiB, as OpenAI's. */
+  readonly partBytes: number;
   /** Deepest nesting of arrays and objects in a body. Default 64. */
   readonly jsonDepth: number;
   /** Generation requests in progress, streaming or queued; more are answered 429. Default 256. */
@@ -62,6 +66,8 @@ export interface SteelyardServer {
 export const DEFAULT_LIMITS: ServerLimits = {
   bodyBytes: 16 * 1024 * 1024,
   fileBytes: 512 * 1024 * 1024,
+  uploadBytes: 8 * 1024 * 1024 * 1024,
+  partBytes: 64 * 1024 * 1024,
   jsonDepth: 64,
   concurrentRequests: 256,
   stallMs: 120_000,

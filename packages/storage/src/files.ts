@@ -3,9 +3,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { NotFoundError, RequestError } from '@steelyard/core';
-import { and, asc, count, desc, eq, gt, isNull, lt, lte, or, sql, type SQL } from 'drizzle-orm';
-import type { StagedBlob, BlobStore } from './blobs.ts';
+import { and, asc, desc, eq, gt, isNull, lt, lte, or, type SQL } from 'drizzle-orm';
+import type { StagedBlob } from './blobs.ts';
+import type { Contents } from './contents.ts';
 import type { Database } from './database.ts';
+import type { Transaction } from './items.ts';
 import { files } from './schema.ts';
 
 export type StoredFile = Omit<typeof files.$inferSelect, 'sequence' | 'digest'>;
@@ -59,12 +61,10 @@ const shown = {
   expiresAt: files.expiresAt,
 };
 
-type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
-
 /** @param now Unix seconds; tests move it */
 export function fileStore(
   db: Database,
-  blobs: BlobStore,
+  contents: Contents,
   now = (): number => Math.floor(Date.now() / 1000),
 ): FileStore {
   const alive = (): SQL | undefined => or(isNull(files.expiresAt), gt(files.expiresAt, now()));
@@ -81,18 +81,14 @@ export function fileStore(
   };
   const removeRow = async (id: string, digest: string): Promise<void> => {
     await db.delete(files).where(eq(files.id, id));
-    // After the row's commit: content without a row is garbage, a row without content would be a loss.
-    await db.transaction(async (tx) => {
-      await lockDigest(tx, digest);
-      const [left] = await tx.select({ rows: count() }).from(files).where(eq(files.digest, digest));
-      if (left?.rows === 0) await blobs.remove(digest);
-    });
+    await contents.release([digest]);
   };
   return {
-    stage: (content, limit) => blobs.stage(content, limit),
-    create: (staged, file) => insert(db, staged, file, now()),
+    stage: (content, limit) => contents.stage(content, limit),
+    create: (staged, file) =>
+      db.transaction((tx) => insertFile(tx, contents, staged, { ...file, createdAt: now() })),
     get: async (id) => withoutInternals(await find(id)),
-    content: async (id) => blobs.read((await find(id)).digest),
+    content: async (id) => contents.read((await find(id)).digest),
     async list({ limit, order, after, purpose }) {
       const from = after === undefined ? undefined : await sequenceOf(db, after);
       const beyond = order === 'asc' ? gt : lt;
@@ -121,27 +117,24 @@ export function fileStore(
   };
 }
 
-/** Under the digest's lock: a removal elsewhere must not take the content between its arrival and its row. */
-function insert(db: Database, staged: StagedBlob, file: NewFile, createdAt: number): Promise<StoredFile> {
-  return db.transaction(async (tx) => {
-    await lockDigest(tx, staged.digest);
-    await staged.commit();
-    const row: typeof files.$inferInsert = {
-      id: `file-${randomUUID().replaceAll('-', '')}`,
-      filename: file.filename,
-      purpose: file.purpose,
-      bytes: staged.bytes,
-      digest: staged.digest,
-      createdAt,
-      expiresAt: file.expiresAfter === undefined ? null : createdAt + file.expiresAfter,
-    };
-    const [stored] = await tx.insert(files).values(row).returning();
-    return withoutInternals(stored!);
-  });
-}
-
-async function lockDigest(tx: Transaction, digest: string): Promise<void> {
-  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${digest}, 0))`);
+/** Makes a file of staged content within a transaction of other writes. */
+export async function insertFile(
+  tx: Transaction,
+  contents: Contents,
+  staged: StagedBlob,
+  file: NewFile & { readonly createdAt: number },
+): Promise<StoredFile> {
+  await contents.hold(tx, staged);
+  const { filename, purpose, createdAt, expiresAfter } = file;
+  const row: typeof files.$inferInsert = {
+    id: `file-${randomUUID().replaceAll('-', '')}`,
+    ...{ filename, purpose, createdAt },
+    bytes: staged.bytes,
+    digest: staged.digest,
+    expiresAt: expiresAfter === undefined ? null : createdAt + expiresAfter,
+  };
+  const [stored] = await tx.insert(files).values(row).returning();
+  return withoutInternals(stored!);
 }
 
 async function sequenceOf(db: Database, id: string): Promise<number> {

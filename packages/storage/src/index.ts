@@ -1,5 +1,5 @@
-export { openStorage } from './storage.ts';
-export type { Storage, StorageOptions } from './storage.ts';
+export { DEFAULT_PROJECT, openStorage } from './storage.ts';
+export type { ProjectStorage, Storage, StorageOptions } from './storage.ts';
 export type { FileStore, ListQuery, NewFile, StoredFile } from './files.ts';
 export type { Blob, BlobStore, StagedBlob } from './blobs.ts';
 export type { ConversationStore, StoredConversation } from './conversations.ts';
@@ -12,3 +12,4 @@ export type {
   ResponseStore,
   StoredResponse,
 } from './responses.ts';
+export type { NewUpload, StoredPart, StoredUpload, UploadCompletion, UploadStore } from './uploads.ts';

@@ -88,3 +88,40 @@ export const items = pgTable(
     index('items_id').on(table.id),
   ],
 );
+
+/** Files that come in parts. */
+export const uploads = pgTable(
+  'uploads',
+  {
+    id: text('id').primaryKey(),
+    project: text('project').notNull(),
+    filename: text('filename').notNull(),
+    purpose: text('purpose').notNull(),
+    mimeType: text('mime_type').notNull(),
+    /** Of the whole, as announced. */
+    bytes: bigint('bytes', { mode: 'number' }).notNull(),
+    status: text('status').notNull(),
+    /** Unix seconds, as all times here. */
+    createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+    expiresAt: bigint('expires_at', { mode: 'number' }).notNull(),
+    /** Seconds that the file will have; null for one that stays. */
+    fileExpiresAfter: bigint('file_expires_after', { mode: 'number' }),
+    /** What came of it. */
+    fileId: text('file_id'),
+  },
+  (table) => [index('uploads_expiry').on(table.status, table.expiresAt)],
+);
+
+export const uploadParts = pgTable(
+  'upload_parts',
+  {
+    id: text('id').primaryKey(),
+    uploadId: text('upload_id')
+      .notNull()
+      .references((): AnyPgColumn => uploads.id),
+    bytes: bigint('bytes', { mode: 'number' }).notNull(),
+    digest: text('digest').notNull(),
+    createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+  },
+  (table) => [index('upload_parts_upload').on(table.uploadId), index('upload_parts_digest').on(table.digest)],
+);

@@ -9,7 +9,8 @@ import { sql } from 'drizzle-orm';
 import { getTableConfig } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { findPostgres, startPostgres, type PostgresServer } from '../test/postgres-server.ts';
-import { openDiskBlobs, type BlobStore } from './blobs.ts';
+import { openDiskBlobs } from './blobs.ts';
+import { contentStore } from './contents.ts';
 import { openPglite, openPostgres, type OpenDatabase } from './database.ts';
 import { fileStore, type FileStore } from './files.ts';
 import * as schema from './schema.ts';
@@ -40,7 +41,6 @@ describe.each(['pglite', 'postgresql'] as const)('%s', (kind) => {
     let directory: string;
     let server: PostgresServer | undefined;
     let database: OpenDatabase;
-    let blobs: BlobStore;
     let files: FileStore;
     let clock = 1_000;
     const stored = async () =>
@@ -54,8 +54,8 @@ describe.each(['pglite', 'postgresql'] as const)('%s', (kind) => {
         server = await startPostgres(postgresPrograms!);
         database = await openPostgres(server.url);
       } else database = await openPglite(directory);
-      blobs = await openDiskBlobs(join(directory, 'blobs'));
-      files = fileStore(database.db, blobs, () => clock);
+      const blobs = await openDiskBlobs(join(directory, 'blobs'));
+      files = fileStore(database.db, contentStore(database.db, blobs), () => clock);
     }, 60_000);
 
     afterAll(async () => {

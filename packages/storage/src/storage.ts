@@ -3,12 +3,15 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openDiskBlobs } from './blobs.ts';
+import { contentStore, type Contents } from './contents.ts';
 import { conversationStore, type ConversationStore } from './conversations.ts';
-import { openPglite, openPostgres, type OpenDatabase } from './database.ts';
+import { openPglite, openPostgres, type Database, type OpenDatabase } from './database.ts';
 import { fileStore, type FileStore } from './files.ts';
 import { lockDirectory } from './process-lock.ts';
 import { responseStore, type ResponseStore } from './responses.ts';
 import { serverName } from './server-name.ts';
+import { sweepRegularly } from './sweep.ts';
+import { uploadStore, type UploadStore } from './uploads.ts';
 
 export interface StorageOptions {
   /** Directory for contents and, without `databaseUrl`, for the database. Made when missing. */
@@ -23,7 +26,17 @@ const INTERRUPTED = {
   message: 'The server stopped while it computed this response. Create the response again.',
 };
 
+/** The project of everybody where nobody needs a key. */
+export const DEFAULT_PROJECT = 'default';
+
+/** What one project keeps. What belongs to another is not found here. */
+export interface ProjectStorage {
+  readonly uploads: UploadStore;
+}
+
 export interface Storage {
+  /** @param id of the project */
+  project(id: string): ProjectStorage;
   readonly files: FileStore;
   readonly responses: ResponseStore;
   readonly conversations: ConversationStore;
@@ -47,12 +60,17 @@ export async function openStorage({ directory, databaseUrl }: StorageOptions): P
       await database.close();
       throw error;
     });
+    const contents = contentStore(database.db, blobs);
+    const files = fileStore(database.db, contents);
+    const stopSweeping = sweepRegularly(database.db, contents, files);
     return {
-      files: fileStore(database.db, blobs),
+      project: (id) => projectStorage(database.db, contents, id),
+      files,
       responses,
       conversations: conversationStore(database.db),
       kind: database.kind,
       async close() {
+        await stopSweeping();
         await database.close();
         await unlock();
       },
@@ -61,4 +79,8 @@ export async function openStorage({ directory, databaseUrl }: StorageOptions): P
     await unlock();
     throw error;
   }
+}
+
+function projectStorage(db: Database, contents: Contents, project: string): ProjectStorage {
+  return { uploads: uploadStore(db, contents, project) };
 }

@@ -1,11 +1,10 @@
 /** `/v1/files`: what batches and other endpoints read, kept until deleted or past its time. */
 
 import { Readable } from 'node:stream';
-import { CapacityError, NotFoundError } from '@steelyard/core';
+import { NotFoundError } from '@steelyard/core';
 import type { FileStore } from '@steelyard/storage';
 import { defineEndpoint, type Call } from '../endpoint.ts';
 import { ApiError } from '../http/api-error.ts';
-import { readMultipart } from '../http/read-multipart.ts';
 import { validate } from '../http/validate.ts';
 import {
   fileDeletedSchema,
@@ -15,11 +14,10 @@ import {
   fileSchema,
   toFileObject,
   type FileDeleted,
+  keptFilename,
   type FileList,
 } from '../schemas/files.ts';
-
-/** Characters kept of a name. */
-const MAX_FILENAME = 255;
+import { takeFile } from '../take-file.ts';
 
 export const uploadFile = defineEndpoint({
   method: 'POST',
@@ -29,22 +27,11 @@ export const uploadFile = defineEndpoint({
   response: fileSchema,
   async handle({ request, services }) {
     const { files } = await services.storage();
-    const form = await readMultipart(
-      request,
-      (content) => files.stage(content, services.limits.fileBytes).catch(asTooLarge),
-      (staged) => staged.discard(),
-    );
-    if (!form.file) {
-      throw new ApiError(400, "The form has no file, expected one in field 'file'. Add it.", {
-        param: 'file',
-        code: 'missing_required_parameter',
-      });
-    }
-    const { name, taken } = form.file;
+    const { name, taken, fields } = await takeFile(request, 'file', files, services.limits.fileBytes);
     try {
-      const { purpose, expires_after: expiry } = validate(fileFormSchema, form.fields);
+      const { purpose, expires_after: expiry } = validate(fileFormSchema, fields);
       const stored = await files.create(taken, {
-        filename: [...name.replaceAll('\0', '')].slice(0, MAX_FILENAME).join(''),
+        filename: keptFilename(name),
         purpose,
         ...(expiry ? { expiresAfter: expiry.seconds } : {}),
       });
@@ -134,11 +121,6 @@ async function withFile(
     // Not the general mapping, which takes what is missing for a model.
     throw new ApiError(404, error.message, { param: 'file_id', code: 'file_not_found', cause: error });
   }
-}
-
-function asTooLarge(error: unknown): never {
-  if (!(error instanceof CapacityError)) throw error;
-  throw new ApiError(413, error.message, { param: 'file', code: 'file_too_large', cause: error });
 }
 
 /** RFC 8187. */

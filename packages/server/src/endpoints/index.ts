@@ -23,6 +23,7 @@ import { listModels, retrieveModel } from './models.ts';
 import { rerank } from './rerank.ts';
 import { createResponse } from './responses.ts';
 import { cancelResponse, deleteResponse, listInputItems, retrieveResponse } from './stored-responses.ts';
+import { addUploadPart, cancelUpload, completeUpload, createUpload } from './uploads.ts';
 
 export const endpoints: readonly Endpoint[] = [
   listModels,
@@ -49,6 +50,10 @@ export const endpoints: readonly Endpoint[] = [
   uploadFile,
   retrieveFile,
   deleteFile,
+  createUpload,
+  addUploadPart,
+  completeUpload,
+  cancelUpload,
   health,
   metrics,
 ];

@@ -17,25 +17,27 @@ export interface MultipartForm<Taken> {
 }
 
 /**
+ * @param wanted name of the field that holds the file
  * @param take reads the file's content to its end, or throws; what it gives is handed back with the form
  * @param drop undoes a `take` when the rest of the form turns out wrong
  * @throws ApiError 415 for another content type, 400 for a malformed form, and what `take` throws
  */
 export async function readMultipart<Taken>(
   request: Request,
+  wanted: string,
   take: (content: Readable) => Promise<Taken>,
   drop: (taken: Taken) => Promise<void>,
 ): Promise<MultipartForm<Taken>> {
   const form = { fields: {}, file: undefined, refusal: undefined } as FormSoFar<Taken>;
-  const parser = openParser(request);
+  const parser = openParser(request, wanted);
   parser.on('field', (name, value, info) => {
     if (info.nameTruncated || info.valueTruncated)
       form.refusal ??= `a field exceeds ${MAX_FIELD_BYTES} bytes`;
     else if (!setField(form.fields, name, value)) form.refusal ??= `field '${name}' is there twice`;
   });
   parser.on('file', (field, content, info) => {
-    if (field !== 'file') {
-      form.refusal ??= `got a file in field '${field.slice(0, 60)}', expected it in 'file'`;
+    if (field !== wanted) {
+      form.refusal ??= `got a file in field '${field.slice(0, 60)}', expected it in '${wanted}'`;
       content.resume();
       return;
     }
@@ -50,7 +52,7 @@ export async function readMultipart<Taken>(
 
   const failure = await feed(request, parser);
   const taken = await settled(form.file?.taken);
-  const error = formError(request, failure, taken?.error, form.refusal);
+  const error = formError(request, failure, taken?.error, form.refusal, wanted);
   if (error) {
     if (taken && !taken.error) await drop(taken.value!);
     throw error;
@@ -66,12 +68,12 @@ interface FormSoFar<Taken> {
   refusal: string | undefined;
 }
 
-function openParser(request: Request): busboy.Busboy {
+function openParser(request: Request, wanted: string): busboy.Busboy {
   const type = request.headers.get('content-type') ?? 'none';
   if (type.split(';', 1)[0]!.trim().toLowerCase() !== 'multipart/form-data') {
     throw new ApiError(
       415,
-      `Got content type '${type}', expected multipart/form-data. Send a form with the file in field 'file'.`,
+      `Got content type '${type}', expected multipart/form-data. Send a form with the file in field '${wanted}'.`,
       { code: 'unsupported_content_type' },
     );
   }
@@ -82,7 +84,7 @@ function openParser(request: Request): busboy.Busboy {
       limits: { files: 1, fields: MAX_FIELDS, fieldSize: MAX_FIELD_BYTES, fieldNameSize: 100 },
     });
   } catch (error) {
-    throw malformed((error as Error).message);
+    throw malformed((error as Error).message, wanted);
   }
 }
 
@@ -112,6 +114,7 @@ function formError(
   failure: Error | undefined,
   refused: Error | undefined,
   refusal: string | undefined,
+  wanted: string,
 ): Error | undefined {
   if (refused instanceof SteelyardError || refused instanceof ApiError) return refused;
   if (request.signal.aborted) {
@@ -119,7 +122,7 @@ function formError(
   }
   if (refused && 'syscall' in refused) return refused;
   const reason = refusal ?? (failure ?? refused)?.message;
-  return reason === undefined ? undefined : malformed(reason);
+  return reason === undefined ? undefined : malformed(reason, wanted);
 }
 
 /** @returns false when the field is there already */
@@ -138,10 +141,10 @@ function setOwn(target: Record<string, unknown>, name: string, value: unknown): 
   return true;
 }
 
-function malformed(reason: string): ApiError {
+function malformed(reason: string, wanted: string): ApiError {
   return new ApiError(
     400,
-    `The form could not be read: ${reason}. Send multipart/form-data with one file in field 'file'.`,
+    `The form could not be read: ${reason}. Send multipart/form-data with one file in field '${wanted}'.`,
     { code: 'invalid_multipart_form' },
   );
 }

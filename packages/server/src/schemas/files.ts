@@ -3,12 +3,20 @@
 import type { StoredFile } from '@steelyard/storage';
 import { z } from 'zod';
 
-const purposes = ['assistants', 'batch', 'fine-tune', 'vision', 'user_data'] as const;
+export const purposes = ['assistants', 'batch', 'fine-tune', 'vision', 'user_data'] as const;
 /** Purposes of files that the server itself makes. */
 const outputPurposes = ['assistants_output', 'batch_output', 'fine-tune-results'] as const;
 
 const HOUR = 3_600;
 const MONTH = 30 * 24 * HOUR;
+/** Characters kept of a name. */
+const MAX_FILENAME = 255;
+
+/** How long a file stays, in a body of JSON. */
+export const expiresAfterSchema = z.strictObject({
+  anchor: z.literal('created_at'),
+  seconds: z.int().min(HOUR).max(MONTH),
+});
 
 /** Fields of a form are text. */
 export const fileFormSchema = z.object({
@@ -69,6 +77,11 @@ export const fileDeletedSchema = z.object({
 export type FileObject = z.infer<typeof fileSchema>;
 export type FileList = z.infer<typeof fileListSchema>;
 export type FileDeleted = z.infer<typeof fileDeletedSchema>;
+
+/** A name without what databases do not take, and not longer than file systems do. */
+export function keptFilename(name: string): string {
+  return [...name.replaceAll('\0', '')].slice(0, MAX_FILENAME).join('');
+}
 
 export function toFileObject(file: StoredFile): FileObject {
   return {

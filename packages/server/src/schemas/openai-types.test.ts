@@ -13,6 +13,7 @@ import type { ResponseEvent } from './response-events.ts';
 import type { InputItem, KeptItem } from './response-items.ts';
 import type { ResponseObject } from './response-object.ts';
 import type { ResponseRequest } from './response-request.ts';
+import type { UploadObject, UploadPart, UploadRequest } from './uploads.ts';
 import type { UsageBody } from './usage.ts';
 
 /** Events as they come over the wire, where a response has no text of its own yet. */
@@ -26,6 +27,8 @@ it('gives what the SDK expects', () => {
   expectTypeOf<UsageBody>().toExtend<OpenAI.CompletionUsage>();
   expectTypeOf<FileObject>().toExtend<OpenAI.FileObject>();
   expectTypeOf<FileDeleted>().toExtend<OpenAI.FileDeleted>();
+  expectTypeOf<UploadObject>().toExtend<OpenAI.Upload>();
+  expectTypeOf<UploadPart>().toExtend<OpenAI.Uploads.UploadPart>();
   expectTypeOf<Omit<EmbeddingResponse, 'data'>>().toExtend<Omit<OpenAI.CreateEmbeddingResponse, 'data'>>();
   expectTypeOf<Omit<EmbeddingResponse['data'][number], 'embedding'>>().toExtend<
     Omit<OpenAI.Embedding, 'embedding'>
@@ -47,6 +50,7 @@ it('knows every field that the SDK sends', () => {
   expectTypeOf<keyof OpenAI.CompletionCreateParams>().toExtend<keyof CompletionRequest>();
   expectTypeOf<keyof OpenAI.EmbeddingCreateParams>().toExtend<keyof EmbeddingRequest>();
   expectTypeOf<keyof OpenAI.Responses.ResponseCreateParams>().toExtend<keyof ResponseRequest>();
+  expectTypeOf<keyof OpenAI.UploadCreateParams>().toExtend<keyof UploadRequest>();
   type ItemType = NonNullable<OpenAI.Responses.ResponseInputItem['type']>;
   expectTypeOf<ItemType>().toExtend<InputItem['type']>();
 });

@@ -1,0 +1,52 @@
+/** Runs the same tests on PGlite and on a real PostgreSQL server; says so where there is none. */
+
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe } from 'vitest';
+import { openDiskBlobs } from '../src/blobs.ts';
+import { contentStore, type Contents } from '../src/contents.ts';
+import { openPglite, openPostgres, type OpenDatabase } from '../src/database.ts';
+import { findPostgres, startPostgres, type PostgresServer } from './postgres-server.ts';
+
+const OPEN_MS = 120_000;
+const programs = findPostgres();
+if (!programs) console.warn('PostgreSQL is not installed: its tests are skipped; PGlite is tested.');
+
+export interface TestDatabase extends OpenDatabase {
+  readonly contents: Contents;
+  /** Names of the contents on the disk. */
+  stored(): Promise<string[]>;
+}
+
+/** @param tests gets the database of its tests; it is open while they run, not before */
+export function eachDatabase(name: string, tests: (database: () => TestDatabase) => void): void {
+  describe.each(['pglite', 'postgresql'] as const)(`${name} on %s`, (kind) => {
+    describe.skipIf(kind === 'postgresql' && !programs)('', () => {
+      let directory: string;
+      let server: PostgresServer | undefined;
+      let opened: TestDatabase | undefined;
+
+      beforeAll(async () => {
+        directory = await mkdtemp(join(tmpdir(), 'steelyard-storage-'));
+        if (kind === 'postgresql') server = await startPostgres(programs!);
+        const database = server ? await openPostgres(server.url) : await openPglite(directory);
+        const blobs = join(directory, 'blobs');
+        opened = {
+          ...database,
+          contents: contentStore(database.db, await openDiskBlobs(blobs)),
+          stored: async () =>
+            (await readdir(blobs, { recursive: true })).filter((path) => /[0-9a-f]{64}$/.test(path)),
+        };
+      }, OPEN_MS);
+
+      afterAll(async () => {
+        await opened?.close();
+        await server?.stop();
+        await rm(directory, { recursive: true, force: true });
+      });
+
+      tests(() => opened!);
+    });
+  });
+}
