@@ -6,24 +6,19 @@
 import {
   cpuAvailability,
   createCpuBackend,
+  cpuLevels,
   loadWasmModule,
-  type CpuLevel,
   type WasmVariant,
 } from '@steelyard/backend-cpu';
 import { createWasmBackend } from '@steelyard/backend-cpu/wasm';
 import { createReferenceBackend } from '@steelyard/backend-reference';
-import { dtypeInfo, ops, Random, type Backend } from '@steelyard/graph';
+import { ops, Random, type Backend } from '@steelyard/graph';
 import { describe, expect, it } from 'vitest';
-import { drawCase, referenceResults, roundedToBytes, runCase, type OpCase } from './op-case.ts';
+import { drawCase, expectation, runCase } from './op-case.ts';
 
 const CASES = 40;
 
-/** Bound on |got - reference| over the largest |reference| of the case. */
-const FLOAT_BOUND = 2e-5;
-/** Rounding activations to 16 bits moves each by up to 1/65024 of its run's peak; products may cancel. */
-const INT16_BOUND = 2e-4;
-
-const levels: CpuLevel[] = (['avx512', 'avx2', 'scalar'] as const).filter((level) => {
+const levels = cpuLevels.filter((level) => {
   if (!cpuAvailability().available) return false;
   try {
     createCpuBackend({ level });
@@ -70,21 +65,14 @@ function worstError(got: readonly Float32Array[], wanted: readonly Float32Array[
   return worst;
 }
 
-function usesInt16(opCase: OpCase, name: string): boolean {
-  const quantised = opCase.data.some((t) => t && dtypeInfo(t.dtype).blockSize > 1);
-  return opCase.op.endsWith('matmul') && name.endsWith('int16') && quantised;
-}
-
 describe.each(backends)('$name', ({ name, create }) => {
   it.each(Object.keys(ops))('%s agrees with the reference', async (op) => {
     const backend = create();
     for (let seed = 1; seed <= CASES; seed++) {
       const opCase = drawCase(op, new Random(seed * 7919));
-      const rounds = opCase.sample.attrs['narrow'] === true && usesInt16(opCase, name);
-      const wanted = referenceResults(rounds ? roundedToBytes(opCase) : opCase);
+      const { wanted, bound } = expectation(opCase, name.endsWith('int16'));
       const strided = seed % 3 === 0;
       const got = await runCase(backend, opCase, { strided });
-      const bound = usesInt16(opCase, name) ? INT16_BOUND : FLOAT_BOUND;
       const shapes = opCase.data.map((t) => (t ? `[${t.shape.join(', ')}] ${t.dtype}` : 'none')).join(', ');
       expect(
         worstError(got, wanted),

@@ -99,6 +99,25 @@ export function roundedToBytes(opCase: OpCase): OpCase {
   return { ...opCase, data: [{ ...(x as TensorData), bytes: () => bytes }, ...rest] };
 }
 
+/** Bound on |got - reference| over the largest |reference| of the case. */
+const FLOAT_BOUND = 2e-5;
+/** Rounding activations to 16 bits moves each by up to 1/65024 of its run's peak; products may cancel. */
+const INT16_BOUND = 2e-4;
+
+/** What a backend should give, and how close; `integers`: whether its activations meet blocks as integers. */
+export function expectation(
+  opCase: OpCase,
+  integers: boolean,
+): { readonly wanted: Float32Array[]; readonly bound: number } {
+  const quantised = opCase.data.some((t) => t && dtypeInfo(t.dtype).blockSize > 1);
+  const rounds = integers && quantised && opCase.op.endsWith('matmul');
+  const narrow = rounds && opCase.sample.attrs['narrow'] === true;
+  return {
+    wanted: referenceResults(narrow ? roundedToBytes(opCase) : opCase),
+    bound: rounds ? INT16_BOUND : FLOAT_BOUND,
+  };
+}
+
 /** Operands that a model keeps as weights or states rather than computes. */
 function storageOf(op: string, operand: string, type: DType): 'weight' | 'state' | 'input' {
   if (op === 'kvwrite' && operand === 'cache') return 'state';

@@ -160,6 +160,11 @@ inline vb32 codebook(const int8_t* table, const uint8_t* from) {
 #if defined(__AVX2__)
   __m256i entries = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)table));
   return (vb32)_mm256_shuffle_epi8(entries, (__m256i)index) ^ 0x80;
+#elif defined(SY_NEON)
+  const int8x16_t entries = vld1q_s8(table);
+  vb16 half[2];
+  for (int h = 0; h < 2; h++) half[h] = (vb16)vqtbl1q_s8(entries, (uint8x16_t)load16((const uint8_t*)&index + 16 * h)) ^ 0x80;
+  return join(half[0], half[1]);
 #else
   vb32 u;
   for (int i = 0; i < 32; i++) u[i] = (uint8_t)table[index[i]] ^ 0x80;

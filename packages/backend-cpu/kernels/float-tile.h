@@ -13,15 +13,7 @@ struct Bf16 {
 };
 
 inline vf load_value(const float* p) { return load(p); }
-inline vf load_value(const uint16_t* p) {
-#if defined(__AVX512F__)
-  return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p));
-#else
-  float s[kLanes];
-  halves_to_floats(p, s, kLanes);
-  return load(s);
-#endif
-}
+inline vf load_value(const uint16_t* p) { return load_halves(p); }
 inline vf load_value(const Bf16* p) {
   typedef uint16_t Halves __attribute__((vector_size(kLanes * 2)));
   Halves half;

@@ -58,7 +58,7 @@ void multiply_packed_rows(const uint8_t* panel, const IntegerRows& rows, int64_t
 // vectors share what they load of the activations.
 template <class Format, Form kForm>
 constexpr int kTileRows = kLanes == 4 ? 4 : (kLanes == 16 ? 8 : 4) / (kForm == Form::planes ? 2 : 1) / (Format::Scales::kHalves ? 2 : 1);
-#if defined(__wasm__)
+#if defined(__wasm__) || defined(SY_NEON)
 template <class Format>
 constexpr int kTileParts = Format::Scales::kHalves ? 1 : 2;
 constexpr int kRowParts = 4;
@@ -101,7 +101,11 @@ void multiply_blocks(const Tensor& w, Range units, const IntegerRows& rows, int6
 
 // Rows of float weights and of activations that make a tile.
 constexpr int kFloatRows = 4;
+#if defined(SY_NEON)
+constexpr int kFloatTile = 4;
+#else
 constexpr int kFloatTile = kLanes == 16 ? 4 : 2;
+#endif
 
 template <int kN, int kM, class T>
 void multiply_float_tile(const T* const* w, const Tensor& x, int64_t m, int64_t n, const Place& to) {

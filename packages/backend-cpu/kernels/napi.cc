@@ -7,21 +7,11 @@
 #include <memory>
 #include <mutex>
 
+#include "dispatch.h"
 #include "executor.h"
 #include "platform.h"
 
 namespace steelyard {
-namespace scalar {
-extern const KernelTable kTable;
-}
-#if defined(__x86_64__)
-namespace avx2 {
-extern const KernelTable kTable;
-}
-namespace avx512 {
-extern const KernelTable kTable;
-}
-#endif
 namespace {
 
 // A mapped file, a copied weight, or a state.
@@ -199,16 +189,6 @@ napi_value write_js(napi_env env, napi_callback_info info) {
   if (pages->mapped || !inside(*pages, offset, from.bytes)) fail(env, "the range cannot be written");
   else if (from.bytes) std::memcpy(pages->data + offset, from.data, from.bytes);
   return nullptr;
-}
-
-const KernelTable* table_of(const std::string& level) {
-  CpuFeatures features = cpu_features();
-#if defined(__x86_64__)
-  if ((level.empty() || level == "avx512") && features.avx512) return &avx512::kTable;
-  if ((level.empty() || level == "avx2") && features.avx2) return &avx2::kTable;
-#endif
-  (void)features;
-  return level.empty() || level == "scalar" ? &scalar::kTable : nullptr;
 }
 
 // level(name) -> the level used for that name ('' for the best), undefined when the processor lacks it

@@ -6,6 +6,9 @@
 #pragma once
 #include "packed.h"
 #include "quantise.h"
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+#include "paired-sums.h"
+#endif
 
 namespace steelyard::SY_LEVEL {
 
@@ -13,7 +16,7 @@ namespace steelyard::SY_LEVEL {
 template <class Format, int kN, int kM, Form kForm>
 struct TileSums {
   using Codes = typename Format::Codes;
-  static constexpr int kPlanes = kForm == Form::planes ? 2 : 1, kHalves = Format::Scales::kHalves ? 2 : 1;
+  static constexpr int kPlanes = kForm == Form::planes ? 2 : 1, kHalves = Format::Scales::kHalves ? 2 : 1, kZero = Format::Scales::kZero - Codes::kBias;
   vi plane[kPlanes][kHalves][kN][kM];
 
   void start(const IntegerRow* x, int64_t run) {
@@ -21,7 +24,7 @@ struct TileSums {
       for (int h = 0; h < kHalves; h++) {
         // The zero point times minus the sum: a power of two.
         vi zero = {};
-        if constexpr (Format::Scales::kZero != 0) zero = splat_int(kHalves == 2 ? x[m].halves + 2 * run + h : x[m].minus + run) * Format::Scales::kZero;
+        if constexpr (kZero != 0) zero = splat_int(kHalves == 2 ? x[m].halves + 2 * run + h : x[m].minus + run) * kZero;
         for (int n = 0; n < kN; n++) {
           if constexpr (kPlanes == 2) plane[0][h][n][m] = vi{};
           plane[kPlanes - 1][h][n][m] = zero;
@@ -70,12 +73,20 @@ struct TileSums {
   }
 };
 
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+template <class Format, int kN, int kM, Form kForm>
+using SumsOf = std::conditional_t<kM % 2 == 0, PairedSums<Format, kN, kM, kForm>, TileSums<Format, kN, kM, kForm>>;
+#else
+template <class Format, int kN, int kM, Form kForm>
+using SumsOf = TileSums<Format, kN, kM, kForm>;
+#endif
+
 // out[n][m] = lanes of x[m] times rows [kLanes * (part + n), + kLanes) of the panel.
 template <class Format, int kN, int kM, Form kForm>
 inline void multiply_tile(const uint8_t* panel, int64_t runs, int part, const IntegerRow* x, vf (&out)[kN][kM]) {
   using Scales = typename Format::Scales;
   vf acc[kN][kM] = {};
-  TileSums<Format, kN, kM, kForm> sums;
+  SumsOf<Format, kN, kM, kForm> sums;
   for (int64_t run = 0; run < runs;) {
     const uint8_t* block = panel;
     panel += Scales::kBlockBytes;

@@ -14,16 +14,6 @@ namespace steelyard::SY_LEVEL {
 constexpr int kPanelRows = 16;
 constexpr int kParts = kPanelRows / kLanes;
 
-inline vf load_halves(const uint8_t* p) {
-#if defined(__AVX512F__)
-  return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p));
-#else
-  float s[kLanes];
-  halves_to_floats((const uint16_t*)p, s, kLanes);
-  return load(s);
-#endif
-}
-
 template <class Byte>
 inline vf load_small(const uint8_t* p) {
   typedef Byte small __attribute__((vector_size(kLanes)));
@@ -39,7 +29,7 @@ inline void store_half(uint8_t* to, int row, const uint8_t* from) { std::memcpy(
 // kHighBits bits above each nibble, as planes after the nibbles: a plane of 64 bytes holds 8 / kHighBits groups.
 template <int kHighBits>
 struct Nibbles {
-  static constexpr int kBits = 4 + kHighBits, kBytes = 256 + 64 * kHighBits;
+  static constexpr int kBits = 4 + kHighBits, kBytes = 256 + 64 * kHighBits, kBias = 0;
   // Groups i and i + 4 of a part.
   static void load(const uint8_t* codes, int i, vb& low, vb& high) {
     vb v = load_bytes(codes + 64 * i);
@@ -76,10 +66,11 @@ struct Nibbles {
 };
 
 struct Bytes {
-  static constexpr int kBits = 8, kBytes = 512;
+  // What the codes of `load` lack: products of signed bytes take them without it.
+  static constexpr int kBits = 8, kBytes = 512, kBias = kSignedProducts ? 128 : 0;
   static void load(const uint8_t* codes, int i, vb& low, vb& high) {
-    low = load_bytes(codes + 64 * i);
-    high = load_bytes(codes + 64 * (i + 4));
+    low = load_bytes(codes + 64 * i) ^ (uint8_t)kBias;
+    high = load_bytes(codes + 64 * (i + 4)) ^ (uint8_t)kBias;
   }
   static int at(const uint8_t* codes, int row, int c) { return codes[c / 4 * 64 + row * 4 + c % 4]; }
   static void pack(uint8_t* codes, int row, const uint8_t* u) {

@@ -13,6 +13,11 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
 
 namespace steelyard {
 
@@ -88,6 +93,30 @@ CpuFeatures cpu_features() {
   SY_FEATURE("avx512vnni")
   f.avx512 = missing.empty();
   SY_FEATURE("avx512bf16")
+  return f;
+}
+#elif defined(__aarch64__)
+#if defined(__APPLE__)
+static bool has_feature(const char* name) {
+  int value = 0;
+  size_t size = sizeof value;
+  return sysctlbyname(name, &value, &size, nullptr, 0) == 0 && value != 0;
+}
+#endif
+
+CpuFeatures cpu_features() {
+  CpuFeatures f;
+#if defined(__APPLE__)
+  f.dotprod = has_feature("hw.optional.arm.FEAT_DotProd");
+  f.i8mm = f.dotprod && has_feature("hw.optional.arm.FEAT_I8MM");
+#elif defined(__linux__)
+  // By bit, which old headers do not name: ASIMDDP of the first word, I8MM of the second.
+  f.dotprod = getauxval(AT_HWCAP) >> 20 & 1;
+  f.i8mm = f.dotprod && (getauxval(AT_HWCAP2) >> 13 & 1);
+#endif
+  f.names = "neon";
+  if (f.dotprod) f.names += " dotprod";
+  if (f.i8mm) f.names += " i8mm";
   return f;
 }
 #else

@@ -20,6 +20,8 @@ void drop_pages(const char* data, size_t bytes);
 struct CpuFeatures {
   bool avx2 = false;        // with FMA and F16C
   bool avx512 = false;      // F, BW, VL, DQ and VNNI
+  bool dotprod = false;     // Arm: products of four bytes
+  bool i8mm = false;        // Arm: products of matrices of bytes, and dotprod
   std::string names;        // of all that were asked for and found, separated by spaces
 };
 CpuFeatures cpu_features();

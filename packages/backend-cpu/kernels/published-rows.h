@@ -21,7 +21,7 @@ inline vi8 byte_products(vb32 u, const int8_t* q) {
   for (int h = 0; h < 2; h++) {
     vb bytes;
     std::memcpy(&bytes, (const uint8_t*)&u + 16 * h, 16);
-    half[h] = dot_wide(vi{}, bytes, (vi)load_bytes(q + 16 * h));
+    half[h] = dot_unsigned(vi{}, bytes, (vi)load_bytes(q + 16 * h));
   }
   return __builtin_shufflevector(half[0], half[1], 0, 1, 2, 3, 4, 5, 6, 7);
 #endif
@@ -50,6 +50,16 @@ inline vi8 run_products(vb32 u, const int8_t* q) {
 inline vf8 fma8(vf8 a, vf8 b, vf8 c) {
 #if defined(__AVX2__)
   return (vf8)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(SY_NEON)
+  vf part[2];
+  for (int h = 0; h < 2; h++) {
+    vf s[3];
+    __builtin_memcpy(&s[0], (const char*)&a + 16 * h, 16);
+    __builtin_memcpy(&s[1], (const char*)&b + 16 * h, 16);
+    __builtin_memcpy(&s[2], (const char*)&c + 16 * h, 16);
+    part[h] = fma(s[0], s[1], s[2]);
+  }
+  return __builtin_shufflevector(part[0], part[1], 0, 1, 2, 3, 4, 5, 6, 7);
 #else
   return a * b + c;
 #endif

@@ -10,6 +10,9 @@
 #include <immintrin.h>
 #elif defined(__wasm_simd128__)
 #include <wasm_simd128.h>
+#elif defined(__ARM_NEON) && defined(__aarch64__) && !defined(SY_SCALAR)
+#include <arm_neon.h>
+#define SY_NEON 1
 #endif
 
 #if defined(__AVX512F__)
@@ -21,6 +24,15 @@
 #elif defined(__wasm__)
 #define SY_LANES 4
 #define SY_LEVEL wasm
+#elif defined(SY_NEON)
+#define SY_LANES 4
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+#define SY_LEVEL i8mm
+#elif defined(__ARM_FEATURE_DOTPROD)
+#define SY_LEVEL dotprod
+#else
+#define SY_LEVEL neon
+#endif
 #else
 #define SY_LANES 4
 #define SY_LEVEL scalar
@@ -48,6 +60,8 @@ inline vf fma(vf a, vf b, vf c) {
 #elif defined(__wasm_relaxed_simd__)
   // Fused or not as the processor has it: the same on every call of a machine, which is all that rows need.
   return (vf)wasm_f32x4_relaxed_madd((v128_t)a, (v128_t)b, (v128_t)c);
+#elif defined(SY_NEON)
+  return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 #else
   return a * b + c;
 #endif
@@ -81,6 +95,8 @@ inline float sum(vf v) {
 inline int32_t sum_of(vi v) {
 #if defined(__AVX512F__)
   return _mm512_reduce_add_epi32((__m512i)v);
+#elif defined(SY_NEON)
+  return vaddvq_s32((int32x4_t)v);
 #else
   int32_t total = 0;
   for (int i = 0; i < kLanes; i++) total += v[i];
@@ -92,6 +108,10 @@ inline int32_t sum_of(vi v) {
 inline void store_bytes(int8_t* to, vi v) {
 #if defined(__AVX512F__)
   _mm_storeu_si128((__m128i*)to, _mm512_cvtepi32_epi8((__m512i)v));
+#elif defined(SY_NEON)
+  int16x4_t words = vmovn_s32((int32x4_t)v);
+  int32x2_t bytes = vreinterpret_s32_s8(vmovn_s16(vcombine_s16(words, words)));
+  __builtin_memcpy(to, &bytes, kLanes);
 #else
   for (int i = 0; i < kLanes; i++) to[i] = (int8_t)v[i];
 #endif
@@ -100,6 +120,8 @@ inline void store_bytes(int8_t* to, vi v) {
 inline float max_of(vf v) {
 #if defined(__AVX512F__)
   return _mm512_reduce_max_ps((__m512)v);
+#elif defined(SY_NEON)
+  return vmaxvq_f32((float32x4_t)v);
 #else
   float s[SY_LANES];
   store(s, v);
@@ -132,6 +154,10 @@ inline vf exp(vf x) {
 inline float half_to_float(uint16_t h) {
 #if defined(__F16C__)
   return _cvtsh_ss(h);
+#elif defined(SY_NEON)
+  __fp16 half;
+  __builtin_memcpy(&half, &h, 2);
+  return half;
 #elif defined(__wasm__)
   // Times 2^112: moves the exponent's bias, and normalises what is subnormal. No branches: a block begins with two.
   int32_t magnitude = h & 0x7fff, special = magnitude > 0x7bff ? 0x7f800000 : 0;
@@ -161,6 +187,11 @@ inline float half_to_float(uint16_t h) {
 inline uint16_t float_to_half(float f) {
 #if defined(__F16C__)
   return _cvtss_sh(f, _MM_FROUND_TO_NEAREST_INT);
+#elif defined(SY_NEON)
+  __fp16 half = (__fp16)f;
+  uint16_t h;
+  __builtin_memcpy(&h, &half, 2);
+  return h;
 #else
   uint32_t x;
   std::memcpy(&x, &f, 4);
@@ -191,6 +222,8 @@ inline void halves_to_floats(const uint16_t* from, float* to, int64_t n) {
   for (; i + 16 <= n; i += 16) _mm512_storeu_ps(to + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)(from + i))));
 #elif defined(__F16C__)
   for (; i + 8 <= n; i += 8) _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)(from + i))));
+#elif defined(SY_NEON)
+  for (; i + 4 <= n; i += 4) vst1q_f32(to + i, vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from + i))));
 #elif defined(__wasm_simd128__)
   for (; i + 4 <= n; i += 4) {
     v128_t half = wasm_u32x4_load16x4(from + i), magnitude = wasm_v128_and(half, wasm_i32x4_splat(0x7fff));
@@ -202,6 +235,21 @@ inline void halves_to_floats(const uint16_t* from, float* to, int64_t n) {
   }
 #endif
   for (; i < n; i++) to[i] = half_to_float(from[i]);
+}
+
+// A vector of halves, which may lie anywhere.
+inline vf load_halves(const void* p) {
+#if defined(__AVX512F__)
+  return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p));
+#elif defined(SY_NEON)
+  uint16x4_t halves;
+  __builtin_memcpy(&halves, p, sizeof halves);
+  return (vf)vcvt_f32_f16(vreinterpret_f16_u16(halves));
+#else
+  float s[kLanes];
+  halves_to_floats((const uint16_t*)p, s, kLanes);
+  return load(s);
+#endif
 }
 
 // Sum over k of a[k] * b[k], always in the same order for a given n.

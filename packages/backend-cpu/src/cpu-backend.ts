@@ -8,7 +8,9 @@ import { compileGraph } from './cpu-executable.ts';
 import { parseActivations, type Activations } from './planned-graph.ts';
 import { allocateState, FileMaps, loadWeight } from './cpu-tensor.ts';
 
-export type CpuLevel = 'avx512' | 'avx2' | 'scalar';
+/** Of x86-64 and of Arm64, the best first. */
+export const cpuLevels = ['avx512', 'avx2', 'i8mm', 'dotprod', 'neon', 'scalar'] as const;
+export type CpuLevel = (typeof cpuLevels)[number];
 
 export interface CpuOptions {
   /** Default: the machine's cores, or `STEELYARD_THREADS`. */

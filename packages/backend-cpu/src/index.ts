@@ -1,5 +1,5 @@
 export { cpuAvailability, type CpuAvailability } from './availability.ts';
-export { createCpuBackend, type CpuLevel, type CpuOptions } from './cpu-backend.ts';
+export { cpuLevels, createCpuBackend, type CpuLevel, type CpuOptions } from './cpu-backend.ts';
 export {
   createNodeWasmBackend,
   loadWasmModule,

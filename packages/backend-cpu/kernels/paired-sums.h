@@ -1,0 +1,73 @@
+// Integer sums of a tile by products of matrices (Arm i8mm): two rows of weights by two of activations, eight columns at
+// once, twice the products of a byte product in an instruction. The sums are those of TileSums, so that results are too.
+#pragma once
+#include "packed.h"
+#include "quantise.h"
+
+namespace steelyard::SY_LEVEL {
+
+// kM rows of activations, in pairs.
+template <class Format, int kN, int kM, Form kForm>
+struct PairedSums {
+  using Codes = typename Format::Codes;
+  static constexpr int kPlanes = kForm == Form::planes ? 2 : 1, kHalves = Format::Scales::kHalves ? 2 : 1;
+  static constexpr int kZero = Format::Scales::kZero - Codes::kBias;
+  // Of rows of weights 0 and 1, and 2 and 3, of a part: weights by activations, the latter the inner ones.
+  int32x4_t plane[kPlanes][kHalves][kN][kM / 2][2];
+
+  void start(const IntegerRow* x, int64_t run) {
+    for (int m = 0; m < kM; m += 2)
+      for (int h = 0; h < kHalves; h++) {
+        int32x4_t zero = {};
+        if constexpr (kZero != 0) {
+          const int32_t a = minus(x[m], run, h) * kZero, b = minus(x[m + 1], run, h) * kZero;
+          zero = int32x4_t{a, b, a, b};
+        }
+        for (int n = 0; n < kN; n++)
+          for (int pair = 0; pair < 2; pair++) {
+            if constexpr (kPlanes == 2) plane[0][h][n][m / 2][pair] = int32x4_t{};
+            plane[kPlanes - 1][h][n][m / 2][pair] = zero;
+          }
+      }
+  }
+  static int32_t minus(const IntegerRow& x, int64_t run, int half) { return kHalves == 2 ? x.halves[2 * run + half] : x.minus[run]; }
+
+  // Groups i and i + 1, and i + 4 and i + 5, when i is even.
+  void add(const uint8_t* codes, const IntegerRow* x, int64_t run, int i) {
+    if (i % 2) return;
+    int8x16_t low[kN][2], high[kN][2];
+    for (int n = 0; n < kN; n++) {
+      vb first[2], second[2];
+      Codes::load(codes + 4 * kLanes * n, i, first[0], second[0]);
+      Codes::load(codes + 4 * kLanes * n, i + 1, first[1], second[1]);
+      pair_rows(first, low[n]);
+      pair_rows(second, high[n]);
+    }
+    for (int m = 0; m < kM; m += 2)
+      for (int p = 0; p < kPlanes; p++) {
+        const int64_t at = (run * kPlanes + p) * 32 + 4 * i;
+        add_products(plane[p][0], m, low, x, at);
+        add_products(plane[p][kHalves - 1], m, high, x, at + 16);
+      }
+  }
+  // Four columns of four rows, and the next four columns, become eight columns of two rows each.
+  static void pair_rows(const vb* groups, int8x16_t* pairs) {
+    pairs[0] = (int8x16_t)vzip1q_s32((int32x4_t)groups[0], (int32x4_t)groups[1]);
+    pairs[1] = (int8x16_t)vzip2q_s32((int32x4_t)groups[0], (int32x4_t)groups[1]);
+  }
+  static void add_products(int32x4_t (&sums)[kN][kM / 2][2], int m, const int8x16_t (*w)[2], const IntegerRow* x, int64_t at) {
+    const int8x16_t rows = vcombine_s8(vld1_s8(x[m].q + at), vld1_s8(x[m + 1].q + at));
+    for (int n = 0; n < kN; n++)
+      for (int pair = 0; pair < 2; pair++) sums[n][m / 2][pair] = vmmlaq_s32(sums[n][m / 2][pair], w[n][pair], rows);
+  }
+  vi lanes(int p, int half, int n, int m) const {
+    const int32x4_t* pairs = plane[p][half][n][m / 2];
+    return m % 2 ? (vi)vuzp2q_s32(pairs[0], pairs[1]) : (vi)vuzp1q_s32(pairs[0], pairs[1]);
+  }
+  vf total(int half, int n, int m) const {
+    if constexpr (kPlanes == 2) return __builtin_convertvector((lanes(0, half, n, m) << 8) + lanes(1, half, n, m), vf);
+    else return __builtin_convertvector(lanes(0, half, n, m), vf);
+  }
+};
+
+}  // namespace steelyard::SY_LEVEL

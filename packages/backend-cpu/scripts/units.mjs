@@ -1,0 +1,62 @@
+/** What the native kernels are compiled from: a unit for each instruction-set level of an architecture, and the rest. */
+
+import { join } from 'node:path';
+import { kernels } from './toolchain.mjs';
+
+export const commonFlags = [
+  '-std=c++20',
+  '-fPIC',
+  '-fvisibility=hidden',
+  '-fno-exceptions',
+  '-ffp-contract=off',
+  '-Wall',
+  '-Wextra',
+  '-Wno-psabi',
+  // g++ 12 warns about its own AVX-512 header.
+  '-Wno-maybe-uninitialized',
+  '-Wno-unknown-warning-option',
+];
+
+const avx2 = ['-mavx2', '-mfma', '-mf16c'];
+const avx512 = [
+  ...avx2,
+  '-mavx512f',
+  '-mavx512bw',
+  '-mavx512vl',
+  '-mavx512dq',
+  '-mavx512vnni',
+  '-mprefer-vector-width=512',
+];
+
+/** Flags by level; `kernels/dispatch.cc` chooses among just these. */
+const levels = {
+  x64: { scalar: [], avx2, avx512 },
+  arm64: {
+    scalar: ['-march=armv8-a', '-DSY_SCALAR'],
+    neon: ['-march=armv8-a'],
+    dotprod: ['-march=armv8.2-a+dotprod'],
+    i8mm: ['-march=armv8.2-a+dotprod+i8mm'],
+  },
+};
+
+const shared = [
+  'tape',
+  'op-rules',
+  'executor',
+  'memory',
+  'packed-weights',
+  'thread-pool',
+  'platform',
+  'dispatch',
+];
+
+/** Everything but the entry point: addon or program. `architecture` as Node names it. */
+export function kernelUnits(architecture) {
+  const unit = (name, source = `${name}.cc`, flags = []) => ({ name, source: join(kernels, source), flags });
+  return [
+    ...Object.entries(levels[architecture] ?? { scalar: [] }).map(([level, flags]) =>
+      unit(level, 'level.cc', flags),
+    ),
+    ...shared.map((name) => unit(name)),
+  ];
+}
