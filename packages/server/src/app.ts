@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { Hono, type Context } from 'hono';
 import { getPath } from 'hono/utils/url';
+import { mountDocs } from './docs/mount-docs.ts';
 import type { Endpoint, RawQuery, Services } from './endpoint.ts';
 import { endpoints } from './endpoints/index.ts';
 import { ApiError, toApiError } from './http/api-error.ts';
@@ -48,7 +49,10 @@ export function createApp(options: AppOptions, lifecycle: Lifecycle): Hono<AppEn
       services,
     );
   }
-  if (options.chatPage ?? true) mountChatPage(app);
+  if (options.chatPage ?? true) {
+    mountChatPage(app);
+    mountDocs(app, endpoints, services);
+  }
   app.notFound((c) => errorResponse(c, unknownUrl(c)));
   app.onError((error, c) => {
     const apiError = toApiError(error);

@@ -6,7 +6,7 @@ import type { AppEnv } from './app.ts';
 import { ApiError } from './http/api-error.ts';
 
 // No inline script or style, no other origin, no HTML from strings (trusted types).
-const POLICY = [
+export const PAGE_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",
@@ -32,7 +32,7 @@ export function mountChatPage(app: Hono<AppEnv>): void {
     if (!file) return next();
     return c.body(file.body, 200, {
       'content-type': file.type,
-      'content-security-policy': POLICY,
+      'content-security-policy': PAGE_POLICY,
       'cache-control': 'no-cache',
       'referrer-policy': 'no-referrer',
       'cross-origin-opener-policy': 'same-origin',

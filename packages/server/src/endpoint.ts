@@ -68,6 +68,8 @@ export interface Endpoint<Body = unknown, Query = RawQuery> {
   readonly responseType?: string;
   /** Schema of each event's data when the answer streams. */
   readonly streamEvent?: z.ZodType;
+  /** Media type of the stream. Default `text/event-stream`. */
+  readonly streamType?: string;
   /** @throws ApiError or any error of `@steelyard/core`; the app turns it into the answer */
   handle(call: Call<Body, Query>): Response | Promise<Response>;
 }

@@ -1,5 +1,5 @@
 /**
- * The files of the chat page for a server to hand out, by URL path. Runs in Node; what runs in the browser is in
+ * The files of the chat page, and those that pages of documentation share with it, for a server to hand out, by URL path. Runs in Node; what runs in the browser is in
  * `page/`, compiled by the ordinary build to one module per file.
  */
 
@@ -20,7 +20,10 @@ const IMAGE = 'image/svg+xml';
 /** From `src` as from `dist`, both folders are beside the parent. */
 const files = [
   ['/', '../static/index.html', HTML],
+  ['/colours.css', '../static/colours.css', STYLE],
   ['/style.css', '../static/style.css', STYLE],
+  ['/docs.css', '../static/docs.css', STYLE],
+  ['/docs.js', '../dist/page/docs.js', SCRIPT],
   ['/icon.svg', '../static/icon.svg', IMAGE],
   ['/main.js', '../dist/page/main.js', SCRIPT],
   ['/chat-client.js', '../dist/page/chat-client.js', SCRIPT],

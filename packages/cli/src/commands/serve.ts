@@ -144,6 +144,7 @@ function announce(
   context.print();
   if (chatPage) context.print(`Chat page  ${style.cyan(`${url}/`)}`);
   context.print(`API        ${style.cyan(`${url}/v1`)}`);
+  if (chatPage) context.print(`Reference  ${style.cyan(`${url}/docs`)}`);
   context.print();
   context.print(curlLine(url, models[0]!, locked));
   context.print();

@@ -1,0 +1,57 @@
+import { CLIENT, curl, type Group } from './group.ts';
+
+export const chat: Group = {
+  slug: 'chat',
+  title: 'Chat completions',
+  text:
+    "A conversation goes in, the assistant's next message comes out, whole or as it is written. Tools, JSON under a " +
+    'schema, logprobs, seeds and reasoning are as in OpenAI; thoughts come apart from the answer as ' +
+    '`reasoning_content`.',
+  paths: ['/v1/chat/completions'],
+  examples: [
+    {
+      title: 'An answer',
+      language: 'sh',
+      code: curl('/v1/chat/completions', {
+        model: 'MODEL',
+        messages: [{ role: 'user', content: 'Name three rivers.' }],
+        max_completion_tokens: 64,
+      }),
+    },
+    {
+      title: 'As it is written',
+      language: 'js',
+      code: `${CLIENT}
+const stream = await client.chat.completions.create({
+  model: 'MODEL',
+  messages: [{ role: 'user', content: 'Name three rivers.' }],
+  max_completion_tokens: 64,
+  stream: true,
+});
+for await (const chunk of stream) process.stdout.write(chunk.choices[0]?.delta.content ?? '');`,
+    },
+    {
+      title: 'JSON under a schema',
+      language: 'js',
+      code: `${CLIENT}
+const answer = await client.chat.completions.create({
+  model: 'MODEL',
+  messages: [{ role: 'user', content: 'Is the Danube longer than the Rhine?' }],
+  response_format: {
+    type: 'json_schema',
+    json_schema: {
+      name: 'verdict',
+      strict: true,
+      schema: {
+        type: 'object',
+        properties: { longer: { type: 'boolean' } },
+        required: ['longer'],
+        additionalProperties: false,
+      },
+    },
+  },
+});
+console.log(JSON.parse(answer.choices[0].message.content).longer);`,
+    },
+  ],
+};

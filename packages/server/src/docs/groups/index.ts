@@ -1,0 +1,26 @@
+/** Every group, in the order of the pages; a new one is its file and a line here. */
+
+import { chat } from './chat.ts';
+import { completions } from './completions.ts';
+import { embeddings } from './embeddings.ts';
+import { files } from './files.ts';
+import type { Group } from './group.ts';
+import { models } from './models.ts';
+import { operations } from './operations.ts';
+import { responses } from './responses.ts';
+
+export const groups: readonly Group[] = [chat, responses, completions, embeddings, files, models, operations];
+
+/** @throws Error for a path that no group claims */
+export function groupOf(path: string): Group {
+  const claims = groups.flatMap((group) =>
+    group.paths.filter((prefix) => isBelow(path, prefix)).map((prefix) => ({ group, prefix })),
+  );
+  const [first] = claims.sort((a, b) => b.prefix.length - a.prefix.length);
+  if (!first) throw new Error(`no group of packages/server/src/docs/groups claims ${path}; add it to one`);
+  return first.group;
+}
+
+function isBelow(path: string, prefix: string): boolean {
+  return path === prefix || path.startsWith(`${prefix}/`);
+}

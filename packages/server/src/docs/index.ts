@@ -1,0 +1,2 @@
+export { groups } from './groups/index.ts';
+export { fillExample, type Place } from './pages.ts';

@@ -1,0 +1,65 @@
+/** Every example of the documentation, run as it stands against a server over a socket. */
+
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { createStubEmbeddingModel, createStubModel } from '@steelyard/engine/testing';
+import { createServer, providerOf, type SteelyardServer } from '@steelyard/server';
+import { fillExample, groups } from '@steelyard/server/docs';
+import { openStorage, type Storage } from '@steelyard/storage';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+const run = promisify(execFile);
+/** Where `import OpenAI from 'openai'` finds the SDK. */
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+let directory: string;
+let storage: Storage;
+let server: SteelyardServer;
+let origin: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'steelyard-examples-'));
+  storage = await openStorage({ directory });
+  const model = createStubModel({
+    name: 'stub',
+    marks: '<tool_call>',
+    // What a model under a schema would write; the stub is held to it all the same.
+    reply: (messages) =>
+      JSON.stringify(messages.at(-1)).includes('longer') ? '{"longer": true}' : 'An answer.',
+  });
+  server = createServer({
+    models: providerOf([model]),
+    embeddingModels: providerOf([createStubEmbeddingModel({ name: 'vectors' })]),
+    storage: () => Promise.resolve(storage),
+    port: 0,
+  });
+  origin = (await server.listen()).url;
+}, 60_000);
+
+afterAll(async () => {
+  await server?.close();
+  await storage?.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const examples = groups.flatMap(({ slug, examples: of }) =>
+  of.map((example) => [`${slug}: ${example.title}`, example] as const),
+);
+
+it.each(examples)('%s', async (_, { language, code }) => {
+  const filled = fillExample(code, { origin, model: 'stub', embeddingModel: 'vectors' });
+  const [command, args] =
+    language === 'sh'
+      ? (['bash', ['-euo', 'pipefail', '-c', filled]] as const)
+      : (['node', ['--input-type=module', '-e', filled]] as const);
+  const { stdout } = await run(command, args, { cwd: root, timeout: 30_000 });
+  expect(stdout).not.toBe('');
+});
+
+it('shows every group an example', () => {
+  for (const { slug, examples: of } of groups) expect(of.length, slug).toBeGreaterThan(0);
+});
