@@ -16,8 +16,17 @@ export const embeddingRequestSchema = z.strictObject({
     tokenIds,
     z.array(tokenIds).min(1).max(MAX_TEXTS),
   ]),
-  dimensions: z.int().min(1).nullish(),
-  encoding_format: z.enum(['float', 'base64']).nullish(),
+  dimensions: z
+    .int()
+    .min(1)
+    .nullish()
+    .describe(
+      'Elements to keep of each vector, which is then made one of length 1 again. Only of models trained for it.',
+    ),
+  encoding_format: z
+    .enum(['float', 'base64'])
+    .nullish()
+    .describe('`base64`: float32, the low byte first. Default `float`.'),
   user: z.string().nullish(),
 });
 
@@ -43,9 +52,8 @@ export const rerankRequestSchema = z.strictObject({
   model: z.string(),
   query: text,
   documents: z.array(document).min(1).max(MAX_TEXTS),
-  /** Default all. */
-  top_n: z.int().min(1).nullish(),
-  return_documents: z.boolean().nullish(),
+  top_n: z.int().min(1).nullish().describe('Documents to answer with, the most relevant first. Default all.'),
+  return_documents: z.boolean().nullish().describe('Give the texts back too. Default false.'),
 });
 
 export const rerankResponseSchema = z.object({
@@ -53,10 +61,8 @@ export const rerankResponseSchema = z.object({
   /** Most relevant first. */
   results: z.array(
     z.object({
-      /** Place of the document in the request. */
-      index: z.int(),
-      /** Cosine of the angle between query and document, -1 to 1. */
-      relevance_score: z.number(),
+      index: z.int().describe('Place of the document in the request.'),
+      relevance_score: z.number().describe('Cosine of the angle between query and document, -1 to 1.'),
       document: z.object({ text: z.string() }).optional(),
     }),
   ),

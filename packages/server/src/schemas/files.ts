@@ -43,8 +43,8 @@ export const fileListQuerySchema = z.object({
     .transform(Number)
     .pipe(z.int().min(1).max(MAX_PAGE))
     .default(MAX_PAGE),
-  order: z.enum(['asc', 'desc']).default('desc'),
-  after: z.string().optional(),
+  order: z.enum(['asc', 'desc']).default('desc').describe('By time of arrival.'),
+  after: z.string().optional().describe('Id of the last object of the page before.'),
   purpose: z.enum([...purposes, ...outputPurposes]).optional(),
 });
 

@@ -15,8 +15,8 @@ export const itemListQuerySchema = z.strictObject({
     .transform(Number)
     .pipe(z.int().min(1).max(MAX_PAGE))
     .default(DEFAULT_PAGE),
-  order: z.enum(['asc', 'desc']).default('desc'),
-  after: z.string().optional(),
+  order: z.enum(['asc', 'desc']).default('desc').describe('By time of arrival.'),
+  after: z.string().optional().describe('Id of the last item of the page before.'),
 });
 
 export const itemListSchema = z.object({

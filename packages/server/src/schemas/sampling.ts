@@ -10,28 +10,79 @@ const MAX_BIAS = 100;
 
 /** Fields absent or null take the default, as in OpenAI's API. */
 export const samplingFields = {
-  temperature: z.number().min(0).max(2).nullish(),
-  top_p: z.number().min(0).max(1).nullish(),
-  presence_penalty: z.number().min(-2).max(2).nullish(),
-  frequency_penalty: z.number().min(-2).max(2).nullish(),
+  temperature: z
+    .number()
+    .min(0)
+    .max(2)
+    .nullish()
+    .describe('How far apart likely and unlikely tokens are told; 0 always takes the likeliest. Default 1.'),
+  top_p: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullish()
+    .describe('Only the likeliest tokens that together have this probability are drawn from. Default 1.'),
+  presence_penalty: z
+    .number()
+    .min(-2)
+    .max(2)
+    .nullish()
+    .describe('Taken off the logits of tokens that the answer has already. Default 0.'),
+  frequency_penalty: z
+    .number()
+    .min(-2)
+    .max(2)
+    .nullish()
+    .describe('Taken off the logits of tokens for each time that the answer has them. Default 0.'),
   logit_bias: z
     .record(
       z.string().regex(/^\d{1,9}$/, 'expected token ids as keys'),
       z.number().min(-MAX_BIAS).max(MAX_BIAS),
     )
-    .nullish(),
-  seed: z.int().nullish(),
-  stop: z.union([z.string().min(1), z.array(z.string().min(1)).max(MAX_STOPS)]).nullish(),
-  n: z.int().min(1).max(MAX_CHOICES).nullish(),
-  stream: z.boolean().nullish(),
+    .nullish()
+    .describe('Added to the logits of tokens, by token id.'),
+  seed: z
+    .int()
+    .nullish()
+    .describe('The same seed and request give the same answer. Default: another one each time.'),
+  stop: z
+    .union([z.string().min(1), z.array(z.string().min(1)).max(MAX_STOPS)])
+    .nullish()
+    .describe('Texts that end the answer, which does not hold them.'),
+  n: z
+    .int()
+    .min(1)
+    .max(MAX_CHOICES)
+    .nullish()
+    .describe('Answers to give, each with the seed of the one before plus 1. Default 1.'),
+  stream: z.boolean().nullish().describe('Send the answer in events while it is written. Default false.'),
   stream_options: z
     .strictObject({ include_usage: z.boolean().nullish(), include_obfuscation: z.boolean().nullish() })
     .nullish(),
   // Extensions of open-weight servers; 0 keeps all tokens, and so does vLLM's -1.
-  top_k: z.int().min(-1).nullish(),
-  min_p: z.number().min(0).max(1).nullish(),
-  repetition_penalty: z.number().positive().max(10).nullish(),
-  ignore_eos: z.boolean().nullish(),
+  top_k: z
+    .int()
+    .min(-1)
+    .nullish()
+    .describe('Only so many of the likeliest tokens are drawn from; 0 and -1 take all. Default 0.'),
+  min_p: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullish()
+    .describe("Tokens below this part of the likeliest one's probability are not drawn. Default 0."),
+  repetition_penalty: z
+    .number()
+    .positive()
+    .max(10)
+    .nullish()
+    .describe(
+      'Divides the positive logits, and multiplies the negative ones, of tokens that came before. Default 1.',
+    ),
+  ignore_eos: z
+    .boolean()
+    .nullish()
+    .describe('Go on when the model ends its answer, to the limit of tokens. Default false.'),
 };
 
 /** Fields of OpenAI that change nothing in the answer here, so leaving them out of account is honest. */
