@@ -4,7 +4,20 @@ import { describe, expect, it } from 'vitest';
 import { createFakeServices, installedModel } from '../test/fake-services.ts';
 import { createTerminal, until } from '../test/test-context.ts';
 
-const NAMES = ['chat', 'run', 'serve', 'embed', 'pull', 'list', 'show', 'rm', 'explain', 'bench', 'doctor'];
+const NAMES = [
+  'chat',
+  'run',
+  'serve',
+  'audit',
+  'embed',
+  'pull',
+  'list',
+  'show',
+  'rm',
+  'explain',
+  'bench',
+  'doctor',
+];
 
 describe('help and usage', () => {
   it.each(NAMES)('%s --help has examples and exits 0', async (name) => {

@@ -1,6 +1,7 @@
 /** The command line: its commands, and how a run of it becomes an exit code. */
 
 import { Command, CommanderError } from 'commander';
+import { registerAudit } from './commands/audit.ts';
 import { registerBench } from './commands/bench.ts';
 import { registerChat } from './commands/chat.ts';
 import { registerDoctor } from './commands/doctor.ts';
@@ -20,6 +21,7 @@ const COMMANDS = [
   registerChat,
   registerRun,
   registerServe,
+  registerAudit,
   registerEmbed,
   registerPull,
   registerList,

@@ -57,6 +57,9 @@ export function createServices(): Services {
       const { hubEndpoint } = await import('@steelyard/hub');
       return hubEndpoint(env);
     },
+    async openRecords(options) {
+      return (await import('@steelyard/storage')).openRecords(options);
+    },
     async createServer({ models, embeddingModels, dataDirectory, databaseUrl, ...options }) {
       const { createServer, providerOf } = await import('@steelyard/server');
       const storage = storageWhenNeeded({ directory: dataDirectory, ...(databaseUrl && { databaseUrl }) });

@@ -9,6 +9,7 @@ import type { ModelFile } from '@steelyard/formats';
 import type { PullOptions as HubPullOptions, Store, StoredModel } from '@steelyard/hub';
 import type { ArchitectureSummary, LoadedModel, Pooling } from '@steelyard/models';
 import type { ServerOptions, SteelyardServer } from '@steelyard/server';
+import type { Records, StorageOptions } from '@steelyard/storage';
 
 /** How a pull is watched, stopped and named. */
 export type PullOptions = Pick<HubPullOptions, 'onProgress' | 'onNotice' | 'signal' | 'name'>;
@@ -86,4 +87,6 @@ export interface Services {
   /** Where `hf:` sources come from. */
   hubUrl(env: Readonly<Record<string, string | undefined>>): Promise<string>;
   createServer(options: ServeOptions): Promise<SteelyardServer>;
+  /** What a server has written down, without the server. @throws RequestError while a server holds the directory */
+  openRecords(options: StorageOptions): Promise<Records>;
 }

@@ -114,6 +114,7 @@ export function createFakeServices(options: FakeOptions = {}): FakeServices {
       ]),
     inspect: () => Promise.reject(new NotFoundError('there is no file behind this store')),
     cpuReport: () => Promise.resolve({ available: true, level: 'avx2', threads: 2 }),
+    openRecords: () => Promise.reject(new NotFoundError('nothing is kept here')),
     hubUrl: () => Promise.resolve('http://127.0.0.1:9'),
     createServer: (serveOptions) => {
       served.push(serveOptions);

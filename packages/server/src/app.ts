@@ -3,6 +3,8 @@
 import { randomUUID } from 'node:crypto';
 import { Hono, type Context } from 'hono';
 import { getPath } from 'hono/utils/url';
+import { checkServerKey } from './access/api-key.ts';
+import { ANYBODY } from './access/caller.ts';
 import { mountDocs } from './docs/mount-docs.ts';
 import type { Endpoint, RawQuery, Services } from './endpoint.ts';
 import { endpoints } from './endpoints/index.ts';
@@ -70,6 +72,7 @@ function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
     embeddingModels: options.embeddingModels ?? providerOf([]),
     storage: options.storage ?? noStorage,
     keeps: options.storage !== undefined,
+    identify: identifier(options),
     background: new BackgroundRuns(),
     limits: options.limits,
     lifecycle,
@@ -79,6 +82,11 @@ function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
     reportError:
       options.onError ?? ((error, requestId) => console.error(`request ${requestId} failed:`, error)),
   };
+}
+
+function identifier({ apiKey }: AppOptions): Services['identify'] {
+  if (apiKey === undefined) return () => Promise.resolve(ANYBODY);
+  return (headers) => Promise.resolve().then(() => checkServerKey(headers, apiKey));
 }
 
 function noStorage(): Promise<never> {
@@ -108,6 +116,7 @@ async function serve(endpoint: Endpoint, c: Context<AppEnv>, services: Services)
   const started = performance.now();
   let status = 500;
   try {
+    const caller = endpoint.open ? ANYBODY : await services.identify(c.req.raw.headers);
     const body = endpoint.request
       ? validate(endpoint.request, await readJson(c.req.raw, services.limits))
       : undefined;
@@ -117,6 +126,8 @@ async function serve(endpoint: Endpoint, c: Context<AppEnv>, services: Services)
       query: endpoint.query ? validate<RawQuery>(endpoint.query, c.req.query()) : c.req.query(),
       request: c.req.raw,
       requestId: c.get('requestId'),
+      caller,
+      storage: async () => (await services.storage()).project(caller.project),
       signal: c.req.raw.signal,
       services,
     });

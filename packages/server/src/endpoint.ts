@@ -4,6 +4,8 @@
  */
 
 import type { z } from 'zod';
+import type { ProjectStorage } from '@steelyard/storage';
+import type { Caller } from './access/caller.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Metrics } from './metrics.ts';
 import type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
@@ -15,8 +17,13 @@ export interface Services {
   readonly models: ModelProvider;
   readonly embeddingModels: EmbeddingProvider;
   readonly limits: ServerLimits;
-  /** @throws ApiError 501 when this server was made without storage */
+  /**
+   * What all projects keep, and the audit log; what a caller may see is in `Call.storage`.
+   * @throws ApiError 501 when this server was made without storage
+   */
   readonly storage: StorageSource;
+  /** @throws ApiError 401 where a key is needed and none, or a wrong one, is given */
+  readonly identify: (headers: Headers) => Promise<Caller>;
   /** False when it was made without storage: what is kept by default then is not. */
   readonly keeps: boolean;
   /** Responses that are computed while nobody waits for them. */
@@ -42,6 +49,9 @@ export interface Call<Body, Query = unknown> {
   /** For bodies that are not JSON; unread unless the endpoint has a `request` schema. */
   readonly request: Request;
   readonly requestId: string;
+  readonly caller: Caller;
+  /** What the caller's project keeps. @throws ApiError 501 when this server was made without storage */
+  readonly storage: () => Promise<ProjectStorage>;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
   readonly services: Services;
@@ -56,6 +66,8 @@ export interface Endpoint<Body = unknown, Query = RawQuery> {
    */
   readonly path: string;
   readonly summary: string;
+  /** Answers without a key too. Default false. */
+  readonly open?: boolean;
   /** Schema of the JSON body, where there is one. */
   readonly request?: z.ZodType<Body>;
   /** Schema of what stands behind the path; without one it is handed on unchecked. */

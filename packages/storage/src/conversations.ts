@@ -18,7 +18,7 @@ import type { Item, Json } from './json.ts';
 import type { ConversationPlace } from './responses.ts';
 import { conversations, items } from './schema.ts';
 
-export type StoredConversation = typeof conversations.$inferSelect;
+export type StoredConversation = Omit<typeof conversations.$inferSelect, 'project'>;
 
 export interface ConversationStore {
   /** Once resolved, a killed process has not lost it. */
@@ -41,44 +41,46 @@ export interface ConversationStore {
   whole(id: string): Promise<{ readonly items: readonly Item[]; readonly place: ConversationPlace }>;
 }
 
-export function conversationStore(db: Database): ConversationStore {
+const shown = {
+  id: conversations.id,
+  createdAt: conversations.createdAt,
+  metadata: conversations.metadata,
+};
+
+/** The conversations of one project. */
+export function conversationStore(db: Database, project: string): ConversationStore {
+  const one = (id: string) => and(eq(conversations.project, project), eq(conversations.id, id));
   const get = async (id: string): Promise<StoredConversation> => {
-    const [row] = ITEM_ID.test(id)
-      ? await db.select().from(conversations).where(eq(conversations.id, id))
-      : [];
+    const [row] = ITEM_ID.test(id) ? await db.select(shown).from(conversations).where(one(id)) : [];
     if (!row) throw missingConversation(id);
     return row;
   };
   const itemIn = (id: string, itemId: string) => {
     if (!ITEM_ID.test(itemId)) throw missingItem(id, itemId);
-    return and(ownedBy({ conversationId: id }), eq(items.id, itemId));
+    return and(eq(items.project, project), ownedBy({ conversationId: id }), eq(items.id, itemId));
   };
   return {
     get,
     create: (conversation, said) =>
       db.transaction(async (tx) => {
-        await tx.insert(conversations).values(conversation);
-        await insertItems(tx, { conversationId: conversation.id }, said);
+        await tx.insert(conversations).values({ ...conversation, project });
+        await insertItems(tx, { project, conversationId: conversation.id }, said);
       }),
     async setMetadata(id, metadata) {
       await get(id);
-      const [row] = await db
-        .update(conversations)
-        .set({ metadata })
-        .where(eq(conversations.id, id))
-        .returning();
+      const [row] = await db.update(conversations).set({ metadata }).where(one(id)).returning(shown);
       if (!row) throw missingConversation(id);
       return row;
     },
     async remove(id) {
       await get(id);
-      await db.delete(conversations).where(eq(conversations.id, id));
+      await db.delete(conversations).where(one(id));
     },
     async add(id, said) {
       await get(id);
       await db.transaction(async (tx) => {
-        if (!(await holdConversation(tx, id))) throw missingConversation(id);
-        const added = new Set(await insertItems(tx, { conversationId: id }, said));
+        if (!(await holdConversation(tx, project, id))) throw missingConversation(id);
+        const added = new Set(await insertItems(tx, { project, conversationId: id }, said));
         const twin = said.find((item) => !added.has(item.id));
         if (twin) {
           throw new RequestError(

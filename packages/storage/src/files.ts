@@ -10,7 +10,7 @@ import type { Database } from './database.ts';
 import type { Transaction } from './items.ts';
 import { files } from './schema.ts';
 
-export type StoredFile = Omit<typeof files.$inferSelect, 'sequence' | 'digest'>;
+export type StoredFile = Omit<typeof files.$inferSelect, 'sequence' | 'digest' | 'project'>;
 
 export interface NewFile {
   readonly filename: string;
@@ -45,8 +45,6 @@ export interface FileStore {
   list(query: ListQuery): Promise<{ readonly files: readonly StoredFile[]; readonly hasMore: boolean }>;
   /** @throws NotFoundError */
   remove(id: string): Promise<void>;
-  /** Removes files past their time. @returns how many */
-  sweep(): Promise<number>;
 }
 
 /** Other text is not asked for: PostgreSQL takes no NUL. */
@@ -61,42 +59,42 @@ const shown = {
   expiresAt: files.expiresAt,
 };
 
-/** @param now Unix seconds; tests move it */
-export function fileStore(
-  db: Database,
-  contents: Contents,
-  now = (): number => Math.floor(Date.now() / 1000),
-): FileStore {
+const unixSeconds = (): number => Math.floor(Date.now() / 1000);
+
+/**
+ * The files of one project; contents are shared by all.
+ * @param now Unix seconds; tests move it
+ */
+export function fileStore(db: Database, contents: Contents, project: string, now = unixSeconds): FileStore {
+  const own = eq(files.project, project);
   const alive = (): SQL | undefined => or(isNull(files.expiresAt), gt(files.expiresAt, now()));
   const find = async (id: string) => {
     const [row] = ID.test(id)
       ? await db
           .select()
           .from(files)
-          .where(and(eq(files.id, id), alive()))
+          .where(and(own, eq(files.id, id), alive()))
       : [];
     if (!row)
       throw new NotFoundError(`No file '${id.slice(0, 80)}' here. GET /v1/files lists those that are.`);
     return row;
   };
-  const removeRow = async (id: string, digest: string): Promise<void> => {
-    await db.delete(files).where(eq(files.id, id));
-    await contents.release([digest]);
-  };
   return {
     stage: (content, limit) => contents.stage(content, limit),
     create: (staged, file) =>
-      db.transaction((tx) => insertFile(tx, contents, staged, { ...file, createdAt: now() })),
+      db.transaction((tx) => insertFile(tx, contents, staged, { ...file, project, createdAt: now() })),
     get: async (id) => withoutInternals(await find(id)),
     content: async (id) => contents.read((await find(id)).digest),
     async list({ limit, order, after, purpose }) {
-      const from = after === undefined ? undefined : await sequenceOf(db, after);
+      const from =
+        after === undefined ? undefined : await sequenceOf(db, and(own, eq(files.id, after)), after);
       const beyond = order === 'asc' ? gt : lt;
       const rows = await db
         .select(shown)
         .from(files)
         .where(
           and(
+            own,
             alive(),
             purpose === undefined ? undefined : eq(files.purpose, purpose),
             from === undefined ? undefined : beyond(files.sequence, from),
@@ -107,14 +105,25 @@ export function fileStore(
       return { files: rows.slice(0, limit), hasMore: rows.length > limit };
     },
     async remove(id) {
-      await removeRow(id, (await find(id)).digest);
-    },
-    async sweep() {
-      const gone = await db.select().from(files).where(lte(files.expiresAt, now()));
-      for (const { id, digest } of gone) await removeRow(id, digest);
-      return gone.length;
+      await removeRow(db, contents, await find(id));
     },
   };
+}
+
+/** Removes files past their time, of every project. @returns how many */
+export async function sweepFiles(db: Database, contents: Contents, now: number): Promise<number> {
+  const gone = await db.select().from(files).where(lte(files.expiresAt, now));
+  for (const row of gone) await removeRow(db, contents, row);
+  return gone.length;
+}
+
+async function removeRow(
+  db: Database,
+  contents: Contents,
+  { id, digest }: { readonly id: string; readonly digest: string },
+): Promise<void> {
+  await db.delete(files).where(eq(files.id, id));
+  await contents.release([digest]);
 }
 
 /** Makes a file of staged content within a transaction of other writes. */
@@ -122,13 +131,13 @@ export async function insertFile(
   tx: Transaction,
   contents: Contents,
   staged: StagedBlob,
-  file: NewFile & { readonly createdAt: number },
+  file: NewFile & { readonly project: string; readonly createdAt: number },
 ): Promise<StoredFile> {
   await contents.hold(tx, staged);
-  const { filename, purpose, createdAt, expiresAfter } = file;
+  const { project, filename, purpose, createdAt, expiresAfter } = file;
   const row: typeof files.$inferInsert = {
     id: `file-${randomUUID().replaceAll('-', '')}`,
-    ...{ filename, purpose, createdAt },
+    ...{ project, filename, purpose, createdAt },
     bytes: staged.bytes,
     digest: staged.digest,
     expiresAt: expiresAfter === undefined ? null : createdAt + expiresAfter,
@@ -137,10 +146,8 @@ export async function insertFile(
   return withoutInternals(stored!);
 }
 
-async function sequenceOf(db: Database, id: string): Promise<number> {
-  const [row] = ID.test(id)
-    ? await db.select({ sequence: files.sequence }).from(files).where(eq(files.id, id))
-    : [];
+async function sequenceOf(db: Database, only: SQL | undefined, id: string): Promise<number> {
+  const [row] = ID.test(id) ? await db.select({ sequence: files.sequence }).from(files).where(only) : [];
   if (!row)
     throw new RequestError(`Invalid 'after': got '${id.slice(0, 80)}', expected the id of a file.`, 'after');
   return row.sequence;

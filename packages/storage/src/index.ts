@@ -1,5 +1,9 @@
-export { DEFAULT_PROJECT, openStorage } from './storage.ts';
-export type { ProjectStorage, Storage, StorageOptions } from './storage.ts';
+export { DEFAULT_PROJECT, openRecords, openStorage } from './storage.ts';
+export type { ProjectStorage, Records, Storage, StorageOptions } from './storage.ts';
+export { verifyChain } from './audit-chain.ts';
+export type { AuditEntry, AuditHead, AuditVerdict, BrokenEntry, NewAuditEntry } from './audit-chain.ts';
+export type { AuditLog, AuditQuery } from './audit-log.ts';
+export { canonicalJson } from './canonical-json.ts';
 export type { FileStore, ListQuery, NewFile, StoredFile } from './files.ts';
 export type { Blob, BlobStore, StagedBlob } from './blobs.ts';
 export type { ConversationStore, StoredConversation } from './conversations.ts';

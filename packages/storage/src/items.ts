@@ -11,6 +11,8 @@ export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
 export type Queries = Database | Transaction;
 
 export type Owner = { readonly responseId: string } | { readonly conversationId: string };
+/** An owner, and the project whose it is. */
+export type OwnerInProject = Owner & { readonly project: string };
 
 export interface ItemQuery {
   /** Entries at most. */
@@ -41,7 +43,7 @@ export function ownedBy(owner: Owner): SQL {
 /** Adds items in their order; those whose ids the owner has already are left as they are. @returns ids added */
 export async function insertItems(
   db: Queries,
-  owner: Owner,
+  owner: OwnerInProject,
   added: readonly Item[],
   output = false,
 ): Promise<readonly string[]> {
@@ -76,10 +78,15 @@ export async function listItems(db: Queries, only: SQL | undefined): Promise<Ite
   return rows.map(({ body }) => body as Item);
 }
 
-/** Items of any owner by their ids; of several with one id, the last to come. */
-export async function findItems(db: Queries, ids: readonly string[]): Promise<Map<string, Item>> {
+/** Items of any owner in a project by their ids; of several with one id, the last to come. */
+export async function findItems(
+  db: Queries,
+  project: string,
+  ids: readonly string[],
+): Promise<Map<string, Item>> {
   const asked = ids.filter((id) => ITEM_ID.test(id));
-  const found = asked.length === 0 ? [] : await listItems(db, inArray(items.id, asked));
+  const found =
+    asked.length === 0 ? [] : await listItems(db, and(eq(items.project, project), inArray(items.id, asked)));
   return new Map(found.map((item) => [item.id, item]));
 }
 
@@ -93,8 +100,9 @@ export async function lastSequence(db: Queries, owner: Owner): Promise<number> {
 }
 
 /** Keeps a conversation from being deleted until the transaction ends. @returns false when it is gone */
-export async function holdConversation(tx: Transaction, id: string): Promise<boolean> {
-  return rowsOf(await tx.execute(sql`select 1 from conversations where id = ${id} for key share`)).length > 0;
+export async function holdConversation(tx: Transaction, project: string, id: string): Promise<boolean> {
+  const held = sql`select 1 from conversations where id = ${id} and project = ${project} for key share`;
+  return rowsOf(await tx.execute(held)).length > 0;
 }
 
 /** What a statement written by hand gave; both drivers answer so. */

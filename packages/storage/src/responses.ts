@@ -4,7 +4,7 @@
  */
 
 import { NotFoundError } from '@steelyard/core';
-import { and, eq, inArray, lte, sql } from 'drizzle-orm';
+import { and, eq, inArray, lte, sql, type SQL } from 'drizzle-orm';
 import type { Database } from './database.ts';
 import {
   findItems,
@@ -76,20 +76,19 @@ export interface ResponseStore {
    * @throws NotFoundError naming the one that is missing
    */
   history(id: string): Promise<readonly Item[]>;
-  /** Items of any response or conversation, by id. */
+  /** Items of any response or conversation of the project, by id. */
   find(ids: readonly string[]): Promise<ReadonlyMap<string, Item>>;
   /** @throws NotFoundError */
   remove(id: string): Promise<void>;
-  /** Ends what this server had not done when it last stopped. @returns how many */
-  failInterrupted(error: Json): Promise<number>;
 }
 
-/** @param server this server's name among those that share the database */
-export function responseStore(db: Database, server: string): ResponseStore {
+/** The responses of one project. @param server this server's name among those that share the database */
+export function responseStore(db: Database, server: string, project: string): ResponseStore {
+  const one = (id: string) => inProject(project, id);
   return {
-    create: (response) => create(db, server, response),
+    create: (response) => create(db, { server, project }, response),
     async start(id) {
-      const unfinished = and(eq(responses.id, id), inArray(responses.status, UNFINISHED));
+      const unfinished = and(one(id), inArray(responses.status, UNFINISHED));
       const rows = await db
         .update(responses)
         .set({ status: 'in_progress' })
@@ -97,40 +96,51 @@ export function responseStore(db: Database, server: string): ResponseStore {
         .returning({ id: responses.id });
       return rows.length > 0;
     },
-    finish: (id, end) => finish(db, id, end),
+    finish: (id, end) => finish(db, project, id, end),
     async cancel(id) {
       await db
         .update(responses)
         .set({ status: 'cancelled' })
-        .where(and(eq(responses.id, known(id)), inArray(responses.status, UNFINISHED)));
-      return get(db, id);
+        .where(and(one(known(id)), inArray(responses.status, UNFINISHED)));
+      return get(db, project, id);
     },
-    get: (id) => get(db, id),
+    get: (id) => get(db, project, id),
     async input(id, query) {
-      await rowOf(db, id);
+      await rowOf(db, project, id);
       return pageItems(db, and(ownedBy({ responseId: id }), eq(items.output, false))!, query);
     },
-    history: (id) => history(db, id),
-    find: (ids) => findItems(db, ids),
+    history: (id) => history(db, project, id),
+    find: (ids) => findItems(db, project, ids),
     async remove(id) {
       const rows = await db
         .delete(responses)
-        .where(eq(responses.id, known(id)))
+        .where(one(known(id)))
         .returning({ id: responses.id });
       if (rows.length === 0) throw missing(id);
-    },
-    async failInterrupted(error) {
-      const rows = await db
-        .update(responses)
-        .set({ status: 'failed', error })
-        .where(and(eq(responses.server, server), inArray(responses.status, UNFINISHED)))
-        .returning({ id: responses.id });
-      return rows.length;
     },
   };
 }
 
-function create(db: Database, server: string, response: NewResponse): Promise<void> {
+/** Ends what a server had not done when it last stopped, in every project. @returns how many */
+export async function failInterrupted(db: Database, server: string, error: Json): Promise<number> {
+  const rows = await db
+    .update(responses)
+    .set({ status: 'failed', error })
+    .where(and(eq(responses.server, server), inArray(responses.status, UNFINISHED)))
+    .returning({ id: responses.id });
+  return rows.length;
+}
+
+function inProject(project: string, id: string): SQL | undefined {
+  return and(eq(responses.project, project), eq(responses.id, id));
+}
+
+interface Place {
+  readonly server: string;
+  readonly project: string;
+}
+
+function create(db: Database, { server, project }: Place, response: NewResponse): Promise<void> {
   const { id, status, body, error = null, input, output = [], previousId, conversation } = response;
   return db.transaction(async (tx) => {
     await tx.insert(responses).values({
@@ -139,50 +149,61 @@ function create(db: Database, server: string, response: NewResponse): Promise<vo
       body,
       error,
       server,
+      project,
       previousId: previousId ?? null,
       conversationId: conversation?.id ?? null,
       conversationSequence: conversation?.sequence ?? null,
     });
-    await insertItems(tx, { responseId: id }, input);
-    await insertItems(tx, { responseId: id }, output, true);
+    await insertItems(tx, { project, responseId: id }, input);
+    await insertItems(tx, { project, responseId: id }, output, true);
     if (conversation && !UNFINISHED.includes(status))
-      await tellConversation(tx, conversation.id, [...input, ...output]);
+      await tellConversation(tx, project, conversation.id, [...input, ...output]);
   });
 }
 
-function finish(db: Database, id: string, { status, body, error, output }: ResponseEnd): Promise<boolean> {
+function finish(
+  db: Database,
+  project: string,
+  id: string,
+  { status, body, error, output }: ResponseEnd,
+): Promise<boolean> {
   return db.transaction(async (tx) => {
     const [row] = await tx
       .update(responses)
       .set({ status, body, error })
-      .where(and(eq(responses.id, id), inArray(responses.status, UNFINISHED)))
+      .where(and(inProject(project, id), inArray(responses.status, UNFINISHED)))
       .returning({ conversationId: responses.conversationId });
     if (!row) return false;
-    await insertItems(tx, { responseId: id }, output, true);
+    await insertItems(tx, { project, responseId: id }, output, true);
     if (row.conversationId !== null) {
       const input = await listItems(tx, and(ownedBy({ responseId: id }), eq(items.output, false)));
-      await tellConversation(tx, row.conversationId, [...input, ...output]);
+      await tellConversation(tx, project, row.conversationId, [...input, ...output]);
     }
     return true;
   });
 }
 
 /** A conversation deleted meanwhile is told nothing. */
-async function tellConversation(tx: Transaction, id: string, said: readonly Item[]): Promise<void> {
-  if (await holdConversation(tx, id)) await insertItems(tx, { conversationId: id }, said);
+async function tellConversation(
+  tx: Transaction,
+  project: string,
+  id: string,
+  said: readonly Item[],
+): Promise<void> {
+  if (await holdConversation(tx, project, id)) await insertItems(tx, { project, conversationId: id }, said);
 }
 
-async function get(db: Database, id: string): Promise<StoredResponse> {
-  const { status, body, error } = await rowOf(db, id);
+async function get(db: Database, project: string, id: string): Promise<StoredResponse> {
+  const { status, body, error } = await rowOf(db, project, id);
   const output = await listItems(db, and(ownedBy({ responseId: id }), eq(items.output, true)));
   return { id, status, body, error, output };
 }
 
-async function rowOf(db: Database, id: string) {
+async function rowOf(db: Database, project: string, id: string) {
   const [row] = await db
     .select()
     .from(responses)
-    .where(eq(responses.id, known(id)));
+    .where(inProject(project, known(id)));
   if (!row) throw missing(id);
   return row;
 }
@@ -194,16 +215,16 @@ interface Link {
   readonly conversation_sequence: string | number | null;
 }
 
-async function history(db: Database, id: string): Promise<readonly Item[]> {
+async function history(db: Database, project: string, id: string): Promise<readonly Item[]> {
   // Newest first: each response goes on from the next.
   const chain = rowsOf(
     await db.execute(sql`
       with recursive chain as (
         select id, previous_id, conversation_id, conversation_sequence, 0 as depth
-        from responses where id = ${known(id)}
+        from responses where id = ${known(id)} and project = ${project}
         union all
         select r.id, r.previous_id, r.conversation_id, r.conversation_sequence, c.depth + 1
-        from responses r join chain c on r.id = c.previous_id
+        from responses r join chain c on r.id = c.previous_id and r.project = ${project}
       )
       select id, previous_id, conversation_id, conversation_sequence from chain order by depth`),
   ) as unknown as readonly Link[];

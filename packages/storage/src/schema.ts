@@ -27,6 +27,8 @@ export const files = pgTable(
   'files',
   {
     id: text('id').primaryKey(),
+    /** Id of the project that it belongs to; the others do not see it. */
+    project: text('project').notNull(),
     filename: text('filename').notNull(),
     purpose: text('purpose').notNull(),
     bytes: bigint('bytes', { mode: 'number' }).notNull(),
@@ -39,11 +41,16 @@ export const files = pgTable(
     /** Order of arrival: several files may come in one second, and pages of a list must not skip any. */
     sequence: bigserial('sequence', { mode: 'number' }).notNull(),
   },
-  (table) => [uniqueIndex('files_sequence').on(table.sequence), index('files_digest').on(table.digest)],
+  (table) => [
+    uniqueIndex('files_sequence').on(table.sequence),
+    index('files_project').on(table.project, table.sequence),
+    index('files_digest').on(table.digest),
+  ],
 );
 
 export const conversations = pgTable('conversations', {
   id: text('id').primaryKey(),
+  project: text('project').notNull(),
   /** Unix seconds. */
   createdAt: bigint('created_at', { mode: 'number' }).notNull(),
   metadata: json('metadata').notNull(),
@@ -53,6 +60,7 @@ export const responses = pgTable(
   'responses',
   {
     id: text('id').primaryKey(),
+    project: text('project').notNull(),
     status: text('status').notNull(),
     /** The object as the API shows it but for `status`, `error` and `output`, which change or lie in rows of their own. */
     body: json('body').notNull(),
@@ -74,6 +82,7 @@ export const items = pgTable(
   {
     sequence: bigserial('sequence', { mode: 'number' }).primaryKey(),
     id: text('id').notNull(),
+    project: text('project').notNull(),
     responseId: text('response_id').references((): AnyPgColumn => responses.id, { onDelete: 'cascade' }),
     conversationId: text('conversation_id').references((): AnyPgColumn => conversations.id, {
       onDelete: 'cascade',
@@ -85,7 +94,7 @@ export const items = pgTable(
   (table) => [
     uniqueIndex('items_response').on(table.responseId, table.id),
     uniqueIndex('items_conversation').on(table.conversationId, table.id),
-    index('items_id').on(table.id),
+    index('items_id').on(table.project, table.id),
   ],
 );
 
@@ -124,4 +133,26 @@ export const uploadParts = pgTable(
     createdAt: bigint('created_at', { mode: 'number' }).notNull(),
   },
   (table) => [index('upload_parts_upload').on(table.uploadId), index('upload_parts_digest').on(table.digest)],
+);
+
+/** What happened, in the order in which it was written down. Rows are never changed: a trigger refuses it. */
+export const auditLog = pgTable(
+  'audit_log',
+  {
+    /** Counts from 1 without gaps. */
+    sequence: bigint('sequence', { mode: 'number' }).primaryKey(),
+    /** ISO 8601, UTC, milliseconds. */
+    time: text('time').notNull(),
+    action: text('action').notNull(),
+    project: text('project').notNull(),
+    /** Id of the key that asked; null where nobody's key did. */
+    actor: text('actor'),
+    /** Id of what it was done to. */
+    subject: text('subject'),
+    details: json('details').notNull(),
+    /** Hash of the entry before, and of this one with it. SHA-256 in hex. */
+    previous: text('previous').notNull(),
+    hash: text('hash').notNull(),
+  },
+  (table) => [index('audit_log_subject').on(table.subject)],
 );

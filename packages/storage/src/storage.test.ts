@@ -10,9 +10,9 @@ import { getTableConfig } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { findPostgres, startPostgres, type PostgresServer } from '../test/postgres-server.ts';
 import { openDiskBlobs } from './blobs.ts';
-import { contentStore } from './contents.ts';
+import { contentStore, type Contents } from './contents.ts';
 import { openPglite, openPostgres, type OpenDatabase } from './database.ts';
-import { fileStore, type FileStore } from './files.ts';
+import { fileStore, sweepFiles, type FileStore } from './files.ts';
 import * as schema from './schema.ts';
 import { openStorage } from './storage.ts';
 
@@ -41,7 +41,9 @@ describe.each(['pglite', 'postgresql'] as const)('%s', (kind) => {
     let directory: string;
     let server: PostgresServer | undefined;
     let database: OpenDatabase;
+    let contents: Contents;
     let files: FileStore;
+    let others: FileStore;
     let clock = 1_000;
     const stored = async () =>
       (await readdir(join(directory, 'blobs'), { recursive: true })).filter((name) =>
@@ -54,8 +56,9 @@ describe.each(['pglite', 'postgresql'] as const)('%s', (kind) => {
         server = await startPostgres(postgresPrograms!);
         database = await openPostgres(server.url);
       } else database = await openPglite(directory);
-      const blobs = await openDiskBlobs(join(directory, 'blobs'));
-      files = fileStore(database.db, contentStore(database.db, blobs), () => clock);
+      contents = contentStore(database.db, await openDiskBlobs(join(directory, 'blobs')));
+      files = fileStore(database.db, contents, 'default', () => clock);
+      others = fileStore(database.db, contents, 'proj_other', () => clock);
     }, 60_000);
 
     afterAll(async () => {
@@ -138,8 +141,22 @@ describe.each(['pglite', 'postgresql'] as const)('%s', (kind) => {
       clock = 1_010;
       await expect(files.get(brief.id)).rejects.toThrow(`No file '${brief.id}'`);
       expect((await files.list(page)).files.map((file) => file.id)).toEqual([lasting.id]);
-      expect(await files.sweep()).toBe(1);
+      expect(await sweepFiles(database.db, contents, clock)).toBe(1);
       expect(await stored()).toHaveLength(1);
+    });
+
+    it('shows a project nothing of another', async () => {
+      const { id } = await add(files, 'mine');
+      await expect(others.get(id)).rejects.toThrow(`No file '${id}'`);
+      await expect(others.content(id)).rejects.toThrow(`No file '${id}'`);
+      await expect(others.remove(id)).rejects.toThrow(`No file '${id}'`);
+      expect((await others.list(page)).files).toEqual([]);
+      await expect(others.list({ ...page, after: id })).rejects.toThrow("Invalid 'after'");
+      const twin = await add(others, 'mine');
+      await files.remove(id);
+      expect(await text(await others.content(twin.id))).toBe('mine');
+      await others.remove(twin.id);
+      expect(await stored()).toEqual([]);
     });
 
     it('refuses what is too large or not there, and keeps nothing of it', async () => {
@@ -158,11 +175,11 @@ describe('openStorage', () => {
     const directory = await mkdtemp(join(tmpdir(), 'steelyard-storage-'));
     try {
       const first = await openStorage({ directory });
-      const { id } = await add(first.files, 'kept');
+      const { id } = await add(first.project('default').files, 'kept');
       await expect(openStorage({ directory })).rejects.toThrow('is in use by process');
       await first.close();
       const second = await openStorage({ directory });
-      expect(await text(await second.files.content(id))).toBe('kept');
+      expect(await text(await second.project('default').files.content(id))).toBe('kept');
       await second.close();
     } finally {
       await rm(directory, { recursive: true, force: true });

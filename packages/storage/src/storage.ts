@@ -2,13 +2,14 @@
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { auditStore, type AuditLog } from './audit-log.ts';
 import { openDiskBlobs } from './blobs.ts';
-import { contentStore, type Contents } from './contents.ts';
+import { contentStore } from './contents.ts';
 import { conversationStore, type ConversationStore } from './conversations.ts';
-import { openPglite, openPostgres, type Database, type OpenDatabase } from './database.ts';
+import { openPglite, openPostgres, type OpenDatabase } from './database.ts';
 import { fileStore, type FileStore } from './files.ts';
 import { lockDirectory } from './process-lock.ts';
-import { responseStore, type ResponseStore } from './responses.ts';
+import { failInterrupted, responseStore, type ResponseStore } from './responses.ts';
 import { serverName } from './server-name.ts';
 import { sweepRegularly } from './sweep.ts';
 import { uploadStore, type UploadStore } from './uploads.ts';
@@ -20,28 +21,61 @@ export interface StorageOptions {
   readonly databaseUrl?: string;
 }
 
+/** The project of everybody where nobody needs a key, and of what was kept before there were projects. */
+export const DEFAULT_PROJECT = 'default';
+
 /** The error of a response that the server had begun when it was killed; the text that it had is lost with it. */
 const INTERRUPTED = {
   code: 'server_error',
   message: 'The server stopped while it computed this response. Create the response again.',
 };
 
-/** The project of everybody where nobody needs a key. */
-export const DEFAULT_PROJECT = 'default';
-
 /** What one project keeps. What belongs to another is not found here. */
 export interface ProjectStorage {
+  readonly files: FileStore;
   readonly uploads: UploadStore;
+  readonly responses: ResponseStore;
+  readonly conversations: ConversationStore;
 }
 
 export interface Storage {
-  /** @param id of the project */
+  /** @param id of the project; `DEFAULT_PROJECT` where there are no keys */
   project(id: string): ProjectStorage;
-  readonly files: FileStore;
-  readonly responses: ResponseStore;
-  readonly conversations: ConversationStore;
+  readonly audit: AuditLog;
   readonly kind: OpenDatabase['kind'];
   close(): Promise<void>;
+}
+
+/** What is kept of the server itself, and not of what its callers give it. */
+export interface Records {
+  readonly audit: AuditLog;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the records alone, for tools beside a server: PostgreSQL takes several processes, PGlite does not.
+ * @throws RequestError when PGlite is wanted and another process holds the directory
+ */
+export async function openRecords({ directory, databaseUrl }: StorageOptions): Promise<Records> {
+  if (databaseUrl) {
+    const database = await openPostgres(databaseUrl);
+    return { audit: auditStore(database.db), close: () => database.close() };
+  }
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const unlock = await lockDirectory(directory);
+  try {
+    const database = await openPglite(directory);
+    return {
+      audit: auditStore(database.db),
+      async close() {
+        await database.close();
+        await unlock();
+      },
+    };
+  } catch (error) {
+    await unlock();
+    throw error;
+  }
 }
 
 /**
@@ -55,19 +89,23 @@ export async function openStorage({ directory, databaseUrl }: StorageOptions): P
     const blobs = await openDiskBlobs(join(directory, 'blobs'));
     const name = await serverName(directory);
     const database = databaseUrl ? await openPostgres(databaseUrl) : await openPglite(directory);
-    const responses = responseStore(database.db, name);
-    await responses.failInterrupted(INTERRUPTED).catch(async (error: unknown) => {
+    const { db } = database;
+    try {
+      await failInterrupted(db, name, INTERRUPTED);
+    } catch (error) {
       await database.close();
       throw error;
-    });
-    const contents = contentStore(database.db, blobs);
-    const files = fileStore(database.db, contents);
-    const stopSweeping = sweepRegularly(database.db, contents, files);
+    }
+    const contents = contentStore(db, blobs);
+    const stopSweeping = sweepRegularly(db, contents);
     return {
-      project: (id) => projectStorage(database.db, contents, id),
-      files,
-      responses,
-      conversations: conversationStore(database.db),
+      project: (id) => ({
+        files: fileStore(db, contents, id),
+        uploads: uploadStore(db, contents, id),
+        responses: responseStore(db, name, id),
+        conversations: conversationStore(db, id),
+      }),
+      audit: auditStore(db),
       kind: database.kind,
       async close() {
         await stopSweeping();
@@ -79,8 +117,4 @@ export async function openStorage({ directory, databaseUrl }: StorageOptions): P
     await unlock();
     throw error;
   }
-}
-
-function projectStorage(db: Database, contents: Contents, project: string): ProjectStorage {
-  return { uploads: uploadStore(db, contents, project) };
 }

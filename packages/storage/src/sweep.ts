@@ -2,7 +2,7 @@
 
 import type { Contents } from './contents.ts';
 import type { Database } from './database.ts';
-import type { FileStore } from './files.ts';
+import { sweepFiles } from './files.ts';
 import { sweepUploads } from './uploads.ts';
 
 const EVERY_MS = 5 * 60_000;
@@ -11,10 +11,10 @@ const EVERY_MS = 5 * 60_000;
  * Begins at once, in the background. What fails is tried again at the next turn: until then it is only hidden.
  * @returns ends it, once a turn under way is done
  */
-export function sweepRegularly(db: Database, contents: Contents, files: FileStore): () => Promise<void> {
+export function sweepRegularly(db: Database, contents: Contents): () => Promise<void> {
   let turn: Promise<void> | undefined;
   const sweep = (): void => {
-    turn ??= sweepAll(db, contents, files)
+    turn ??= sweepAll(db, contents)
       .catch(() => {})
       .finally(() => (turn = undefined));
   };
@@ -26,7 +26,8 @@ export function sweepRegularly(db: Database, contents: Contents, files: FileStor
   };
 }
 
-async function sweepAll(db: Database, contents: Contents, files: FileStore): Promise<void> {
-  await files.sweep();
-  await sweepUploads(db, contents, Math.floor(Date.now() / 1000));
+async function sweepAll(db: Database, contents: Contents): Promise<void> {
+  const now = Math.floor(Date.now() / 1000);
+  await sweepFiles(db, contents, now);
+  await sweepUploads(db, contents, now);
 }

@@ -37,7 +37,7 @@ eachDatabase('uploads', (database) => {
     const [b, a] = [await add(id, 'def'), await add(id, 'abc')];
     const done = await uploads.complete(id, { parts: [a, b], md5: md5('abcdef').toUpperCase() });
     expect(done).toMatchObject({ status: 'completed', file: { filename: 'a.txt', bytes: 6 } });
-    const files = fileStore(database().db, database().contents, now);
+    const files = fileStore(database().db, database().contents, 'one', now);
     expect(await text(await files.content(done.file!.id))).toBe('abcdef');
     expect(await database().stored()).toHaveLength(1);
     await files.remove(done.file!.id);

@@ -49,8 +49,8 @@ export function formatDuration(ms: number): string {
 }
 
 /** `1 file`, `3 files`. */
-export function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+export function plural(count: number, noun: string, several = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : several}`;
 }
 
 const SIZE_UNITS: Readonly<Record<string, number>> = {

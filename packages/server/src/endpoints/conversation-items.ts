@@ -1,6 +1,6 @@
 /** `/v1/conversations/{conversation_id}/items`: what was said, one by one. */
 
-import type { Storage } from '@steelyard/storage';
+import type { ProjectStorage } from '@steelyard/storage';
 import { defineEndpoint, type Call } from '../endpoint.ts';
 import { keepItems } from '../responses/keep-items.ts';
 import { found, fromStoredItems, itemFinder } from '../responses/stored-responses.ts';
@@ -24,7 +24,7 @@ export const createConversationItems = defineEndpoint({
   response: itemListSchema,
   handle: (call: Call<ConversationItemsRequest>) =>
     withItems(call, async (storage, id) => {
-      const items = await keepItems(call.body.items, 'items', itemFinder(storage));
+      const items = await keepItems(call.body.items, 'items', itemFinder(storage.responses));
       await storage.conversations.add(id, items);
       return Response.json(toItemList({ items, hasMore: false }));
     }),
@@ -71,10 +71,10 @@ function itemId({ params }: Call<unknown>): string {
 }
 
 async function withItems(
-  { params, services }: Call<unknown>,
-  answer: (storage: Storage, id: string) => Promise<Response>,
+  { params, storage }: Call<unknown>,
+  answer: (storage: ProjectStorage, id: string) => Promise<Response>,
 ): Promise<Response> {
-  return found(answer(await services.storage(), params['conversation_id'] ?? ''), {
+  return found(answer(await storage(), params['conversation_id'] ?? ''), {
     status: 404,
     param: 'item_id' in params ? 'item_id' : 'conversation_id',
     code: 'not_found',

@@ -25,15 +25,15 @@ export const createConversation = defineEndpoint({
   summary: 'Begins a conversation, with what was said already.',
   request: conversationRequestSchema,
   response: conversationSchema,
-  async handle({ body, services }: Call<ConversationRequest>) {
-    const storage = await services.storage();
-    const items = await keepItems(body.items ?? [], 'items', itemFinder(storage));
+  async handle({ body, storage }: Call<ConversationRequest>) {
+    const { conversations, responses } = await storage();
+    const items = await keepItems(body.items ?? [], 'items', itemFinder(responses));
     const conversation = {
       id: newId('conv'),
       createdAt: Math.floor(Date.now() / 1000),
       metadata: body.metadata ?? {},
     };
-    await storage.conversations.create(conversation, items);
+    await conversations.create(conversation, items);
     return Response.json(toConversation(conversation));
   },
 });
@@ -73,10 +73,10 @@ export const deleteConversation = defineEndpoint({
 });
 
 async function withConversation(
-  { params, services }: Call<unknown>,
+  { params, storage }: Call<unknown>,
   answer: (store: ConversationStore, id: string) => Promise<Response>,
 ): Promise<Response> {
-  const { conversations } = await services.storage();
+  const { conversations } = await storage();
   return found(answer(conversations, params['conversation_id'] ?? ''), {
     status: 404,
     param: 'conversation_id',

@@ -25,8 +25,8 @@ export const uploadFile = defineEndpoint({
   summary: 'Uploads a file, as a form with `file` and `purpose`.',
   form: { fields: fileFormSchema, files: ['file'] },
   response: fileSchema,
-  async handle({ request, services }) {
-    const { files } = await services.storage();
+  async handle({ request, services, storage }) {
+    const { files } = await storage();
     const { name, taken, fields } = await takeFile(request, 'file', files, services.limits.fileBytes);
     try {
       const { purpose, expires_after: expiry } = validate(fileFormSchema, fields);
@@ -48,8 +48,8 @@ export const listFiles = defineEndpoint({
   summary: 'Files, newest first unless asked otherwise, in pages.',
   query: fileListQuerySchema,
   response: fileListSchema,
-  async handle({ query: { limit, order, after, purpose }, services }) {
-    const { files } = await services.storage();
+  async handle({ query: { limit, order, after, purpose }, storage }) {
+    const { files } = await storage();
     const page = await files.list({
       limit,
       order,
@@ -110,10 +110,10 @@ export const deleteFile = defineEndpoint({
 });
 
 async function withFile(
-  { params, services }: Call<unknown>,
+  { params, storage }: Call<unknown>,
   answer: (files: FileStore, id: string) => Promise<Response>,
 ): Promise<Response> {
-  const { files } = await services.storage();
+  const { files } = await storage();
   try {
     return await answer(files, params['file_id'] ?? '');
   } catch (error) {

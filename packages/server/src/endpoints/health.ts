@@ -12,6 +12,7 @@ const response = z.object({
 export const health = defineEndpoint({
   method: 'GET',
   path: '/health',
+  open: true,
   summary: '200 while requests are taken, 503 while the server closes.',
   response,
   handle({ services }) {

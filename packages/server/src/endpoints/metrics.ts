@@ -5,6 +5,7 @@ import { defineEndpoint } from '../endpoint.ts';
 export const metrics = defineEndpoint({
   method: 'GET',
   path: '/metrics',
+  open: true,
   summary: 'Queue, KV pages, tokens, request counts and latencies for Prometheus.',
   async handle({ services }) {
     const { registry } = services.metrics;

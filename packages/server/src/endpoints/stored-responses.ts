@@ -93,10 +93,10 @@ export const listInputItems = defineEndpoint({
 });
 
 async function withResponse(
-  { params, services }: Call<unknown>,
+  { params, storage }: Call<unknown>,
   answer: (store: ResponseStore, id: string) => Promise<Response>,
 ): Promise<Response> {
-  const { responses } = await services.storage();
+  const { responses } = await storage();
   return found(answer(responses, params['response_id'] ?? ''), {
     status: 404,
     param: 'response_id',

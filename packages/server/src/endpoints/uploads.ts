@@ -1,6 +1,6 @@
 /** `/v1/uploads`: large files, which come in parts and become a file of `/v1/files` when complete. */
 
-import { DEFAULT_PROJECT, type UploadStore } from '@steelyard/storage';
+import type { UploadStore } from '@steelyard/storage';
 import { defineEndpoint, type Call } from '../endpoint.ts';
 import { ApiError } from '../http/api-error.ts';
 import { found } from '../responses/stored-responses.ts';
@@ -39,9 +39,8 @@ export const createUpload = defineEndpoint({
         },
       );
     }
-    const upload = await (
-      await uploadsOf(call)
-    ).create({
+    const { uploads } = await call.storage();
+    const upload = await uploads.create({
       ...{ purpose, bytes, mimeType },
       filename: keptFilename(filename),
       ...(expiry ? { fileExpiresAfter: expiry.seconds } : {}),
@@ -88,15 +87,11 @@ export const cancelUpload = defineEndpoint({
     withUpload(call, async (uploads, id) => Response.json(toUpload(await uploads.cancel(id)))),
 });
 
-async function uploadsOf({ services }: Call<unknown>): Promise<UploadStore> {
-  return (await services.storage()).project(DEFAULT_PROJECT).uploads;
-}
-
 async function withUpload(
   call: Call<unknown>,
   answer: (uploads: UploadStore, id: string) => Promise<Response>,
 ): Promise<Response> {
-  const uploads = await uploadsOf(call);
+  const { uploads } = await call.storage();
   return found(answer(uploads, call.params['upload_id'] ?? ''), {
     status: 404,
     param: 'upload_id',

@@ -1,9 +1,5 @@
-/**
- * Who may talk to the server at all: names it answers to (against DNS rebinding), web origins, and the API key.
- * Rate limits and projects are not here.
- */
+/** Who may talk to the server at all: names it answers to (against DNS rebinding) and web origins. Keys are not here. */
 
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
 import type { AppEnv, AppOptions } from '../app.ts';
 import { ApiError } from './api-error.ts';
@@ -20,9 +16,6 @@ export function accessControl(options: AppOptions): MiddlewareHandler<AppEnv> {
     if (crossOrigin) checkOrigin(origin, options.allowedOrigins ?? []);
     if (crossOrigin && c.req.method === 'OPTIONS')
       return preflight(origin, c.req.header('access-control-request-headers'));
-    if (options.apiKey !== undefined && c.req.path.startsWith('/v1/')) {
-      checkKey(c.req.header('authorization'), options.apiKey);
-    }
     await next();
     if (crossOrigin) {
       c.header('access-control-allow-origin', origin);
@@ -80,21 +73,4 @@ function preflight(origin: string, requestedHeaders: string | undefined): Respon
       vary: 'Origin',
     },
   });
-}
-
-/** Compared as hashes, so that neither length nor content shows in the time it takes. */
-function checkKey(header: string | undefined, apiKey: string): void {
-  const given = /^Bearer (.+)$/i.exec(header ?? '')?.[1];
-  if (given !== undefined && timingSafeEqual(digest(given), digest(apiKey))) return;
-  throw new ApiError(
-    401,
-    given === undefined
-      ? "No API key. Send the header 'Authorization: Bearer KEY'."
-      : 'Incorrect API key. Use the key that this server was started with.',
-    { code: given === undefined ? 'missing_api_key' : 'invalid_api_key', type: 'invalid_request_error' },
-  );
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }

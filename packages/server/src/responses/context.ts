@@ -1,6 +1,6 @@
 /** What a response goes on from and what it is asked: items kept earlier, and those of the request. */
 
-import type { ConversationPlace, Storage } from '@steelyard/storage';
+import type { ConversationPlace, ProjectStorage } from '@steelyard/storage';
 import type { Call } from '../endpoint.ts';
 import { ApiError } from '../http/api-error.ts';
 import type { KeptItem } from '../schemas/response-items.ts';
@@ -17,9 +17,9 @@ export interface ResponseContext {
 /** @throws ApiError 400 or 404 naming what is not there, is not done, or does not fit together */
 export async function gatherContext(
   { body }: Call<ResponseRequest>,
-  storage: Storage | undefined,
+  storage: ProjectStorage | undefined,
 ): Promise<ResponseContext> {
-  const find = storage && itemFinder(storage);
+  const find = storage && itemFinder(storage.responses);
   const { input: given } = body;
   const input =
     typeof given === 'string'
@@ -34,7 +34,7 @@ export async function gatherContext(
 
 type Before = Omit<ResponseContext, 'input'>;
 
-async function whatWentBefore(body: ResponseRequest, storage: Storage): Promise<Before> {
+async function whatWentBefore(body: ResponseRequest, storage: ProjectStorage): Promise<Before> {
   const { previous_response_id: previous, conversation } = body;
   if (conversation) {
     const id = typeof conversation === 'string' ? conversation : conversation.id;

@@ -1,7 +1,7 @@
 /** Everything that can be said of a response before its model runs: what it goes on from, and what the engine is asked. */
 
 import type { Constraint } from '@steelyard/engine';
-import type { Storage } from '@steelyard/storage';
+import type { ProjectStorage } from '@steelyard/storage';
 import type { ChatMessage } from '@steelyard/text';
 import type { ChatAsk } from '../chat-options.ts';
 import type { Call } from '../endpoint.ts';
@@ -21,7 +21,7 @@ export interface PreparedResponse {
   readonly ask: Omit<ChatAsk, 'signal'>;
   readonly carriesReasoning: boolean;
   /** Where it is kept; absent when it is not. */
-  readonly storage?: Storage;
+  readonly storage?: ProjectStorage;
 }
 
 /** @throws ApiError for what is refused or not there */
@@ -33,7 +33,7 @@ export async function prepareResponse(call: Call<ResponseRequest>): Promise<Prep
   // What is stored by default is not where nothing is kept; what is asked for is refused there.
   const stored = (body.store ?? services.keeps) || body.background === true;
   const reads = services.keeps || Boolean(body.previous_response_id ?? body.conversation);
-  const storage = stored || reads ? await services.storage() : undefined;
+  const storage = stored || reads ? await call.storage() : undefined;
   const context = await gatherContext(call, storage);
   const facts = { model, stored, context };
   return {

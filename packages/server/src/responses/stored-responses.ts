@@ -1,7 +1,7 @@
 /** Between responses on the wire and their rows, and the wire's errors for rows that are not there. */
 
 import { NotFoundError } from '@steelyard/core';
-import type { Item, NewResponse, ResponseEnd, Storage, StoredResponse } from '@steelyard/storage';
+import type { Item, NewResponse, ResponseEnd, ResponseStore, StoredResponse } from '@steelyard/storage';
 import { ApiError } from '../http/api-error.ts';
 import type { KeptItem } from '../schemas/response-items.ts';
 import type { ResponseObject } from '../schemas/response-object.ts';
@@ -23,7 +23,7 @@ export function fromStoredItems(items: readonly Item[]): KeptItem[] {
 }
 
 /** Looks up what items of a request refer to. */
-export function itemFinder({ responses }: Storage): FindItems {
+export function itemFinder(responses: ResponseStore): FindItems {
   return async (ids) => {
     const items = fromStoredItems([...(await responses.find(ids)).values()]);
     return new Map(items.map((item) => [item.id, item]));
