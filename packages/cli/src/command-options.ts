@@ -6,7 +6,7 @@ import type { BackendName } from '@steelyard/engine/node';
 import { UsageError } from './errors.ts';
 import { DEFAULT_SAMPLING, SAMPLING_SETTINGS, changeSetting, parseNumber } from './sampling-options.ts';
 import type { ModelOptions } from './services.ts';
-import { parseBytes } from './terminal/format.ts';
+import { parseBytes, parseDuration } from './terminal/format.ts';
 
 /** What `addModelOptions` yields in commander's values. */
 export interface ModelFlags {
@@ -27,7 +27,17 @@ export function wholeNumber(flag: string, min: number, max: number): (text: stri
   return (text) => parseNumber(flag, text, { min, max, integer: true });
 }
 
-function byteCount(flag: string): (text: string) => number {
+/** Milliseconds of `30s`, `5m`, `2h` or seconds as a number; `-1` and `never` are Infinity, as Ollama has it. */
+export function duration(flag: string): (text: string) => number {
+  return (text) => {
+    const ms = parseDuration(text);
+    if (ms === undefined)
+      throw new UsageError(`${flag} is '${text}'; expected a time such as 90s, 5m, 2h or never`);
+    return ms;
+  };
+}
+
+export function byteCount(flag: string): (text: string) => number {
   return (text) => {
     const bytes = parseBytes(text);
     if (bytes === undefined)
@@ -36,7 +46,10 @@ function byteCount(flag: string): (text: string) => number {
   };
 }
 
-export function addModelOptions(command: Command): Command {
+export function addModelOptions(
+  command: Command,
+  memory = 'budget for weights and cache, as in 4GB',
+): Command {
   return command
     .addOption(
       new Option('--backend <name>', 'what computes (default: the fastest here)').choices([
@@ -47,7 +60,7 @@ export function addModelOptions(command: Command): Command {
     )
     .option('--threads <n>', 'threads of the CPU backend', wholeNumber('--threads', 1, 1024))
     .option('--context <tokens>', 'longest sequence', wholeNumber('--context', 1, 1e8))
-    .option('--memory <size>', 'budget for weights and cache, as in 4GB', byteCount('--memory'))
+    .option('--memory <size>', memory, byteCount('--memory'))
     .option('--experts-on-disk', 'experts need not fit in memory; they are read as tokens choose them');
 }
 

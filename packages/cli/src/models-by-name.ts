@@ -58,26 +58,20 @@ export function openEmbeddingModel(
   );
 }
 
-/** Whichever of both the file is made for. */
-export function openAnyModel(
-  name: string | undefined,
-  options: ModelOptions,
-  context: CommandContext,
-): Promise<LanguageModel | EmbeddingModel> {
-  const { services } = context;
-  return loadByName(name, context, async (path, common) =>
-    (await services.makesVectors(path))
-      ? services.openEmbeddingModel(path, { ...common, ...options })
-      : services.openLanguageModel(path, { ...common, ...options }),
-  );
-}
-
 async function loadByName<T>(
   name: string | undefined,
   context: CommandContext,
   load: (path: string, common: ModelOptions) => Promise<T>,
 ): Promise<T> {
-  const model = await findModel(name, context);
+  return loadFound(await findModel(name, context), context, load);
+}
+
+/** Loads it, telling on stderr what it takes and what there is to know. */
+export async function loadFound<T>(
+  model: Pick<FoundModel, 'name' | 'path'>,
+  context: CommandContext,
+  load: (path: string, common: ModelOptions) => Promise<T>,
+): Promise<T> {
   const start = performance.now();
   const showsProgress = context.stderr.isTTY === true;
   if (showsProgress) context.stderr.write(context.errorStyle.dim(`loading ${model.name} …`));

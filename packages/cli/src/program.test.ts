@@ -302,8 +302,10 @@ describe('serve', () => {
     const code = terminal.run('serve', 'embedder', 'tiny');
     await until(() => terminal.stdout().includes('curl'));
     const [options] = terminal.services.served;
-    expect(options!.models.map((model) => model.info.name)).toEqual(['tiny']);
-    expect(options!.embeddingModels.map((model) => model.info.name)).toEqual(['embedder']);
+    const names = async (provider?: { list(): unknown }) =>
+      ((await provider?.list()) as { name: string }[]).map(({ name }) => name);
+    expect(await names(options!.models)).toEqual(['tiny']);
+    expect(await names(options!.embeddingModels)).toEqual(['embedder']);
     expect(terminal.stdout()).toMatch(/embedder .*vectors of 8/);
     expect(terminal.stdout()).toContain('/v1/embeddings -H');
     terminal.interrupt('SIGTERM');
@@ -311,10 +313,32 @@ describe('serve', () => {
     expect(terminal.services.disposed).toEqual(['embedder', 'tiny']);
   });
 
+  it('offers what is stored beside the default model, loaded when a request names it', async () => {
+    const models = ['tiny', 'other', 'embedder'].map((name) => installedModel(name));
+    const terminal = createTerminal({ models });
+    const code = terminal.run('serve', '--memory', '2000', '--keep-alive', '30s');
+    await until(() => terminal.stdout().includes('curl'));
+    expect(terminal.stdout()).toContain('on demand, within 2.00 kB: other, embedder');
+    expect(terminal.services.opened).toEqual(['/models/tiny.gguf']);
+    const [options] = terminal.services.served;
+    const { release } = await options!.models.acquire!('other');
+    release();
+    await options!.embeddingModels!.acquire!('embedder');
+    expect(terminal.services.opened.slice(1)).toEqual(['/models/other.gguf', '/models/embedder.gguf']);
+    expect(terminal.services.disposed).toEqual(['tiny']);
+    terminal.interrupt('SIGTERM');
+    expect(await code).toBe(0);
+  });
+
+  it('fails at the start with numbers when a model named does not fit', async () => {
+    const terminal = createTerminal();
+    expect(await terminal.run('serve', 'tiny', '--memory', '999')).toBe(1);
+    expect(terminal.stderr()).toMatch(/tiny takes 1000 bytes of 999/);
+  });
+
   it('refuses two models of one name', async () => {
-    const twice = createTerminal();
-    expect(await twice.run('serve', 'tiny', 'tiny')).toBe(2);
-    expect(twice.services.disposed).toEqual(['tiny', 'tiny']);
+    expect(await createTerminal().run('serve', 'tiny', 'tiny')).toBe(2);
+    expect(await createTerminal().run('serve', '--keep-alive', 'soon')).toBe(2);
   });
 });
 

@@ -60,13 +60,19 @@ export function createServices(): Services {
     async openRecords(options) {
       return (await import('@steelyard/storage')).openRecords(options);
     },
-    async createServer({ models, embeddingModels, dataDirectory, databaseUrl, ...options }) {
-      const { createServer, providerOf } = await import('@steelyard/server');
+    async describeModel(path, options) {
+      const engine = await import('@steelyard/engine/node');
+      return engine.describeModel(path, withoutUndefined(options));
+    },
+    async createModelPool(catalog, options) {
+      const { ModelPool } = await import('@steelyard/server');
+      return new ModelPool(catalog, options);
+    },
+    async createServer({ dataDirectory, databaseUrl, ...options }) {
+      const { createServer } = await import('@steelyard/server');
       const storage = storageWhenNeeded({ directory: dataDirectory, ...(databaseUrl && { databaseUrl }) });
       const server = createServer({
         ...options,
-        models: providerOf(models),
-        embeddingModels: providerOf(embeddingModels),
         storage: storage.open,
       });
       return {

@@ -8,7 +8,14 @@ import type { BackendName } from '@steelyard/engine/node';
 import type { ModelFile } from '@steelyard/formats';
 import type { PullOptions as HubPullOptions, Store, StoredModel } from '@steelyard/hub';
 import type { ArchitectureSummary, LoadedModel, Pooling } from '@steelyard/models';
-import type { ServerOptions, SteelyardServer } from '@steelyard/server';
+import type {
+  Catalog,
+  Described,
+  ModelPool,
+  PoolOptions,
+  ServerOptions,
+  SteelyardServer,
+} from '@steelyard/server';
 import type { Records, StorageOptions } from '@steelyard/storage';
 
 /** How a pull is watched, stopped and named. */
@@ -62,9 +69,7 @@ export interface WasmReport {
 }
 
 /** The caller keeps the models and disposes them after the server. */
-export interface ServeOptions extends Omit<ServerOptions, 'models' | 'embeddingModels' | 'storage'> {
-  readonly models: readonly LanguageModel[];
-  readonly embeddingModels: readonly EmbeddingModel[];
+export interface ServeOptions extends Omit<ServerOptions, 'storage'> {
   /** Made and opened at the first request that keeps something. */
   readonly dataDirectory: string;
   /** `postgresql://...`. Default: PGlite in `dataDirectory`. */
@@ -77,6 +82,13 @@ export interface Services {
   openLanguageModel(path: string, options: ModelOptions): Promise<LanguageModel>;
   /** Loads a model for vectors of texts. @throws UnsupportedError when neither it nor the options say how to pool */
   openEmbeddingModel(path: string, options: EmbeddingModelOptions): Promise<EmbeddingModel>;
+  /** Looks at what would be loaded. @throws CapacityError when it does not fit in `availableBytes` */
+  describeModel(
+    path: string,
+    options: EmbeddingModelOptions & { readonly availableBytes?: number },
+  ): Promise<Described>;
+  /** Many models within a budget of memory, loaded on demand. */
+  createModelPool(catalog: Catalog, options: PoolOptions): Promise<ModelPool>;
   /** Whether the file is made for vectors of texts. */
   makesVectors(path: string): Promise<boolean>;
   /** What the registry of models supports. */

@@ -1,9 +1,10 @@
 /** Services without disks, networks or weights. */
 
-import { NotFoundError } from '@steelyard/core';
+import { CapacityError, NotFoundError } from '@steelyard/core';
 import type { LanguageModel } from '@steelyard/engine';
 import { createStubEmbeddingModel, createStubModel } from '@steelyard/engine/testing';
 import type { StoredModel } from '@steelyard/hub';
+import { ModelPool } from '@steelyard/server';
 import type { ModelStore, PullOptions, ServeOptions, Services } from '../src/services.ts';
 
 export function installedModel(name: string, changes: Partial<StoredModel> = {}): StoredModel {
@@ -100,6 +101,17 @@ export function createFakeServices(options: FakeOptions = {}): FakeServices {
         createStubEmbeddingModel({ name, pooling, onDispose: () => disposed.push(name) }),
       );
     },
+    describeModel: (path, { name = 'stub', availableBytes = Infinity }) => {
+      const memoryBytes = 1000;
+      if (memoryBytes > availableBytes)
+        return Promise.reject(new CapacityError(`${name} takes ${memoryBytes} bytes of ${availableBytes}`));
+      return Promise.resolve(
+        path.includes('embed')
+          ? { kind: 'embedding', info: createStubEmbeddingModel({ name }).info, memoryBytes }
+          : { kind: 'language', info: createStubModel({ name }).info, memoryBytes },
+      );
+    },
+    createModelPool: (catalog, poolOptions) => Promise.resolve(new ModelPool(catalog, poolOptions)),
     makesVectors: (path) => Promise.resolve(path.includes('embed')),
     architectures: () =>
       Promise.resolve([

@@ -1,7 +1,7 @@
 /** The command as a process of its own over a stub model, for tests of signals and pipes. */
 
 import { createStubModel } from '@steelyard/engine/testing';
-import { createServer, providerOf } from '@steelyard/server';
+import { createServer } from '@steelyard/server';
 import { runProcess } from '../src/run-process.ts';
 import { createFakeServices } from './fake-services.ts';
 
@@ -23,12 +23,5 @@ const services = createFakeServices({
 
 await runProcess({
   ...services,
-  createServer: ({ models, embeddingModels, ...options }) =>
-    Promise.resolve(
-      createServer({
-        ...options,
-        models: providerOf(models),
-        embeddingModels: providerOf(embeddingModels),
-      }),
-    ),
+  createServer: (options) => Promise.resolve(createServer(options)),
 });

@@ -53,6 +53,16 @@ interface EngineParts {
 const DEFAULT_BATCH_TOKENS = 512;
 const DEFAULT_SEQUENCES = 32;
 
+/**
+ * What an engine of these options takes.
+ * @throws CapacityError with numbers when it does not fit
+ */
+export function planEngine(model: LoadedModel, options: EngineOptions): MemoryPlan {
+  const maxBatchTokens = options.maxBatchTokens ?? Math.max(DEFAULT_BATCH_TOKENS, options.maxSequences ?? 0);
+  const maxSequences = options.maxSequences ?? Math.min(DEFAULT_SEQUENCES, maxBatchTokens);
+  return planMemory(model, { ...options, maxBatchTokens, maxSequences });
+}
+
 /** A prompt's token ids, and how to go on from there. */
 export interface Prompted {
   readonly ids: readonly number[];
@@ -97,15 +107,12 @@ export class Engine {
     backend: Backend,
     options: EngineOptions,
   ): Promise<Engine> {
-    const maxBatchTokens =
-      options.maxBatchTokens ?? Math.max(DEFAULT_BATCH_TOKENS, options.maxSequences ?? 0);
-    const maxSequences = options.maxSequences ?? Math.min(DEFAULT_SEQUENCES, maxBatchTokens);
     if (options.expertsOnDisk && !backend.mapsWeights) {
       throw new UnsupportedError(
         `the ${backend.name} backend copies weights to memory, so experts cannot stay on disk; use the cpu backend`,
       );
     }
-    const plan = planMemory(model, { ...options, maxBatchTokens, maxSequences });
+    const plan = planEngine(model, options);
     const step = await loadStep(model, backend, plan, options);
     return new Engine({ plan, model, step, tokenizer, pageSize: options.pageSize });
   }

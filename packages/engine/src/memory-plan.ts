@@ -44,6 +44,8 @@ export interface MemoryPlan {
   readonly kvBytes: number;
   /** An estimate of one step's intermediate values, from the graph before the backend's passes. */
   readonly temporaryBytes: number;
+  /** Weights that are held, cache and temporaries. */
+  readonly totalBytes: number;
   readonly limits: StepLimits;
 }
 
@@ -81,12 +83,14 @@ export function planMemory(model: LoadedModel, budget: MemoryBudget): MemoryPlan
   }
   const pages = Math.min(fitting, pagesWanted(budget, wantedPages));
   const contextLength = Math.min(wanted, pages * pageSize);
+  const kvBytes = pages * pageSize * kvBytesPerToken;
   return {
     pages,
     contextLength,
     kvBytesPerToken,
-    kvBytes: pages * pageSize * kvBytesPerToken,
+    kvBytes,
     temporaryBytes,
+    totalBytes: held + kvBytes + temporaryBytes,
     limits: limitsOf(budget, Math.ceil(contextLength / pageSize), pages),
   };
 }

@@ -1,6 +1,6 @@
 import { CapacityError, NotFoundError, RequestError, UnsupportedError } from '@steelyard/core';
 import { afterAll, describe, expect, it } from 'vitest';
-import { openLanguageModel } from '../src/node/index.ts';
+import { describeModel, openLanguageModel } from '../src/node/index.ts';
 import { collect } from './collect.ts';
 import { backends } from './golden-model.ts';
 import { writeLetterModel } from './letter-model.ts';
@@ -69,6 +69,22 @@ describe('openLanguageModel', () => {
     );
     await short.dispose();
     await expect(open({ memoryBytes: 1000 })).rejects.toThrow(/weights 0\.1 MiB/);
+  });
+
+  it('is described as it will be, and takes the memory that it was described with', async () => {
+    const described = describeModel(letters.folder, { backend: 'reference', name: 'letters' });
+    const { memoryBytes } = described;
+    const model = await openLanguageModel(letters.folder, {
+      backend: 'reference',
+      name: 'letters',
+      memoryBytes,
+    });
+    expect(described).toEqual({ kind: 'language', info: model.info, memoryBytes });
+    const { weights, kv } = model.stats().memory;
+    expect(weights + kv).toBeLessThanOrEqual(memoryBytes);
+    await model.dispose();
+    const tooSmall = { backend: 'reference', availableBytes: memoryBytes - weights - kv } as const;
+    expect(() => describeModel(letters.folder, tooSmall)).toThrow(CapacityError);
   });
 
   it('refuses what is not there or not supported', async () => {

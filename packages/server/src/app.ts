@@ -18,7 +18,6 @@ import { Metrics } from './metrics.ts';
 import type { ServerLimits, ServerOptions } from './options.ts';
 import { mountChatPage } from './chat-page.ts';
 import { BackgroundRuns } from './responses/background-runs.ts';
-import { trackProvider } from './track-provider.ts';
 
 /** Not served here, and not now: nobody needs to look into these. */
 const EXPECTED = new Set([501, 503]);
@@ -66,9 +65,9 @@ export function createApp(options: AppOptions, lifecycle: Lifecycle): Hono<AppEn
 }
 
 function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
-  const { provider, loaded } = trackProvider(options.models);
+  const { models } = options;
   return {
-    models: provider,
+    models,
     embeddingModels: options.embeddingModels ?? providerOf([]),
     storage: options.storage ?? noStorage,
     keeps: options.storage !== undefined,
@@ -76,7 +75,7 @@ function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
     background: new BackgroundRuns(),
     limits: options.limits,
     lifecycle,
-    metrics: new Metrics(loaded, lifecycle),
+    metrics: new Metrics(() => models.loaded().map(({ model }) => model), lifecycle),
     version: options.version ?? '0.1.0',
     startedAt: Math.floor(Date.now() / 1000),
     reportError:

@@ -5,7 +5,7 @@ import type { EmbeddingModel, Embeddings, EmbedOptions } from '@steelyard/engine
 import { admitted } from './admission.ts';
 import type { Call, Services } from './endpoint.ts';
 import { promptRefusal } from './http/api-error.ts';
-import { findNamed } from './model-provider.ts';
+import { acquireModel, type Lease } from './model-provider.ts';
 
 interface TextsPlan {
   /** Name of the model asked for. */
@@ -22,20 +22,29 @@ export function embedTexts(
   { model: name, texts, param, options }: TextsPlan,
 ): Promise<Embeddings & { readonly model: string }> {
   return admitted(call, async (signal) => {
-    const model = await findEmbedder(call.services, name);
+    const { model, release } = await acquireEmbedder(call.services, name, signal);
     try {
       return { ...(await model.embed(texts, { ...options, signal })), model: model.info.name };
     } catch (error) {
       throw promptRefusal(error, param);
+    } finally {
+      release();
     }
   });
 }
 
-async function findEmbedder({ embeddingModels }: Services, name: string): Promise<EmbeddingModel> {
-  const infos = await embeddingModels.list();
-  if (findNamed(infos, name, (info) => info.name)) return embeddingModels.get(name);
-  const known = infos.map((info) => `'${info.name}'`).join(', ') || 'none';
-  throw new NotFoundError(
-    `The model '${name}' makes no vectors here; models that do: ${known}. To serve one: steelyard serve MODEL.`,
-  );
+async function acquireEmbedder(
+  { embeddingModels }: Services,
+  name: string,
+  signal: AbortSignal,
+): Promise<Lease<EmbeddingModel>> {
+  try {
+    return await acquireModel(embeddingModels, name, { signal });
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error;
+    const known = (await embeddingModels.list()).map((info) => `'${info.name}'`).join(', ') || 'none';
+    throw new NotFoundError(
+      `The model '${name}' makes no vectors here; models that do: ${known}. To serve one: steelyard serve MODEL.`,
+    );
+  }
 }

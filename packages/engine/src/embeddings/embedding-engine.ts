@@ -38,6 +38,26 @@ const DEFAULT_SEQUENCES = 32;
 /** Tokens; decoders declare contexts whose cache would take gigabytes. */
 const DEFAULT_CONTEXT = 8192;
 
+/**
+ * What an engine of these options takes.
+ * @throws CapacityError with numbers when it does not fit
+ */
+export function planEmbedding(model: LoadedModel, options: EmbeddingEngineOptions): MemoryPlan {
+  const { causal = true, contextLength: own } = model.config;
+  const contextLength = Math.min(own, options.contextLength ?? (causal ? DEFAULT_CONTEXT : own));
+  const least = causal ? (options.maxSequences ?? 1) : contextLength;
+  const maxBatchTokens = Math.max(options.maxBatchTokens ?? DEFAULT_BATCH_TOKENS, least);
+  const maxSequences = options.maxSequences ?? Math.min(DEFAULT_SEQUENCES, maxBatchTokens);
+  return planMemory(model, {
+    ...options,
+    contextLength,
+    maxBatchTokens,
+    maxSequences,
+    maxRows: options.pooling === 'last' ? maxSequences : maxBatchTokens,
+    cacheTokens: Math.max(maxBatchTokens + maxSequences * options.pageSize, contextLength),
+  });
+}
+
 interface Job {
   readonly tokens: readonly number[];
   readonly options: EmbedOptions;
@@ -77,19 +97,7 @@ export class EmbeddingEngine {
     backend: Backend,
     options: EmbeddingEngineOptions,
   ): Promise<EmbeddingEngine> {
-    const { causal = true, contextLength: own } = model.config;
-    const contextLength = Math.min(own, options.contextLength ?? (causal ? DEFAULT_CONTEXT : own));
-    const least = causal ? (options.maxSequences ?? 1) : contextLength;
-    const maxBatchTokens = Math.max(options.maxBatchTokens ?? DEFAULT_BATCH_TOKENS, least);
-    const maxSequences = options.maxSequences ?? Math.min(DEFAULT_SEQUENCES, maxBatchTokens);
-    const plan = planMemory(model, {
-      ...options,
-      contextLength,
-      maxBatchTokens,
-      maxSequences,
-      maxRows: options.pooling === 'last' ? maxSequences : maxBatchTokens,
-      cacheTokens: Math.max(maxBatchTokens + maxSequences * options.pageSize, contextLength),
-    });
+    const plan = planEmbedding(model, options);
     return new EmbeddingEngine(model, await loadStep(model, backend, plan, options), plan, options);
   }
 

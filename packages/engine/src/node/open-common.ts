@@ -17,6 +17,8 @@ export interface CommonOptions {
   readonly name?: string;
   /** Default: the machine's cores. */
   readonly threads?: number;
+  /** Bytes that the model may take where no budget is given; default what the machine can spare now. */
+  readonly availableBytes?: number;
   /** Hears what a person should know: a slower backend, a shorter context. */
   readonly onNotice?: (notice: string) => void;
 }
@@ -49,14 +51,17 @@ export async function openWith<T>(
   };
   try {
     const text = readText(file);
-    const { threads } = options;
-    const deviceOptions = threads === undefined ? {} : { threads };
-    backend = selectBackend(options.backend ?? 'auto', deviceOptions, options.onNotice);
+    backend = backendFor(options);
     return await load({ file, text, backend, name: options.name ?? basename(path), close });
   } catch (error) {
     close();
     throw error;
   }
+}
+
+/** @throws UnsupportedError when it does not work here */
+export function backendFor({ backend = 'auto', threads, onNotice }: CommonOptions): Backend {
+  return selectBackend(backend, threads === undefined ? {} : { threads }, onNotice);
 }
 
 /** @throws UnsupportedError when the backend cannot keep a cache in that format */

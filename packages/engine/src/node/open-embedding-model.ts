@@ -1,11 +1,12 @@
 /** From a path to a model that turns texts into vectors. */
 
 import { UnsupportedError } from '@steelyard/core';
-import type { DType } from '@steelyard/graph';
-import { loadModel, type Pooling } from '@steelyard/models';
-import { EmbeddingEngine } from '../embeddings/embedding-engine.ts';
+import type { ModelFile } from '@steelyard/formats';
+import type { Backend, DType } from '@steelyard/graph';
+import { loadModel, type LoadedModel, type Pooling } from '@steelyard/models';
+import { EmbeddingEngine, type EmbeddingEngineOptions } from '../embeddings/embedding-engine.ts';
 import { createEmbeddingModel } from '../embeddings/embedding-model.ts';
-import type { EmbeddingModel } from '../embeddings/types.ts';
+import type { EmbeddingInfo, EmbeddingModel } from '../embeddings/types.ts';
 import {
   cacheFormat,
   mainDType,
@@ -46,6 +47,23 @@ async function load(
   { file, text: { tokenizer }, backend, name, close }: Opened,
   options: OpenEmbeddingOptions,
 ): Promise<EmbeddingModel> {
+  const { model, settings } = traceForVectors(file, backend, name, options);
+  const engine = await EmbeddingEngine.create(model, backend, settings);
+  const { contextLength } = engine.plan;
+  const info = embeddingInfo({ model, name, backend, contextLength, pooling: settings.pooling });
+  return createEmbeddingModel({ info, tokenizer, engine, onDispose: close });
+}
+
+/**
+ * The graph that ends with hidden states, and what an engine of it is made with.
+ * @throws UnsupportedError when neither the file nor the options say how to pool
+ */
+export function traceForVectors(
+  file: ModelFile,
+  backend: Backend,
+  name: string,
+  options: OpenEmbeddingOptions,
+): { readonly model: LoadedModel; readonly settings: EmbeddingEngineOptions } {
   const exact = backend.stateDTypes.includes('f32') ? 'f32' : undefined;
   const kvDType = cacheFormat(backend, options.kvDType ?? exact);
   const { contextLength } = options;
@@ -58,24 +76,28 @@ async function load(
         'name its pooling if you know it (pooling, or --pooling): mean, cls or last',
     );
   }
-  const engine = await EmbeddingEngine.create(model, backend, {
-    ...options,
-    availableBytes: spareBytes(),
-    pageSize: PAGE_SIZE,
-    kvDType,
-    pooling,
-  });
+  const settings = { availableBytes: spareBytes(), ...options, pageSize: PAGE_SIZE, kvDType, pooling };
+  return { model, settings };
+}
+
+interface EmbeddingFacts {
+  readonly model: LoadedModel;
+  readonly name: string;
+  readonly backend: Backend;
+  readonly contextLength: number;
+  readonly pooling: Pooling;
+}
+
+export function embeddingInfo({ model, name, backend, ...facts }: EmbeddingFacts): EmbeddingInfo {
   const { architecture, vocabSize, hiddenSize } = model.config;
-  const info = {
+  return {
     name,
     architecture,
     parameterCount: model.parameterCount,
     quantisation: mainDType(model),
-    contextLength: engine.plan.contextLength,
     vocabSize,
     dimensions: hiddenSize,
-    pooling,
     backend: backend.name,
+    ...facts,
   };
-  return createEmbeddingModel({ info, tokenizer, engine, onDispose: close });
 }

@@ -1,8 +1,9 @@
 /** From a path to a model that answers. */
 
+import type { ModelFile } from '@steelyard/formats';
 import type { Backend, DType } from '@steelyard/graph';
 import { loadModel, type LoadedModel } from '@steelyard/models';
-import { Engine } from '../engine.ts';
+import { Engine, type EngineOptions } from '../engine.ts';
 import { createLanguageModel } from '../language-model.ts';
 import type { LanguageModel, ModelInfo } from '../types.ts';
 import {
@@ -45,16 +46,8 @@ async function load(
   { file, text: { tokenizer, template }, backend, name, close }: Opened,
   options: OpenOptions,
 ): Promise<LanguageModel> {
-  const kvDType = cacheFormat(backend, options.kvDType);
-  const { contextLength: wanted } = options;
-  const limit = wanted === undefined ? {} : { contextLength: wanted };
-  const model = loadModel(file, { pageSize: PAGE_SIZE, kvDType, ...limit });
-  const engine = await Engine.create(model, tokenizer, backend, {
-    ...options,
-    availableBytes: spareBytes(),
-    pageSize: PAGE_SIZE,
-    kvDType,
-  });
+  const { model, settings } = traceForText(file, backend, options);
+  const engine = await Engine.create(model, tokenizer, backend, settings);
   const { contextLength } = engine.plan;
   if (options.contextLength === undefined && contextLength < model.config.contextLength) {
     options.onNotice?.(
@@ -62,26 +55,40 @@ async function load(
         `${engine.plan.kvBytesPerToken} bytes of memory per token`,
     );
   }
-  const info = describe(model, name, backend, contextLength, template !== undefined);
+  const info = languageInfo({ model, name, backend, contextLength, hasChatTemplate: template !== undefined });
   return createLanguageModel({ info, tokenizer, template, engine, onDispose: close });
 }
 
-function describe(
-  model: LoadedModel,
-  name: string,
+/** The graph that writes text, and what an engine of it is made with. */
+export function traceForText(
+  file: ModelFile,
   backend: Backend,
-  contextLength: number,
-  hasChatTemplate: boolean,
-): ModelInfo {
+  options: OpenOptions,
+): { readonly model: LoadedModel; readonly settings: EngineOptions } {
+  const kvDType = cacheFormat(backend, options.kvDType);
+  const { contextLength: wanted } = options;
+  const limit = wanted === undefined ? {} : { contextLength: wanted };
+  const model = loadModel(file, { pageSize: PAGE_SIZE, kvDType, ...limit });
+  return { model, settings: { availableBytes: spareBytes(), ...options, pageSize: PAGE_SIZE, kvDType } };
+}
+
+interface LanguageFacts {
+  readonly model: LoadedModel;
+  readonly name: string;
+  readonly backend: Backend;
+  readonly contextLength: number;
+  readonly hasChatTemplate: boolean;
+}
+
+export function languageInfo({ model, name, backend, ...facts }: LanguageFacts): ModelInfo {
   const { config, parameterCount } = model;
   return {
     name,
     architecture: config.architecture,
     parameterCount,
     quantisation: mainDType(model),
-    contextLength,
     vocabSize: config.vocabSize,
     backend: backend.name,
-    hasChatTemplate,
+    ...facts,
   };
 }

@@ -17,11 +17,17 @@ export interface ModelText {
   readonly template: ChatTemplate | undefined;
 }
 
+/** The template alone, which costs much less than a tokenizer. */
+export function readTemplate(file: ModelFile): ChatTemplate | undefined {
+  return file.format === 'gguf'
+    ? chatTemplateFromGguf(file.metadata)
+    : chatTemplateFromJson(file.tokenizerConfig, file.chatTemplate);
+}
+
 /** @throws FormatError when a folder has no tokenizer.json */
 export function readText(file: ModelFile): ModelText {
-  if (file.format === 'gguf') {
-    return { tokenizer: tokenizerFromGguf(file.metadata), template: chatTemplateFromGguf(file.metadata) };
-  }
+  const template = readTemplate(file);
+  if (file.format === 'gguf') return { tokenizer: tokenizerFromGguf(file.metadata), template };
   if (!file.tokenizer) {
     throw new FormatError(
       `${file.name}: has no tokenizer.json beside the weights; pull the whole repository`,
@@ -29,6 +35,6 @@ export function readText(file: ModelFile): ModelText {
   }
   return {
     tokenizer: tokenizerFromJson(file.tokenizer, file.tokenizerConfig, file.generationConfig),
-    template: chatTemplateFromJson(file.tokenizerConfig, file.chatTemplate),
+    template,
   };
 }

@@ -4,7 +4,7 @@ import { NotFoundError } from '@steelyard/core';
 import type { EmbeddingInfo, ModelInfo } from '@steelyard/engine';
 import { z } from 'zod';
 import { defineEndpoint, type Services } from '../endpoint.ts';
-import { findNamed } from '../model-provider.ts';
+import { findNamed, type ModelStatus } from '../model-provider.ts';
 
 const modelSchema = z.object({
   id: z.string(),
@@ -13,6 +13,10 @@ const modelSchema = z.object({
   owned_by: z.string(),
   /** Extension: facts about the weights and where they run. */
   steelyard: z.object({
+    /** `available` models are loaded when a request names them. */
+    state: z.enum(['available', 'loading', 'loaded']),
+    /** Bytes that it takes, or would take, in memory. */
+    memory_bytes: z.int().optional(),
     architecture: z.string(),
     parameter_count: z.number(),
     quantisation: z.string(),
@@ -33,11 +37,7 @@ export const listModels = defineEndpoint({
   summary: 'Models that requests may name.',
   response: listSchema,
   async handle({ services }) {
-    const infos = await allModels(services);
-    const body: z.infer<typeof listSchema> = {
-      object: 'list',
-      data: infos.map((info) => toModel(info, services.startedAt)),
-    };
+    const body: z.infer<typeof listSchema> = { object: 'list', data: await allModels(services) };
     return Response.json(body);
   },
 });
@@ -48,28 +48,35 @@ export const retrieveModel = defineEndpoint({
   summary: 'One model.',
   response: modelSchema,
   async handle({ services, params }) {
-    const infos = await allModels(services);
-    const info = findNamed(infos, params.model ?? '', (one) => one.name);
-    if (!info) {
+    const model = findNamed(await allModels(services), params.model ?? '', ({ id }) => id);
+    if (!model) {
       throw new NotFoundError(
         `The model '${params.model}' is not served here. GET /v1/models lists those that are.`,
       );
     }
-    return Response.json(toModel(info, services.startedAt));
+    return Response.json(model);
   },
 });
 
-async function allModels(services: Services): Promise<readonly (ModelInfo | EmbeddingInfo)[]> {
-  return [...(await services.models.list()), ...(await services.embeddingModels.list())];
+type ModelBody = z.infer<typeof modelSchema>;
+
+async function allModels({ models, embeddingModels, startedAt }: Services): Promise<ModelBody[]> {
+  const offered = <Info extends ModelInfo | EmbeddingInfo>(
+    infos: readonly Info[],
+    provider: { status?(name: string): ModelStatus },
+  ) => infos.map((info) => toModel(info, provider.status?.(info.name) ?? { state: 'loaded' }, startedAt));
+  return [...offered(await models.list(), models), ...offered(await embeddingModels.list(), embeddingModels)];
 }
 
-function toModel(info: ModelInfo | EmbeddingInfo, created: number): z.infer<typeof modelSchema> {
+function toModel(info: ModelInfo | EmbeddingInfo, status: ModelStatus, created: number): ModelBody {
   return {
     id: info.name,
     object: 'model',
     created,
     owned_by: 'steelyard',
     steelyard: {
+      state: status.state,
+      ...(status.memoryBytes === undefined ? {} : { memory_bytes: status.memoryBytes }),
       architecture: info.architecture,
       parameter_count: info.parameterCount,
       quantisation: info.quantisation,
