@@ -1,208 +1,229 @@
-/** Request bodies made from the schemas' own fields, whole and damaged: never a 500, never a hang, always OpenAI's shape. */
+/**
+ * Requests made from the published OpenAPI document, whole and damaged, against every endpoint: never a failure of the
+ * server, never a hang; what is answered is what the document says.
+ */
 
-import { createStubModel } from '@steelyard/engine/testing';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createStubEmbeddingModel, createStubModel } from '@steelyard/engine/testing';
 import { createServer, providerOf } from '@steelyard/server';
+import type { OpenApiDocument, Operation } from '@steelyard/server/docs';
+import { openStorage, type Storage } from '@steelyard/storage';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { fitting, odd, type Hints } from './schema-arbitrary.ts';
 
-const RUNS = Number(process.env.STEELYARD_FUZZ_RUNS ?? 1500);
+/** Requests over all endpoints together. */
+const RUNS = Number(process.env['STEELYARD_FUZZ_RUNS'] ?? 100_000);
 const SEED = 20_260;
+/** Milliseconds until an answer counts as one that never comes. */
+const HANG = 30_000;
+/** Refusals that say that something is not there, not that the server failed. */
+const HONEST = new Set([501, 503]);
 
 const reported: unknown[] = [];
+let directory: string;
+let storage: Storage | undefined;
+
 const { app } = createServer({
-  models: providerOf([createStubModel({ name: 'stub', contextLength: 40 })]),
+  models: providerOf([createStubModel({ name: 'stub', contextLength: 200 })]),
+  embeddingModels: providerOf([createStubEmbeddingModel({ name: 'vectors' })]),
+  storage: () => Promise.resolve(storage!),
   chatPage: false,
-  limits: { bodyBytes: 20_000 },
+  limits: { bodyBytes: 20_000, fileBytes: 10_000 },
   onError: (error) => reported.push(error),
 });
+const document = (await (await app.request('/openapi.json')).json()) as OpenApiDocument;
+const ajv = new Ajv2020({ strict: false, validateFormats: false });
+ajv.addSchema({ $id: 'api', components: document.components });
 
-const odd = fc.oneof(
-  fc.constantFrom<unknown>(
-    null,
-    true,
-    false,
-    0,
-    -1,
-    1.5,
-    1e308,
-    -0,
-    2 ** 53,
-    '',
-    'auto',
-    [],
-    {},
-    [[]],
-    [null],
-    '\ud800',
-    '\u0000',
-  ),
-  fc.jsonValue({ maxDepth: 3 }),
-  fc.string(),
-);
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'steelyard-fuzz-'));
+  storage = await openStorage({ directory });
+}, 60_000);
 
-/** Mostly absent, sometimes anything. */
-const rare = fc.oneof({ weight: 20, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: odd });
+afterAll(async () => {
+  await storage?.close();
+  await rm(directory, { recursive: true, force: true });
+});
 
-const content = fc.oneof(
-  { weight: 20, arbitrary: fc.string({ unit: 'binary', maxLength: 20 }) },
-  {
-    weight: 1,
-    arbitrary: fc.array(
-      fc.record(
-        { type: fc.constantFrom('text', 'image_url', 'refusal', 'x'), text: fc.string() },
-        { requiredKeys: [] },
-      ),
+/** Ids that the server gave, so that some requests name what there is. */
+const ids: string[] = ['none'];
+const id = fc.nat().map((at) => ids[at % ids.length]!);
+const hints: Hints = {
+  schemas: document.components.schemas,
+  names: {
+    model: fc.oneof(
+      { weight: 30, arbitrary: fc.constantFrom('stub', 'stub', 'stub', 'vectors') },
+      { weight: 1, arbitrary: odd },
+    ),
+    ...Object.fromEntries(
+      ['previous_response_id', 'conversation', 'input_file_id', 'file_id', 'file_ids'].map((name) => [
+        name,
+        fc.oneof(id, odd, fc.array(id, { maxLength: 2 })),
+      ]),
     ),
   },
-  { weight: 1, arbitrary: odd },
-);
-const role = fc.oneof(
-  { weight: 20, arbitrary: fc.constantFrom('user', 'assistant', 'system', 'developer') },
-  { weight: 1, arbitrary: fc.constantFrom('tool', 'function', 'x') },
-);
-const message = fc.oneof(
-  {
-    weight: 8,
-    arbitrary: fc.record(
-      {
-        role: role,
-        content,
-        name: fc.string(),
-        tool_calls: rare,
-        ['__proto__']: rare,
-      },
-      { requiredKeys: ['role', 'content'] },
-    ),
-  },
-  { weight: 1, arbitrary: odd },
-);
-
-/** Mostly a value that fits, sometimes anything. */
-const field = (fits: fc.Arbitrary<unknown>) =>
-  fc.oneof({ weight: 40, arbitrary: fits }, { weight: 1, arbitrary: odd });
-
-const shared = {
-  model: field(fc.constantFrom('stub', 'stub', 'stub', 'none')),
-  temperature: field(fc.double({ min: 0, max: 2, noNaN: true })),
-  top_p: field(fc.double({ min: 0, max: 1, noNaN: true })),
-  top_k: field(fc.integer({ min: -1, max: 50 })),
-  min_p: field(fc.double({ min: 0, max: 1, noNaN: true })),
-  presence_penalty: field(fc.double({ min: -2, max: 2, noNaN: true })),
-  frequency_penalty: field(fc.double({ min: -2, max: 2, noNaN: true })),
-  repetition_penalty: field(fc.double({ min: 0.1, max: 3, noNaN: true })),
-  logit_bias: field(fc.dictionary(fc.nat(260).map(String), fc.integer({ min: -100, max: 100 }))),
-  seed: field(fc.maxSafeInteger()),
-  n: field(fc.integer({ min: 1, max: 3 })),
-  stop: field(fc.oneof(fc.string({ minLength: 1 }), fc.array(fc.string({ minLength: 1 }), { maxLength: 4 }))),
-  stream: field(fc.boolean()),
-  stream_options: rare,
-  max_tokens: field(fc.integer({ min: 1, max: 10 })),
-  user: field(fc.string()),
 };
 
-const chatBody = fc.record(
-  {
-    messages: field(fc.array(message, { maxLength: 4 })),
-    ...shared,
-    logprobs: field(fc.boolean()),
-    top_logprobs: rare,
-    tools: field(fc.constant([])),
-    response_format: field(fc.constant({ type: 'text' })),
-    chat_template_kwargs: field(fc.dictionary(fc.string(), fc.jsonValue())),
-    anything: rare,
-  },
-  { requiredKeys: ['model', 'messages'] },
+interface Sent {
+  readonly url: string;
+  readonly body: Uint8Array<ArrayBuffer> | undefined;
+}
+
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
 );
+/** Those that keep something take milliseconds each; the others get most of the requests. */
+const isFree = ({ path, method }: (typeof operations)[number]) =>
+  method === 'POST' &&
+  /completions|embeddings|rerank|responses$|messages|count_tokens|api\/(chat|generate|embed)/.test(path);
+const free = operations.filter(isFree).length;
+const runsOf = (one: (typeof operations)[number]) =>
+  Math.ceil(isFree(one) ? (RUNS * 0.9) / free : (RUNS * 0.1) / (operations.length - free));
 
-const completionBody = fc.record(
-  {
-    prompt: field(
-      fc.oneof(
-        fc.string(),
-        fc.array(fc.string(), { maxLength: 3 }),
-        fc.array(fc.nat(256), { minLength: 1, maxLength: 20 }),
-        fc.array(fc.array(fc.nat(256), { maxLength: 5 }), { maxLength: 3 }),
-      ),
-    ),
-    ...shared,
-    logprobs: field(fc.integer({ min: 0, max: 5 })),
-    echo: field(fc.boolean()),
-    suffix: rare,
-    best_of: rare,
-  },
-  { requiredKeys: ['model', 'prompt'] },
-);
-
-const bytes = (body: fc.Arbitrary<unknown>) =>
-  fc.oneof(
-    { weight: 8, arbitrary: body.map((value) => Buffer.from(JSON.stringify(value))) },
-    // Damage: cut short, a byte changed, or nothing of JSON at all.
-    { weight: 1, arbitrary: fc.tuple(body, fc.nat()).map(([value, at]) => cut(JSON.stringify(value), at)) },
-    {
-      weight: 1,
-      arbitrary: fc
-        .tuple(body, fc.nat(), fc.nat(255))
-        .map(([value, at, byte]) => flip(JSON.stringify(value), at, byte)),
-    },
-    { weight: 1, arbitrary: fc.uint8Array({ maxLength: 60 }).map((array) => Buffer.from(array)) },
-  );
-
-function cut(text: string, at: number): Buffer {
-  const buffer = Buffer.from(text);
-  return buffer.subarray(0, at % (buffer.length + 1));
-}
-
-function flip(text: string, at: number, byte: number): Buffer {
-  const buffer = Buffer.from(text);
-  buffer[at % buffer.length] = byte;
-  return buffer;
-}
-
-interface ErrorBody {
-  error: { message: unknown; type: unknown; param: unknown; code: unknown };
-}
-
-async function check(path: string, body: Buffer): Promise<number> {
-  const request = new Request(`http://localhost${path}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: new Uint8Array(body),
-  });
-  const response = await app.request(request);
-  const text = await response.text();
-  if (response.status === 200) {
-    if (response.headers.get('content-type')?.startsWith('text/event-stream'))
-      expect(text).toMatch(/data: \[DONE\]\n\n$/);
-    else expect(JSON.parse(text)).toHaveProperty('choices');
-    return 200;
-  }
-  expect([400, 404, 413]).toContain(response.status);
-  const { error } = JSON.parse(text) as ErrorBody;
-  expect(error.message).toBeTypeOf('string');
-  expect((error.message as string).length).toBeLessThan(2000);
-  expect(error.type).toBe('invalid_request_error');
-  expect(Object.keys(error).sort()).toEqual(['code', 'message', 'param', 'type']);
-  return response.status;
-}
-
-it.each([
-  ['/v1/chat/completions', chatBody],
-  ['/v1/completions', completionBody],
-])(
-  '%s survives hostile bodies',
-  async (path, body) => {
+it.each(operations.map((one) => [`${one.method} ${one.path}`, one] as const))(
+  '%s',
+  async (_, one) => {
+    const numRuns = runsOf(one);
     const statuses = new Map<number, number>();
     await fc.assert(
-      fc.asyncProperty(bytes(body), async (data) => {
-        const status = await check(path, data);
+      fc.asyncProperty(requestTo(one.path, one.operation), async (sent) => {
+        const status = await send(one.method, sent, one.operation);
         statuses.set(status, (statuses.get(status) ?? 0) + 1);
       }),
-      { numRuns: RUNS, seed: SEED },
+      { numRuns, seed: SEED },
     );
     expect(reported).toEqual([]);
     // A fuzzer that only ever hears no, or only yes, tests little.
-    expect(statuses.get(200)).toBeGreaterThan(RUNS / 100);
-    expect(statuses.get(400)).toBeGreaterThan(RUNS / 10);
+    if (!isFree(one)) return;
+    expect(statuses.get(200), [...statuses].join(' ')).toBeGreaterThan(numRuns / 500);
+    expect(statuses.get(400)).toBeGreaterThan(numRuns / 20);
   },
   60_000 + RUNS * 20,
 );
+
+function requestTo(path: string, { parameters = [], requestBody }: Operation): fc.Arbitrary<Sent> {
+  const segment = fc.oneof(
+    { weight: 4, arbitrary: id },
+    { weight: 1, arbitrary: fc.string({ minLength: 1 }) },
+  );
+  const values = parameters.map(({ in: where, required, schema }) =>
+    where === 'path'
+      ? segment
+      : fc.oneof(
+          { weight: required ? 20 : 1, arbitrary: fitting(schema, hints) },
+          { weight: 1, arbitrary: fc.constant(undefined) },
+        ),
+  );
+  const url = fc.tuple(...values).map((given) => {
+    let filled = path;
+    const query = new URLSearchParams();
+    for (const [i, { name, in: where }] of parameters.entries()) {
+      const value = given[i];
+      if (value === undefined) continue;
+      const text = typeof value === 'string' ? value : JSON.stringify(value);
+      if (where === 'path') filled = filled.replace(`{${name}}`, encodeURIComponent(wellFormed(text)));
+      else query.append(name, text);
+    }
+    return `http://localhost${filled}${query.size > 0 ? `?${query}` : ''}`;
+  });
+  const schema = requestBody?.content['application/json']?.schema;
+  const body = schema ? bytes(fitting(schema, hints)) : fc.constant(undefined);
+  return fc.record({ url, body });
+}
+
+/** Addresses hold no lone surrogates. */
+function wellFormed(text: string): string {
+  return Buffer.from(text).toString();
+}
+
+/** JSON, and now and then what is left of it: cut short, a byte changed, or nothing of JSON at all. */
+function bytes(value: fc.Arbitrary<unknown>): fc.Arbitrary<Uint8Array<ArrayBuffer>> {
+  const json = value.map((one) => new Uint8Array(Buffer.from(JSON.stringify(one) ?? '')));
+  return fc.oneof(
+    { weight: 16, arbitrary: json },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(json, fc.nat()).map(([all, at]) => all.slice(0, at % (all.length + 1))),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(json, fc.nat(), fc.nat(255)).map(([all, at, byte]) => {
+        const changed = all.slice();
+        if (changed.length > 0) changed[at % changed.length] = byte;
+        return changed;
+      }),
+    },
+    { weight: 1, arbitrary: fc.uint8Array({ maxLength: 60 }).map((all) => new Uint8Array(all)) },
+  );
+}
+
+async function send(method: string, { url, body }: Sent, operation: Operation): Promise<number> {
+  const hang = new AbortController();
+  const answered = (async () => {
+    const init = { method, headers: { 'content-type': 'application/json' }, ...(body ? { body } : {}) };
+    const response = await app.request(new Request(url, init));
+    return { response, text: await response.text() };
+  })();
+  const late = sleep(HANG, undefined, { signal: hang.signal }).then(() => {
+    throw new Error(`no answer in ${HANG} ms: ${method} ${url}`);
+  });
+  late.catch(() => {});
+  const { response, text } = await Promise.race([answered, late]).finally(() => hang.abort());
+  if (response.status >= 200 && response.status < 300) checkAnswer(response, text, operation);
+  else checkRefusal(response.status, text);
+  return response.status;
+}
+
+/** Every answer and every event is what the document says. */
+function checkAnswer(response: Response, text: string, { operationId, responses }: Operation): void {
+  const type = response.headers.get('content-type')?.split(';')[0] ?? 'none';
+  const content = responses['200']?.content ?? {};
+  expect(Object.keys(content), operationId).toContain(type);
+  const check = (value: unknown) => {
+    const validate = validator(operationId, type, content[type]!.schema);
+    expect(
+      validate(value),
+      `${operationId} ${type}: ${ajv.errorsText(validate.errors)}: ${text.slice(0, 500)}`,
+    ).toBe(true);
+    remember(value);
+  };
+  if (type === 'application/json') return check(JSON.parse(text));
+  if (type === 'application/x-ndjson')
+    return text
+      .trimEnd()
+      .split('\n')
+      .forEach((line) => check(JSON.parse(line)));
+  if (type !== 'text/event-stream') return;
+  for (const [, data] of text.matchAll(/^data: (.*)$/gm)) if (data !== '[DONE]') check(JSON.parse(data!));
+}
+
+const validators = new Map<string, ValidateFunction>();
+
+function validator(operationId: string, type: string, schema: object): ValidateFunction {
+  const key = `${operationId} ${type}`;
+  const known = validators.get(key);
+  if (known) return known;
+  const linked = JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"api#/')) as object;
+  const made = ajv.compile(linked);
+  validators.set(key, made);
+  return made;
+}
+
+function remember(value: unknown): void {
+  const given = (value as { id?: unknown } | null)?.id;
+  if (typeof given === 'string' && given.includes('_') && ids.length < 500) ids.push(given);
+}
+
+/** Every refusal says what was wrong, and names the server's own fault only where that is honest. */
+function checkRefusal(status: number, text: string): void {
+  if (status >= 500) expect(HONEST, text).toContain(status);
+  const { error } = JSON.parse(text) as { error: string | { message: string } };
+  const message = typeof error === 'string' ? error : error.message;
+  expect(message.length).toBeGreaterThan(5);
+  expect(message.length).toBeLessThan(2000);
+}

@@ -50,10 +50,8 @@ export function createApp(options: AppOptions, lifecycle: Lifecycle): Hono<AppEn
       services,
     );
   }
-  if (options.chatPage ?? true) {
-    mountChatPage(app);
-    mountDocs(app, endpoints, services);
-  }
+  if (options.chatPage ?? true) mountChatPage(app);
+  mountDocs(app, endpoints, services, { pages: options.chatPage ?? true });
   app.notFound((c) => errorResponse(c, unknownUrl(c)));
   app.onError((error, c) => {
     const apiError = toApiError(error);

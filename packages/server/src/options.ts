@@ -39,7 +39,7 @@ export interface ServerOptions {
   readonly port?: number;
   /** How many ports to try, counting up from `port`, while they are taken. Default 1. */
   readonly portAttempts?: number;
-  /** Serve the built-in chat page at `/`. Default true. */
+  /** Serve the built-in chat page at `/` and the documentation at `/docs`. Default true. */
   readonly chatPage?: boolean;
   /** Require `Authorization: Bearer <apiKey>` under `/v1`. Default: no key is asked for. */
   readonly apiKey?: string;

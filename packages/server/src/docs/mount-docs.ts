@@ -1,4 +1,4 @@
-/** Serves the OpenAPI document at `/openapi.json` and its pages below `/docs`. They name no key and need none. */
+/** Serves the OpenAPI document at `/openapi.json`, and where there are pages at all, those below `/docs`. No key is asked for. */
 
 import type { Hono } from 'hono';
 import type { AppEnv } from '../app.ts';
@@ -9,10 +9,16 @@ import { groups } from './groups/index.ts';
 import { openApiDocument, type OpenApiDocument } from './openapi.ts';
 import { groupPage, type Place } from './pages.ts';
 
-export function mountDocs(app: Hono<AppEnv>, endpoints: readonly Endpoint[], services: Services): void {
+export function mountDocs(
+  app: Hono<AppEnv>,
+  endpoints: readonly Endpoint[],
+  services: Services,
+  { pages }: { readonly pages: boolean },
+): void {
   let made: OpenApiDocument | undefined;
   const document = () => (made ??= openApiDocument(endpoints, services.version));
   app.get('/openapi.json', (c) => c.json(document()));
+  if (!pages) return;
   app.get('/docs', (c) => c.redirect(`/docs/${groups[0]!.slug}`));
   app.get('/docs/:group', async (c) => {
     const slug = c.req.param('group');
