@@ -8,7 +8,7 @@ import { ANYBODY } from './access/caller.ts';
 import { mountDocs } from './docs/mount-docs.ts';
 import type { Endpoint, RawQuery, Services } from './endpoint.ts';
 import { endpoints } from './endpoints/index.ts';
-import { ApiError, toApiError } from './http/api-error.ts';
+import { ApiError, isFault, toApiError } from './http/api-error.ts';
 import { accessControl } from './http/access-control.ts';
 import { readJson } from './http/read-json.ts';
 import { validate } from './http/validate.ts';
@@ -17,10 +17,8 @@ import { providerOf } from './model-provider.ts';
 import { Metrics } from './metrics.ts';
 import type { ServerLimits, ServerOptions } from './options.ts';
 import { mountChatPage } from './chat-page.ts';
+import { Queues } from './queue/queues.ts';
 import { BackgroundRuns } from './responses/background-runs.ts';
-
-/** Not served here, and not now: nobody needs to look into these. */
-const EXPECTED = new Set([501, 503]);
 
 export interface AppEnv {
   Variables: { requestId: string };
@@ -55,8 +53,7 @@ export function createApp(options: AppOptions, lifecycle: Lifecycle): Hono<AppEn
   app.notFound((c) => errorResponse(c, unknownUrl(c)));
   app.onError((error, c) => {
     const apiError = toApiError(error);
-    if (apiError.status >= 500 && !EXPECTED.has(apiError.status))
-      services.reportError(error, c.get('requestId'));
+    if (isFault(apiError)) services.reportError(error, c.get('requestId'));
     return errorResponse(c, apiError);
   });
   return app;
@@ -64,6 +61,8 @@ export function createApp(options: AppOptions, lifecycle: Lifecycle): Hono<AppEn
 
 function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
   const { models } = options;
+  const { sequencesPerModel: places, queueLength: maxWaiting } = options.limits;
+  const queues = new Queues({ places, maxWaiting });
   return {
     models,
     embeddingModels: options.embeddingModels ?? providerOf([]),
@@ -73,7 +72,8 @@ function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
     background: new BackgroundRuns(),
     limits: options.limits,
     lifecycle,
-    metrics: new Metrics(() => models.loaded().map(({ model }) => model), lifecycle),
+    queues,
+    metrics: new Metrics(() => models.loaded().map(({ model }) => model), lifecycle, queues),
     version: options.version ?? '0.1.0',
     startedAt: Math.floor(Date.now() / 1000),
     reportError:

@@ -6,6 +6,7 @@ import { admitted } from './admission.ts';
 import type { Call, Services } from './endpoint.ts';
 import { promptRefusal } from './http/api-error.ts';
 import { acquireModel, type Lease } from './model-provider.ts';
+import type { Place } from './queue/fair-queue.ts';
 
 interface TextsPlan {
   /** Name of the model asked for. */
@@ -21,13 +22,17 @@ export function embedTexts(
   call: Call<unknown>,
   { model: name, texts, param, options }: TextsPlan,
 ): Promise<Embeddings & { readonly model: string }> {
-  return admitted(call, async (signal) => {
+  return admitted(call, name, async (stop) => {
+    const { signal } = stop;
     const { model, release } = await acquireEmbedder(call.services, name, signal);
+    let place: Place | undefined;
     try {
+      place = await call.services.queues.enter(call, model.info.name, { maxTokens: 0 }, stop);
       return { ...(await model.embed(texts, { ...options, signal })), model: model.info.name };
     } catch (error) {
       throw promptRefusal(error, param);
     } finally {
+      place?.done();
       release();
     }
   });

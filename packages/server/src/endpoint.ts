@@ -9,6 +9,8 @@ import type { Caller } from './access/caller.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Metrics } from './metrics.ts';
 import type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
+import type { Priority } from './queue/fair-queue.ts';
+import type { Queues } from './queue/queues.ts';
 import type { BackgroundRuns } from './responses/background-runs.ts';
 import type { ServerLimits, StorageSource } from './options.ts';
 
@@ -29,6 +31,7 @@ export interface Services {
   /** Responses that are computed while nobody waits for them. */
   readonly background: BackgroundRuns;
   readonly lifecycle: Lifecycle;
+  readonly queues: Queues;
   readonly metrics: Metrics;
   readonly version: string;
   /** Unix seconds of the start; models are shown as created then. */
@@ -52,6 +55,8 @@ export interface Call<Body, Query = unknown> {
   readonly caller: Caller;
   /** What the caller's project keeps. @throws ApiError 501 when this server was made without storage */
   readonly storage: () => Promise<ProjectStorage>;
+  /** Batches wait behind who talks. Default interactive. */
+  readonly priority?: Priority;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
   readonly services: Services;

@@ -4,11 +4,18 @@
  */
 
 import type { GenerateEvent, LanguageModel } from '@steelyard/engine';
-import { abortReason, linkedSignal } from './admission.ts';
+import { abortReason, admit, stopOf, type Stop } from './admission.ts';
 import type { Call } from './endpoint.ts';
-import { promptRefusal, toApiError } from './http/api-error.ts';
+import { isFault, promptRefusal, toApiError } from './http/api-error.ts';
 import { sseResponse, type SseFrames } from './http/sse.ts';
 import { acquireModel, type Lease } from './model-provider.ts';
+import type { Place } from './queue/fair-queue.ts';
+import type { Demand } from './queue/queues.ts';
+import { ReadAhead } from './read-ahead.ts';
+import type { FinishEvent } from './schemas/usage.ts';
+
+/** Characters of a choice that its reader may be behind before the engine is held up: any ordinary answer. */
+const AHEAD = 1 << 20;
 
 export interface ChoiceEvent {
   /** Index of the choice that the event belongs to. */
@@ -24,7 +31,7 @@ export interface Generation {
   readonly abort: () => void;
 }
 
-export interface GenerationPlan {
+export interface GenerationPlan extends Demand {
   /** Name of the model asked for. */
   readonly model: string;
   /** Path of the endpoint, for the metrics. */
@@ -42,23 +49,20 @@ export interface GenerationPlan {
  * @throws whatever the provider or the engine throws; ApiError 429 or 503 when the server takes no more
  */
 export async function startGeneration(call: Call<unknown>, plan: GenerationPlan): Promise<Generation> {
-  const { lifecycle, models } = call.services;
-  const leave = plan.leave ?? lifecycle.enter();
-  const own = linkedSignal([call.signal, lifecycle.signal]);
-  const { signal } = own;
-  let lease: Lease<LanguageModel> | undefined;
+  const leave = plan.leave ?? admit(call, plan.model);
+  const stop = stopOf(call);
+  let held: Held | undefined;
   const abort = () => {
-    own.abort();
-    lease?.release();
+    stop.abort();
+    held?.place.done();
+    held?.lease.release();
     leave();
   };
   try {
-    lease = await acquireModel(models, plan.model, { signal }).catch((error: unknown) => {
-      throw signal.aborted ? abortReason(call) : error;
-    });
-    const { model } = lease;
-    const merged = interleave(plan.start(model, signal));
-    const events = supervise(merged, { call, plan, abort, signal });
+    held = await hold(call, plan, stop);
+    const { model } = held.lease;
+    const merged = interleave(readAhead(plan.start(model, stop.signal), held.place));
+    const events = supervise(merged, { call, plan, abort, signal: stop.signal });
     const first = await events.next().catch((error: unknown) => {
       throw promptRefusal(error, plan.promptParam);
     });
@@ -67,6 +71,55 @@ export async function startGeneration(call: Call<unknown>, plan: GenerationPlan)
     abort();
     throw error;
   }
+}
+
+/** What a generation has while it runs. */
+interface Held {
+  readonly lease: Lease<LanguageModel>;
+  readonly place: Place;
+}
+
+/** @throws why it stopped, when it did so while it waited */
+async function hold(call: Call<unknown>, plan: GenerationPlan, stop: Stop): Promise<Held> {
+  const { models, queues } = call.services;
+  const { signal } = stop;
+  let lease: Lease<LanguageModel> | undefined;
+  try {
+    lease = await acquireModel(models, plan.model, { signal });
+    return { lease, place: await queues.enter(call, lease.model.info.name, plan, stop) };
+  } catch (error) {
+    lease?.release();
+    throw signal.aborted ? abortReason(call, signal) : error;
+  }
+}
+
+/** The choices, read as they come. When all have ended, the engine's place is free, whatever their readers do. */
+function readAhead(
+  choices: readonly AsyncIterable<GenerateEvent>[],
+  place: Place,
+): readonly AsyncIterable<GenerateEvent>[] {
+  let running = choices.length;
+  let tokens = 0;
+  return choices.map(
+    (choice) =>
+      new ReadAhead(choice, {
+        sizeOf,
+        limit: AHEAD,
+        onEnd(last) {
+          if (last?.type === 'finish') tokens += tokensOf(last);
+          if (--running === 0) place.done(tokens);
+        },
+      }),
+  );
+}
+
+function sizeOf(event: GenerateEvent): number {
+  return 'text' in event ? event.text.length : 0;
+}
+
+/** Those that were computed. */
+function tokensOf({ usage }: FinishEvent): number {
+  return usage.promptTokens - usage.cachedTokens + usage.completionTokens;
 }
 
 /** Streams what `chunks` makes of the events; the generation stops when the client stops reading. */
@@ -82,8 +135,7 @@ export function streamGeneration(
     onCancel: generation.abort,
     onError(error) {
       generation.abort();
-      const { status } = toApiError(error);
-      if (status >= 500 && status !== 503) call.services.reportError(error, call.requestId);
+      if (isFault(toApiError(error))) call.services.reportError(error, call.requestId);
     },
   });
 }
@@ -106,7 +158,7 @@ async function* supervise(
   let answered = false;
   try {
     for await (const choice of merged) {
-      if (choice.event.type === 'finish' && choice.event.reason === 'abort') throw abortReason(call);
+      if (choice.event.type === 'finish' && choice.event.reason === 'abort') throw abortReason(call, signal);
       if (!answered && choice.event.type === 'text') {
         answered = true;
         metrics.observeFirstToken(plan.endpoint, plan.model, seconds());
@@ -115,7 +167,7 @@ async function* supervise(
     }
     metrics.observeGeneration(plan.endpoint, plan.model, seconds());
   } catch (error) {
-    throw signal.aborted ? abortReason(call) : error;
+    throw signal.aborted ? abortReason(call, signal) : error;
   } finally {
     abort();
   }

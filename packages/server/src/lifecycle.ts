@@ -3,19 +3,34 @@
 import { setMaxListeners } from 'node:events';
 import { ApiError } from './http/api-error.ts';
 
-const RETRY_AFTER_SECONDS = '1';
 /** Milliseconds that aborted answers get to say so to their clients. */
 const ABORT_GRACE_MS = 1_000;
 
+export interface Arrival {
+  /** Of its body, which is held while it waits and runs. */
+  readonly bytes: number;
+  /** When to come again, if it is refused. */
+  readonly retryAfterSeconds: () => number;
+}
+
+export interface LifecycleLimits {
+  /** Requests in progress at most. */
+  readonly requests: number;
+  /** Bytes of their bodies together at most; one alone is always taken. */
+  readonly bytes: number;
+}
+
 export class Lifecycle {
-  readonly #limit: number;
+  readonly #limits: LifecycleLimits;
   readonly #shutdown = new AbortController();
   readonly #waiters: (() => void)[] = [];
   #active = 0;
+  #bytes = 0;
   #draining = false;
 
-  constructor(limit: number) {
-    this.#limit = limit;
+  /** @param limits or how many requests, of any size */
+  constructor(limits: LifecycleLimits | number) {
+    this.#limits = typeof limits === 'number' ? { requests: limits, bytes: Infinity } : limits;
     // Every request in progress listens.
     setMaxListeners(0, this.#shutdown.signal);
   }
@@ -36,23 +51,27 @@ export class Lifecycle {
   /**
    * Admits one generation request.
    * @returns what to call once when it has ended
-   * @throws ApiError 429 above the limit, 503 while closing
+   * @throws ApiError 429 above the limits, 503 while closing
    */
-  enter(): () => void {
+  enter({ bytes, retryAfterSeconds }: Arrival = { bytes: 0, retryAfterSeconds: () => 1 }): () => void {
     if (this.#draining) throw shuttingDown();
-    if (this.#active >= this.#limit) {
+    const full = this.#active >= this.#limits.requests;
+    if (full || (this.#active > 0 && this.#bytes + bytes > this.#limits.bytes)) {
+      const held = full ? '' : ` and hold ${this.#bytes} bytes`;
       throw new ApiError(
         429,
-        `${this.#active} requests are in progress, the most that this server takes. Try again later.`,
-        { code: 'too_many_requests', headers: { 'retry-after': RETRY_AFTER_SECONDS } },
+        `${this.#active} requests are in progress${held}, the most that this server takes. Try again later.`,
+        { code: 'too_many_requests', headers: { 'retry-after': String(retryAfterSeconds()) } },
       );
     }
+    this.#bytes += bytes;
     this.#active++;
     let ended = false;
     return () => {
       if (ended) return;
       ended = true;
       this.#active--;
+      this.#bytes -= bytes;
       if (this.#active === 0) for (const wake of this.#waiters.splice(0)) wake();
     };
   }

@@ -3,6 +3,7 @@
 import type { EngineStats, LanguageModel } from '@steelyard/engine';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Lifecycle } from './lifecycle.ts';
+import type { Queues } from './queue/queues.ts';
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
 
@@ -15,7 +16,7 @@ export class Metrics {
   readonly #generation: Histogram<'endpoint' | 'model'>;
   readonly #firstToken: Histogram<'endpoint' | 'model'>;
 
-  constructor(loaded: Loaded, lifecycle: Lifecycle) {
+  constructor(loaded: Loaded, lifecycle: Lifecycle, queues: Queues) {
     const registers = [this.registry];
     this.#requests = new Counter({
       name: 'steelyard_http_requests_total',
@@ -50,6 +51,16 @@ export class Metrics {
       registers,
       collect() {
         this.set(lifecycle.active);
+      },
+    });
+    new Gauge({
+      name: 'steelyard_queue_waiting',
+      help: "Requests that wait for a place in a model's engine.",
+      labelNames: ['model'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [model, waiting] of queues.waiting()) this.set({ model }, waiting);
       },
     });
     registerEngineMetrics(loaded, this.registry);

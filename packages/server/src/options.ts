@@ -21,6 +21,14 @@ export interface ServerLimits {
   readonly jsonDepth: number;
   /** Generation requests in progress, streaming or queued; more are answered 429. Default 256. */
   readonly concurrentRequests: number;
+  /** Bytes that the bodies of those may have together; more are answered 429. Default 256 MiB. */
+  readonly concurrentBytes: number;
+  /** Sequences that a model's engine gets at once; more wait in its queue. Default 32. */
+  readonly sequencesPerModel: number;
+  /** Requests that wait for one model; more are answered 429. Default 256. */
+  readonly queueLength: number;
+  /** Milliseconds that a request may take unless its own header says so; 0: as long as it takes. Default 0. */
+  readonly deadlineMs: number;
   /** Milliseconds that a streaming client may leave data unread before it is cut off. Default 120 000. */
   readonly stallMs: number;
   /** Milliseconds that `close` waits for answers in progress before it aborts them. Default 10 000. */
@@ -70,6 +78,10 @@ export const DEFAULT_LIMITS: ServerLimits = {
   partBytes: 64 * 1024 * 1024,
   jsonDepth: 64,
   concurrentRequests: 256,
+  concurrentBytes: 256 * 1024 * 1024,
+  sequencesPerModel: 32,
+  queueLength: 256,
+  deadlineMs: 0,
   stallMs: 120_000,
   drainMs: 10_000,
 };

@@ -33,7 +33,7 @@ export function createServer(options: ServerOptions): SteelyardServer {
       'host',
     );
   }
-  const lifecycle = new Lifecycle(limits.concurrentRequests);
+  const lifecycle = new Lifecycle({ requests: limits.concurrentRequests, bytes: limits.concurrentBytes });
   const app = createApp({ ...options, host, limits }, lifecycle);
   // The global Request and Response stay as they are: this may be one library among others in a process.
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });

@@ -40,6 +40,8 @@ export const chatCompletions = defineEndpoint({
       model: body.model,
       endpoint: PATH,
       promptParam: 'messages',
+      sequences: body.n ?? 1,
+      maxTokens: ask.maxTokens,
       start: (model, signal) => {
         checkSampling(body, model.info.vocabSize);
         return Array.from({ length: body.n ?? 1 }, (_, i) =>

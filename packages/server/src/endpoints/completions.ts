@@ -35,6 +35,8 @@ export const completions = defineEndpoint({
       model: body.model,
       endpoint: PATH,
       promptParam: 'prompt',
+      sequences: prompts.length * (body.n ?? 1),
+      maxTokens: body.max_tokens ?? DEFAULT_MAX_TOKENS,
       start: (model, signal) => start(model, body, prompts, signal),
     });
     const head = answerHead('cmpl', generation.model.info, call.services.version);

@@ -48,6 +48,14 @@ export class ApiError extends Error {
   }
 }
 
+/** Not served here, not now, or not in time: nobody needs to look into these. */
+const EXPECTED = new Set([501, 503, 504]);
+
+/** Whether it is a failure of the server, which its operator should hear of. */
+export function isFault({ status }: ApiError): boolean {
+  return status >= 500 && !EXPECTED.has(status);
+}
+
 /** Messages quote what the caller sent, which may be megabytes. */
 function clipped(message: string): string {
   return message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message;

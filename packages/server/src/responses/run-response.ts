@@ -1,8 +1,9 @@
 /** Computes a response: for the one who waits for it, whole or streaming, or in the background. */
 
+import { admit } from '../admission.ts';
 import type { Call } from '../endpoint.ts';
 import type { Generation } from '../generation.ts';
-import { toApiError } from '../http/api-error.ts';
+import { isFault, toApiError } from '../http/api-error.ts';
 import type { ResponseEvent } from '../schemas/response-events.ts';
 import type { ResponseError, ResponseObject } from '../schemas/response-object.ts';
 import type { ResponseRequest } from '../schemas/response-request.ts';
@@ -57,9 +58,9 @@ export async function runInBackground(
   call: Call<ResponseRequest>,
   prepared: PreparedResponse,
 ): Promise<BackgroundRun> {
-  const { lifecycle, background } = call.services;
+  const { background } = call.services;
   // Held until the answer is kept: a server that closes waits for that.
-  const leave = lifecycle.enter();
+  const leave = admit(call, call.body.model);
   try {
     await keep(prepared, prepared.response);
   } catch (error) {
@@ -113,8 +114,7 @@ async function compute(
 
 /** Those of the server alone; the caller's and those of a closing server are told to nobody else. */
 function reportFault(call: Call<unknown>, error: unknown): void {
-  const { status } = toApiError(error);
-  if (status >= 500 && status !== 503) call.services.reportError(error, call.requestId);
+  if (isFault(toApiError(error))) call.services.reportError(error, call.requestId);
 }
 
 function toResponseError(error: unknown): ResponseError {

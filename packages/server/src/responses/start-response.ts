@@ -27,6 +27,7 @@ export function startResponse(
     model: call.body.model,
     endpoint: RESPONSES_PATH,
     promptParam: 'input',
+    maxTokens: ask.maxTokens,
     ...(leave ? { leave } : {}),
     start: (model, signal) => {
       checkSampling(ask.sampling, model.info.vocabSize);
