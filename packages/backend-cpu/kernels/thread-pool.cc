@@ -22,7 +22,9 @@ bool ThreadPool::claim(Step& seen, int thread) {
 void ThreadPool::do_chunk(Step claimed, int thread) {
   int threads = claimed.threads();
   job_->run_chunk(chunks_ - claimed.left(), thread);
-  if (undone_.fetch_sub(1, std::memory_order_acq_rel) == 1 && !open_step(threads)) finished_.store(true, std::memory_order_release);
+  if (undone_.fetch_sub(1, std::memory_order_acq_rel) != 1 || open_step(threads)) return;
+  finished_.store(true, std::memory_order_release);
+  run_finished();
 }
 
 // False when the job has no further step.
@@ -33,27 +35,12 @@ bool ThreadPool::open_step(int threads) {
   undone_.store(chunks, std::memory_order_relaxed);
   uint64_t number = (step_.load(std::memory_order_relaxed) >> 24) + 1;
   step_.store(number << 24 | (uint64_t)threads << 16 | (uint64_t)chunks);
-#if !defined(__wasm__)
-  if (threads > 1 && parked_.load() > 0) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    wake_.notify_all();
-  }
-#endif
+  // Who opens a step of one chunk is there to do it.
+  if (threads > 1 && chunks > 1) step_opened();
   return true;
 }
 
-#if defined(__wasm__)
-
-// One thread, the caller's.
-void ThreadPool::run(int, Job& job) {
-  job_ = &job;
-  finished_ = !open_step(1);
-  Step seen;
-  while (!finished_)
-    if (claim(seen, 0)) do_chunk(seen, 0);
-}
-
-#else
+#if !defined(__wasm__)
 
 namespace {
 
@@ -69,6 +56,15 @@ inline void pause() {
 }
 
 }  // namespace
+
+void ThreadPool::step_opened() {
+  if (parked_.load() == 0) return;
+  std::lock_guard<std::mutex> lock(mutex_);
+  wake_.notify_all();
+}
+
+// The run's owner does not park.
+void ThreadPool::run_finished() {}
 
 ThreadPool::~ThreadPool() {
   {

@@ -37,17 +37,27 @@ class ThreadPool {
   // Runs the job on up to `threads` threads, the caller being thread 0. One run at a time; others wait.
   void run(int threads, Job& job);
 
-#if !defined(__wasm__)
+#if defined(__wasm__)
+  // What a helper does until its thread is ended from outside: see wasm-pool.cc.
+  void work(int thread);
+
+ private:
+  void tell(bool helpers);
+
+  // Counts what parked threads wait for: steps and ends of runs.
+  std::atomic<int32_t> news_{0};
+  std::atomic<int> owner_parked_{0};
+#else
   ~ThreadPool();
 
  private:
   void grow(int threads);
+  void work(int thread);
 
   std::mutex run_mutex_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<std::thread> workers_;
-  std::atomic<int> parked_{0};
   std::atomic<bool> stop_{false};
 #endif
 
@@ -62,12 +72,18 @@ class ThreadPool {
   };
 
   ThreadPool() = default;
-  void work(int thread);
   bool claim(Step& seen, int thread);
   void do_chunk(Step claimed, int thread);
   bool open_step(int threads);
   void wait_for_work(Step seen);
+#if defined(__wasm__)
+  void wait_for_end(Step seen);
+#endif
+  // Wakes who is parked: a step is open that others may take part in; the run is over.
+  void step_opened();
+  void run_finished();
 
+  std::atomic<int> parked_{0};
   std::atomic<uint64_t> step_{0};
   std::atomic<int> undone_{0};
   std::atomic<bool> finished_{true};

@@ -1,5 +1,5 @@
-// The WebAssembly module: flat calls over 32-bit addresses, pages from the module's own memory, one thread.
-// Who calls copies weights in, writes inputs and reads outputs through the exported memory. No threads here.
+// The WebAssembly module: flat calls over addresses, pages from the memory that the caller gives, which threads may share.
+// Who calls copies weights in, writes inputs and reads outputs through that memory. One thread calls everything but help().
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -43,6 +43,9 @@ struct Span {
   char* data;
   size_t bytes;
 };
+
+// Made while there is one thread.
+ThreadPool& pool = ThreadPool::instance();
 
 // Those that were allocated as weights.
 std::map<const char*, std::shared_ptr<OwnWeight>> weights;
@@ -96,13 +99,13 @@ SY_EXPORT(problemLength) size_t sy_problem_length() { return problem.size(); }
 // Null with a problem when the tape is refused. Arguments are copied; buffers must outlive the executable.
 SY_EXPORT(compile)
 Executable* sy_compile(const int32_t* tape, size_t words, const Span* weights, size_t weight_count, const Span* states, size_t state_count,
-                       const int32_t* limits, size_t symbols, int integer_activations, int poison) {
+                       const int32_t* limits, size_t symbols, int threads, int integer_activations, int poison) {
   CompileInput input;
   input.tape.assign(tape, tape + words);
   input.weights = buffers(weights, weight_count);
   input.states = buffers(states, state_count);
   input.limits.assign(limits, limits + symbols);
-  input.threads = 1;
+  input.threads = threads;
   input.integer_activations = integer_activations != 0;
   input.poison = poison != 0;
   input.table = &wasm::kTable;
@@ -127,3 +130,6 @@ SY_EXPORT(run) int sy_run(Executable* executable, const int32_t* dims, size_t sy
   problem = executable->run(std::vector<int32_t>(dims, dims + symbols), buffers(inputs, input_count));
   return problem.empty();
 }
+
+// Takes part in runs as thread `thread`, above 0, and never returns. The instance has a stack of its own.
+SY_EXPORT(help) void sy_help(int thread) { pool.work(thread); }

@@ -3,7 +3,7 @@
  * Two modules, one with relaxed SIMD for hosts that have it. Nothing is done while the inputs are unchanged.
  * A cold build takes a minute of processor time, so where the native kernels are built it waits to be asked for.
  *
- *   node scripts/build-wasm.mjs [--quiet] [--fallback]     --fallback: only where there are no native kernels
+ *   node scripts/build-wasm.mjs [--quiet] [--fallback] [VARIANT...]     --fallback: only where there are no native kernels
  */
 
 import { createHash } from 'node:crypto';
@@ -31,12 +31,20 @@ const common = [
   '-Wall',
   '-Wextra',
   '-msimd128',
+  '-matomics',
+  '-mbulk-memory',
 ];
 const link = [
   '-mexec-model=reactor',
   '-Wl,--strip-all',
   '-Wl,-z,stack-size=1048576',
+  // The C library was compiled without atomics, which is right: one thread alone calls it.
+  '-Wl,--no-check-features',
+  '-Wl,--shared-memory',
+  '-Wl,--import-memory',
+  '-Wl,--initial-memory=4194304',
   '-Wl,--max-memory=4294967296',
+  '-Wl,--export=__stack_pointer',
 ];
 /** Native files that the module leaves out: the addon and the operating system's pages. */
 const units = [
@@ -47,6 +55,7 @@ const units = [
   'memory.cc',
   'packed-weights.cc',
   'thread-pool.cc',
+  'wasm-pool.cc',
   'wasm.cc',
 ];
 const variants = [
@@ -102,7 +111,9 @@ if (!version) {
 mkdirSync(out, { recursive: true });
 let built = 0;
 try {
+  const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
   for (const { name, flags } of variants) {
+    if (asked.length > 0 && !asked.includes(name)) continue;
     const target = join(out, `${name}.wasm`);
     const key = keyOf(flags, version);
     const stamp = `${target}.key`;

@@ -2,8 +2,10 @@ export { cpuAvailability, type CpuAvailability } from './availability.ts';
 export { cpuLevels, createCpuBackend, type CpuLevel, type CpuOptions } from './cpu-backend.ts';
 export {
   createNodeWasmBackend,
+  createNodeWasmRunner,
   loadWasmModule,
   wasmAvailability,
+  type NodeWasmOptions,
   type WasmAvailability,
   type WasmVariant,
 } from './node/wasm.ts';

@@ -1,6 +1,12 @@
 /** What this package can run graphs on here: each native level, each WebAssembly build. */
 
-import { createCpuBackend, loadWasmModule, type CpuOptions, type WasmVariant } from '@steelyard/backend-cpu';
+import {
+  createCpuBackend,
+  createNodeWasmRunner,
+  loadWasmModule,
+  type CpuOptions,
+  type WasmVariant,
+} from '@steelyard/backend-cpu';
 import { createWasmBackend } from '@steelyard/backend-cpu/wasm';
 import type { Backend } from '@steelyard/graph';
 import { levels } from './levels.ts';
@@ -28,9 +34,13 @@ export const kinds: readonly Kind[] = [
     return [
       {
         name: `wasm ${variant}`,
-        threads: [],
-        // Its one thread is all that it has.
-        create: (options: Omit<CpuOptions, 'level'>) => createWasmBackend({ ...options, module }),
+        threads: [2, 3],
+        create: ({ threads = 1, ...options }: Omit<CpuOptions, 'level'>) =>
+          createWasmBackend(
+            threads === 1
+              ? { ...options, module }
+              : { ...options, runner: createNodeWasmRunner(threads, variant) },
+          ),
       },
     ];
   }),

@@ -4,7 +4,7 @@
  */
 
 import { createBuilder, Random, type Backend, type Graph, type Value } from '@steelyard/graph';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { kinds } from './kinds.ts';
 
 const WIDTH = 130;
@@ -96,18 +96,26 @@ async function rowsOf(
 }
 
 describe.each(kinds)('$name', ({ create, threads }) => {
+  let one: Backend;
+  let several: Backend[];
+  beforeAll(() => {
+    one = create({ threads: 1, poison: true });
+    several = threads.map((count) => create({ threads: count, poison: true }));
+  });
+  afterAll(() => {
+    for (const backend of [one, ...several]) backend.dispose();
+  });
+
   it.each(Object.entries(builds))('%s', async (_name, build) => {
     const whole: [number, number][] = [[0, ROWS]];
-    const wanted = await rowsOf(create({ threads: 1, poison: true }), build, whole);
+    const wanted = await rowsOf(one, build, whole);
     expect(wanted.every(Number.isFinite)).toBe(true);
-    for (const count of threads) {
-      expect(await rowsOf(create({ threads: count, poison: true }), build, whole)).toEqual(wanted);
-    }
+    for (const backend of several) expect(await rowsOf(backend, build, whole)).toEqual(wanted);
     const cut: [number, number][] = [
       [0, 1],
       [1, 4],
       [4, ROWS],
     ];
-    expect(await rowsOf(create({ threads: 1 }), build, cut)).toEqual(wanted);
+    expect(await rowsOf(one, build, cut)).toEqual(wanted);
   });
 });

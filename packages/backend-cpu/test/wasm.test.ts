@@ -1,10 +1,18 @@
-/** The WebAssembly backend's own ways: its worker thread, its 4 GiB, its files and its errors. Kernels are tested with the others. */
+/** The WebAssembly backend's own ways: its threads, its 4 GiB, its files and its errors. Kernels are tested with the others. */
 
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createNodeWasmBackend, wasmAvailability } from '@steelyard/backend-cpu';
-import { CapacityError, ShapeError } from '@steelyard/core';
+import { Worker } from 'node:worker_threads';
+import {
+  createNodeWasmBackend,
+  createNodeWasmRunner,
+  loadWasmModule,
+  wasmAvailability,
+} from '@steelyard/backend-cpu';
+import { createWasmBackend, startThreads, type ThreadHost } from '@steelyard/backend-cpu/wasm';
+import { CapacityError, RequestError, ShapeError } from '@steelyard/core';
 import { createBuilder, type Backend, type Executable, type Graph, type TensorData } from '@steelyard/graph';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -119,5 +127,95 @@ describe.skipIf(!wasmAvailability().available)('in a worker thread', () => {
     backend.dispose();
     await expect(waiting).rejects.toThrow(/the WebAssembly thread ended: it was disposed/);
     await expect(compile(backend, inMemory(Float32Array.of(1, 2), [1, 2]), 1)).rejects.toThrow(/ended/);
+  });
+});
+
+async function productOf(backend: Backend, rows: number): Promise<Float32Array | undefined> {
+  const [from, to] = [512, 2048];
+  const w = inMemory(
+    Float32Array.from({ length: from * to }, (_, i) => Math.sin(i)),
+    [to, from],
+  );
+  const executable = await compile(backend, w, rows);
+  const x = Float32Array.from({ length: rows * from }, (_, i) => Math.cos(i));
+  return (await executable.run({ dims: { T: rows }, inputs: { x } }))['y'];
+}
+
+/** Node's workers, by the order in which they were started. */
+function watchedHost(workers: Worker[]): ThreadHost {
+  return {
+    readsFiles: false,
+    sharesMemory: true,
+    start(start, events) {
+      const script = new URL('../dist/node/wasm-worker.js', import.meta.url);
+      const worker = new Worker(script, { workerData: start, execArgv: [] });
+      workers.push(worker);
+      worker.on('message', events.response);
+      worker.on('error', (error) => events.end(error.message));
+      worker.on('exit', (code) => events.end(`exit code ${code}`));
+      return {
+        post: (request) => worker.postMessage(request),
+        hold: () => undefined,
+        terminate: () => void worker.terminate(),
+      };
+    },
+  };
+}
+
+describe.skipIf(!wasmAvailability().available)('in several threads', () => {
+  it('gives the same bits as in one', async () => {
+    const results = [];
+    for (const threads of [1, 2, 3]) {
+      const backend = createWasmBackend({ runner: createNodeWasmRunner(threads) });
+      expect(backend.description).toContain(`${threads} thread`);
+      results.push(await productOf(backend, 33));
+      backend.dispose();
+    }
+    expect(results[0]?.every(Number.isFinite)).toBe(true);
+    expect(results[1]).toEqual(results[0]);
+    expect(results[2]).toEqual(results[0]);
+  });
+
+  it('refuses runs, that under way too, when one of them dies', async () => {
+    const found = loadWasmModule();
+    if ('reason' in found) throw new Error(found.reason);
+    const workers: Worker[] = [];
+    const backend = createWasmBackend({
+      runner: startThreads(watchedHost(workers), { ...found, threads: 2 }),
+    });
+    await productOf(backend, 1);
+    expect(workers.length).toBe(2);
+    const gone = Promise.all(workers.map((worker) => new Promise((resolve) => worker.on('exit', resolve))));
+    // Long enough to be under way when the thread is ended.
+    const waiting = productOf(backend, 512);
+    await Promise.all([
+      expect(waiting).rejects.toThrow(/the WebAssembly thread ended: its thread 2: exit code 1/),
+      workers[1]?.terminate(),
+    ]);
+    await gone;
+    await expect(productOf(backend, 1)).rejects.toThrow(/its thread 2/);
+  });
+
+  it('lets the process end while they wait', async () => {
+    const index = new URL('../dist/index.js', import.meta.url).href;
+    const program = `
+      import { createNodeWasmRunner } from ${JSON.stringify(index)};
+      const runner = createNodeWasmRunner(2);
+      await runner.call({ do: 'allocate', id: 1, bytes: 16 });
+      console.log((await runner.call({ do: 'read', id: 1, bytes: 16 })).length);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program]);
+    let output = '';
+    child.stdout.on('data', (text: Buffer) => (output += text.toString()));
+    const code = await new Promise((resolve) => child.on('exit', resolve));
+    expect([code, output]).toEqual([0, '16\n']);
+  });
+
+  it('takes at most as many threads as there are cores, and refuses counts that are none', () => {
+    const backend = createNodeWasmBackend({ threads: 64 });
+    const threads = Number(/(\d+) threads?,/.exec(backend.description)?.[1]);
+    expect(threads).toBeLessThanOrEqual(availableParallelism());
+    backend.dispose();
+    for (const threads of [0, 1.5, 65])
+      expect(() => createNodeWasmBackend({ threads })).toThrow(RequestError);
   });
 });

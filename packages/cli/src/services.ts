@@ -66,6 +66,7 @@ export interface WasmReport {
   readonly reason?: string;
   /** Which build this version of Node takes: `simd`, ... */
   readonly variant?: string;
+  readonly threads?: number;
 }
 
 /** The caller keeps the models and disposes them after the server. */

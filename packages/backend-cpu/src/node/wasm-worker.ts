@@ -1,10 +1,11 @@
-/** The thread that runs the WebAssembly kernels in Node: requests in, responses out, weights read from their files. */
+/** A thread of the WebAssembly kernels in Node: requests in, responses out, weights read from their files; or a helper. */
 
 import { closeSync, openSync, readSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { FormatError } from '@steelyard/core';
 import type { FileRegion } from '@steelyard/graph';
-import { createResponder, type Request } from '../wasm/worker-runner.ts';
+import { beginThread, type ThreadStart } from '../wasm/threads.ts';
+import type { Request } from '../wasm/worker-runner.ts';
 
 /** One read call handles at most this many bytes. */
 const MAX_READ = 1 << 28;
@@ -22,5 +23,5 @@ function readRegion({ path, offset }: FileRegion, to: Uint8Array): void {
   }
 }
 
-const respond = createResponder((workerData as { module: WebAssembly.Module }).module, readRegion);
-parentPort?.on('message', (request: Request) => parentPort?.postMessage(respond(request)));
+const respond = beginThread(workerData as ThreadStart, readRegion);
+if (respond) parentPort?.on('message', (request: Request) => parentPort?.postMessage(respond(request)));

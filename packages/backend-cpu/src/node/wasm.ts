@@ -1,13 +1,24 @@
-/** The WebAssembly kernels in Node: which build fits this version, and a worker thread that runs it. */
+/** The WebAssembly kernels in Node: which build fits this version, and worker threads that run it. */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { UnsupportedError } from '@steelyard/core';
 import type { Backend } from '@steelyard/graph';
+import { defaultThreads } from '../availability.ts';
 import { parseActivations } from '../planned-graph.ts';
 import { createWasmBackend, type WasmOptions } from '../wasm/wasm-backend.ts';
-import { createWorkerRunner, type Response, type WorkerRunner } from '../wasm/worker-runner.ts';
+import {
+  checkWasmThreads,
+  MAX_WASM_THREADS,
+  startThreads,
+  type Thread,
+  type ThreadEvents,
+  type ThreadHost,
+  type ThreadStart,
+} from '../wasm/threads.ts';
+import type { WorkerRunner } from '../wasm/worker-runner.ts';
+import { physicalCores } from './physical-cores.ts';
 
 /** Best first. */
 const variants = ['relaxed-simd', 'simd'] as const;
@@ -18,6 +29,8 @@ export interface WasmAvailability {
   /** Why not. */
   readonly reason?: string;
   readonly variant?: WasmVariant;
+  /** As many as a backend has unless told otherwise. */
+  readonly threads: number;
 }
 
 /** `STEELYARD_WASM` names another folder of builds. */
@@ -38,10 +51,11 @@ function workerUrl(): URL {
 /** Whether the WebAssembly backend works here, for `doctor` and for choosing a backend. */
 export function wasmAvailability(): WasmAvailability {
   const loaded = loadWasmModule();
-  if ('reason' in loaded) return { available: false, reason: loaded.reason };
+  const threads = Math.min(defaultThreads(), physicalCores(), MAX_WASM_THREADS);
+  if ('reason' in loaded) return { available: false, reason: loaded.reason, threads };
   if (!existsSync(workerUrl()))
-    return { available: false, reason: 'the packages are not built; run: npm run build' };
-  return { available: true, variant: loaded.variant };
+    return { available: false, reason: 'the packages are not built; run: npm run build', threads };
+  return { available: true, variant: loaded.variant, threads };
 }
 
 type Loaded =
@@ -70,34 +84,44 @@ function load(candidates: readonly WasmVariant[]): Loaded {
   };
 }
 
-function startWorker(module: WebAssembly.Module, variant: WasmVariant): WorkerRunner {
-  const worker = new Worker(workerUrl(), { workerData: { module }, execArgv: [] });
-  const runner = createWorkerRunner({
-    description: variant,
-    readsFiles: true,
+const host: ThreadHost = { readsFiles: true, sharesMemory: true, start: startWorker };
+
+/** A thread does not keep the process alive, except while a command is pending. */
+function startWorker(start: ThreadStart, events: ThreadEvents): Thread {
+  const worker = new Worker(workerUrl(), { workerData: start, execArgv: [] });
+  worker.on('message', events.response);
+  worker.on('error', (error) => events.end(error.message));
+  worker.on('exit', (code) => events.end(`exit code ${code}`));
+  // After the listeners, which would hold it again.
+  worker.unref();
+  return {
     post: (request) => worker.postMessage(request),
     hold: (pending) => (pending ? worker.ref() : worker.unref()),
     terminate: () => void worker.terminate(),
-  });
-  worker.unref();
-  worker.on('message', (response: Response) => runner.onResponse(response));
-  worker.on('error', (error) => runner.onEnd(error.message));
-  worker.on('exit', (code) => runner.onEnd(`exit code ${code}`));
-  return runner;
+  };
+}
+
+/** Kernels in threads of their own, as many as asked for. @throws UnsupportedError when they are not built or Node is too old */
+export function createNodeWasmRunner(threads: number, only?: WasmVariant): WorkerRunner {
+  const { available, reason } = wasmAvailability();
+  const found = loadWasmModule(only);
+  if (!available || 'reason' in found) throw new UnsupportedError(reason ?? 'no WebAssembly kernels');
+  return startThreads(host, { ...found, threads });
+}
+
+export interface NodeWasmOptions extends Omit<WasmOptions, 'module' | 'runner'> {
+  /** At most as many as the machine has cores. Default all of them, or `STEELYARD_THREADS`. */
+  readonly threads?: number;
 }
 
 /**
- * The WebAssembly backend in a worker thread: runs leave the event loop. Dispose it to end the thread.
- * @throws UnsupportedError when the kernels are not built or Node is too old for them
+ * The WebAssembly backend in threads of its own: runs leave the event loop. Dispose it to end them.
+ * @throws UnsupportedError when the kernels are not built or Node is too old for them; RequestError for a count of
+ *   threads outside 1 to 64
  */
-export function createNodeWasmBackend(options: Omit<WasmOptions, 'module' | 'runner'> = {}): Backend {
-  const { available, reason } = wasmAvailability();
-  const found = loadWasmModule();
-  if (!available || 'reason' in found) throw new UnsupportedError(reason ?? 'no WebAssembly kernels');
+export function createNodeWasmBackend(options: NodeWasmOptions = {}): Backend {
+  const { threads = wasmAvailability().threads, ...rest } = options;
   const activations = options.activations ?? parseActivations(process.env['STEELYARD_ACTIVATIONS']);
-  return createWasmBackend({
-    ...options,
-    activations,
-    runner: startWorker(found.module, found.variant),
-  });
+  const runner = createNodeWasmRunner(Math.min(checkWasmThreads(threads), physicalCores()));
+  return createWasmBackend({ ...rest, activations, runner });
 }

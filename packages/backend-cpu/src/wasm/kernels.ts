@@ -1,4 +1,4 @@
-/** An instance of the WebAssembly kernels: its memory, and its exports as typed calls. One thread, the caller's. */
+/** An instance of the WebAssembly kernels: its exports as typed calls. One instance of a memory calls, others help it. */
 
 /** Bytes in the module's memory. */
 export interface Span {
@@ -7,7 +7,7 @@ export interface Span {
 }
 
 interface Exports {
-  readonly memory: WebAssembly.Memory;
+  readonly __stack_pointer: WebAssembly.Global;
   _initialize(): void;
   allocate(bytes: number): number;
   allocateWeight(bytes: number, dtype: number, rows: number, columns: number): number;
@@ -24,6 +24,7 @@ interface Exports {
     stateCount: number,
     limits: number,
     symbols: number,
+    threads: number,
     integerActivations: number,
     poison: number,
   ): number;
@@ -31,6 +32,7 @@ interface Exports {
   temporaryBytes(executable: number): number;
   arena(executable: number): number;
   run(executable: number, dims: number, symbols: number, inputs: number, inputCount: number): number;
+  help(thread: number): never;
 }
 
 /** Parts of a call, packed into one allocation at multiples of this. */
@@ -51,21 +53,33 @@ export interface CompileCall {
   readonly states: readonly Span[];
   /** By symbol number. */
   readonly limits: Int32Array;
+  readonly threads: number;
   readonly integers: boolean;
   readonly poison: boolean;
 }
 
 export class WasmKernels {
+  readonly #memory: WebAssembly.Memory;
   readonly #exports: Exports;
 
-  /** Instantiates on the calling thread; pages forbid this on their main thread for modules of this size. */
-  constructor(module: WebAssembly.Module) {
-    const imports: Record<string, Record<string, () => number>> = {};
-    for (const { module: from, name } of WebAssembly.Module.imports(module)) {
-      (imports[from] ??= {})[name] = () => ENOSYS;
+  /**
+   * Instantiates on the calling thread; pages forbid this on their main thread for modules of this size. With the top of
+   * a stack: as a helper, of the instance that allocated it.
+   */
+  constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, stackTop?: number) {
+    const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {};
+    for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
+      (imports[from] ??= {})[name] = kind === 'memory' ? memory : () => ENOSYS;
     }
+    this.#memory = memory;
     this.#exports = new WebAssembly.Instance(module, imports).exports as unknown as Exports;
-    this.#exports._initialize();
+    if (stackTop === undefined) this.#exports._initialize();
+    else this.#exports.__stack_pointer.value = stackTop;
+  }
+
+  /** Takes part in the runs of the instance that calls, as thread 1 and up; never returns. */
+  help(thread: number): never {
+    return this.#exports.help(thread);
   }
 
   /** Zero-filled; undefined when there is no room. */
@@ -91,11 +105,11 @@ export class WasmKernels {
 
   /** A view that is valid until the next call: memory moves when it grows. */
   view({ address, bytes }: Span): Uint8Array {
-    return new Uint8Array(this.#exports.memory.buffer, address, bytes);
+    return new Uint8Array(this.#memory.buffer, address, bytes);
   }
 
   /** The executable's number. @throws Error with what the kernels say of the tape */
-  compile({ tape, weights, states, limits, integers, poison }: CompileCall): number {
+  compile({ tape, weights, states, limits, threads, integers, poison }: CompileCall): number {
     return this.#withParts([tape, spanWords(weights), spanWords(states), limits], (...spans) => {
       const [t, w, s, l] = spans as unknown as readonly [Span, Span, Span, Span];
       const executable = this.#exports.compile(
@@ -107,6 +121,7 @@ export class WasmKernels {
         states.length,
         l.address,
         limits.length,
+        threads,
         Number(integers),
         Number(poison),
       );
@@ -132,7 +147,8 @@ export class WasmKernels {
   /** Copies `length` floats from byte `offset` of the temporaries. */
   readArena(executable: number, offset: number, length: number): Float32Array {
     const address = (this.#exports.arena(executable) >>> 0) + offset;
-    return new Float32Array(this.#exports.memory.buffer, address, length).slice();
+    // A copy in memory that is not shared.
+    return Float32Array.from(new Float32Array(this.#memory.buffer, address, length));
   }
 
   release(executable: number): void {

@@ -5,6 +5,7 @@
 
 import { CapacityError, ShapeError, SteelyardError, UnsupportedError, type ErrorCode } from '@steelyard/core';
 import type { FileRegion } from '@steelyard/graph';
+import { createKernelMemory } from './kernel-memory.ts';
 import { WasmKernels, type MatrixType, type Span } from './kernels.ts';
 
 /** Part of a memory. */
@@ -38,14 +39,19 @@ export type Command =
       /** Byte offset in the temporaries and number of floats. */
       readonly outputs: readonly { readonly offset: number; readonly length: number }[];
     }
-  | { readonly do: 'release'; readonly id: number };
+  | { readonly do: 'release'; readonly id: number }
+  /** Memory for as many helpers to keep their calls in. */
+  | { readonly do: 'stacks'; readonly count: number };
 
-/** `read` gives bytes, `compile` the bytes of temporaries, `run` the outputs; others nothing. */
-export type Reply = Uint8Array | number | readonly Float32Array[] | undefined;
+/** `read` gives bytes, `compile` the bytes of temporaries, `run` the outputs, `stacks` their tops; others nothing. */
+export type Reply = Uint8Array | number | readonly number[] | readonly Float32Array[] | undefined;
 
 export interface WasmRunner {
   /** For messages and `doctor`. */
   readonly description: string;
+  readonly threads: number;
+  /** The most that its memory may grow to; absent: what 32 bits address. */
+  readonly memoryBytes?: number;
   /** Whether `load` reads files; else the caller writes the bytes. */
   readonly readsFiles: boolean;
   /** @throws SteelyardError */
@@ -56,15 +62,28 @@ export interface WasmRunner {
 /** Fills `to` from a file. */
 export type ReadRegion = (region: FileRegion, to: Uint8Array) => void;
 
+/** Of a helper's stack: kernels keep small tables there. The first thread's is the module's own. */
+const STACK_BYTES = 256 << 10;
+
+/** What a thread needs to run kernels. */
+export interface KernelsOfThread {
+  readonly module: WebAssembly.Module;
+  readonly memory?: WebAssembly.Memory;
+  /** Those that take part in a run, this one included. */
+  readonly threads: number;
+}
+
 /** Executes commands on the thread that calls it. */
 export class CommandExecutor {
   readonly #kernels: WasmKernels;
+  readonly #threads: number;
   readonly #readRegion: ReadRegion | undefined;
   readonly #memories = new Map<number, Span>();
   readonly #executables = new Map<number, number>();
 
-  constructor(module: WebAssembly.Module, readRegion?: ReadRegion) {
-    this.#kernels = new WasmKernels(module);
+  constructor({ module, memory, threads }: KernelsOfThread, readRegion?: ReadRegion) {
+    this.#kernels = new WasmKernels(module, memory ?? createKernelMemory().memory);
+    this.#threads = threads;
     this.#readRegion = readRegion;
   }
 
@@ -96,6 +115,8 @@ export class CommandExecutor {
         kernels.release(this.#executable(command.id));
         this.#executables.delete(command.id);
         return undefined;
+      case 'stacks':
+        return Array.from({ length: command.count }, () => this.#allocate(STACK_BYTES).address + STACK_BYTES);
     }
   }
 
@@ -129,6 +150,7 @@ export class CommandExecutor {
         ...command,
         weights: spans(weights),
         states: spans(states),
+        threads: this.#threads,
       });
       this.#executables.set(command.id, executable);
       return this.#kernels.temporaryBytes(executable);
@@ -174,9 +196,12 @@ function explained(error: unknown, what: string): SteelyardError {
 
 /** Runs on the calling thread, which waits: for tests, and for pages that already are in a worker of their own. */
 export function createLocalRunner(module: WebAssembly.Module, readRegion?: ReadRegion): WasmRunner {
-  const executor = new CommandExecutor(module, readRegion);
+  const { memory, maximumBytes } = createKernelMemory();
+  const executor = new CommandExecutor({ module, memory, threads: 1 }, readRegion);
   return {
     description: 'this thread',
+    threads: 1,
+    memoryBytes: maximumBytes,
     readsFiles: readRegion !== undefined,
     call: (command) => new Promise((resolve) => resolve(executor.execute(command))),
     dispose: () => undefined,

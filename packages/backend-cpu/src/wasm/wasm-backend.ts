@@ -94,7 +94,7 @@ export function createWasmBackend(options: WasmOptions): Backend {
   const memory = new WasmMemory(runner);
   return {
     name: 'wasm',
-    description: `WebAssembly, ${runner.description}, 1 thread, ${activations} activations`,
+    description: `WebAssembly, ${runner.description}, ${plural(runner.threads)}, ${activations} activations`,
     stateDTypes: ['f16', 'f32'],
     loadWeight: (data) => loadWeight(memory, data),
     allocateState: (dtype, shape) => allocateState(memory, dtype, shape),
@@ -102,6 +102,10 @@ export function createWasmBackend(options: WasmOptions): Backend {
       compile(memory, graph, request, { activations, poison: options.poison ?? false }),
     dispose: () => runner.dispose(),
   };
+}
+
+function plural(threads: number): string {
+  return `${threads} thread${threads === 1 ? '' : 's'}`;
 }
 
 async function compile(

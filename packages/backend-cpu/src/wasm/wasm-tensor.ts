@@ -34,10 +34,11 @@ export class WasmMemory {
 
   /** @throws CapacityError with numbers */
   take(bytes: number, what: string): void {
-    const free = ADDRESSABLE_BYTES - RESERVED_BYTES - this.#taken;
+    const most = this.runner.memoryBytes ?? ADDRESSABLE_BYTES;
+    const free = most - RESERVED_BYTES - this.#taken;
     if (bytes > free) {
       throw new CapacityError(
-        `${what} needs ${bytes} bytes and WebAssembly has ${free} left of its ${ADDRESSABLE_BYTES}; ` +
+        `${what} needs ${bytes} bytes and WebAssembly has ${free} left of its ${most}; ` +
           'use a smaller or more quantised model, a shorter context, or the native backend',
       );
     }

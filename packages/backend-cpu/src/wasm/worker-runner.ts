@@ -7,6 +7,7 @@ import {
   toErrorReply,
   type Command,
   type ErrorReply,
+  type KernelsOfThread,
   type ReadRegion,
   type Reply,
   type WasmRunner,
@@ -28,6 +29,8 @@ export interface Response {
 /** The thread as the runner sees it. */
 export interface WorkerLink {
   readonly description: string;
+  readonly threads: number;
+  readonly memoryBytes?: number;
   readonly readsFiles: boolean;
   post(request: Request): void;
   /** Called when the first command is pending, and when none is any more: a worker that is idle should not keep a process alive. */
@@ -64,6 +67,8 @@ export function createWorkerRunner(link: WorkerLink): WorkerRunner {
   };
   return {
     description: link.description,
+    threads: link.threads,
+    ...(link.memoryBytes !== undefined && { memoryBytes: link.memoryBytes }),
     readsFiles: link.readsFiles,
     call(command) {
       if (ended !== undefined)
@@ -90,10 +95,10 @@ export function createWorkerRunner(link: WorkerLink): WorkerRunner {
 
 /** The worker's side: a function from requests to responses. */
 export function createResponder(
-  module: WebAssembly.Module,
+  kernels: KernelsOfThread,
   readRegion?: ReadRegion,
 ): (request: Request) => Response {
-  const executor = new CommandExecutor(module, readRegion);
+  const executor = new CommandExecutor(kernels, readRegion);
   return ({ number, command }) => {
     try {
       return { number, reply: executor.execute(command) };

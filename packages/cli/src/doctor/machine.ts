@@ -56,7 +56,11 @@ export function checkBackend(report: CpuReport, compiler: string | undefined, en
   const { wasm } = report;
   if (wasm?.available) {
     const build = wasm.variant ?? 'one build';
-    return warn('backend', `WebAssembly (${build}), 1 thread: slower than native; native: ${native}`, advice);
+    return warn(
+      'backend',
+      `WebAssembly (${build}), ${plural(wasm.threads ?? 1, 'thread')}: slower than native; native: ${native}`,
+      advice,
+    );
   }
   const missing = wasm ? `${native}; WebAssembly: ${bareReason(wasm)}` : native;
   return warn('backend', `reference, in plain TypeScript: right, but slow; native: ${missing}`, advice);

@@ -18,8 +18,7 @@ interface Device {
 
 const devices = {
   cpu: { unavailable: () => reasonAgainst(cpuAvailability()), create: createCpuBackend },
-  // One thread, whatever is asked for.
-  wasm: { unavailable: () => reasonAgainst(wasmAvailability()), create: () => createNodeWasmBackend() },
+  wasm: { unavailable: () => reasonAgainst(wasmAvailability()), create: createNodeWasmBackend },
   reference: { unavailable: () => undefined, create: createReferenceBackend },
 } as const satisfies Record<string, Device>;
 
