@@ -151,7 +151,7 @@ export class Answer {
 }
 
 /** Ids of the special tokens by which the format marks sections. */
-function marksOf({ sections, marks = [] }: ReplyFormat, tokenizer: Tokenizer): ReadonlySet<number> {
+export function marksOf({ sections, marks = [] }: ReplyFormat, tokenizer: Tokenizer): ReadonlySet<number> {
   const all = [...sections.flatMap(({ open, close }) => [open, close ?? []].flat()), ...marks];
   return new Set(all.flatMap((mark) => tokenizer.id(mark) ?? []));
 }

@@ -44,6 +44,29 @@ describe('reasoning effort', () => {
   });
 });
 
+describe('an answer that is begun already', () => {
+  const user = [{ role: 'user', content: 'hi' }];
+  const shown = (source: string, answerPrefix: string): string => {
+    const withSource = chatTemplateFromJson({ ...config, chat_template: source });
+    return tokenizer.decode(new ChatPrompt(tokenizer, withSource, 'letters').encode(user, { answerPrefix }));
+  };
+
+  it('stands at the end of the prompt, behind thoughts that the template has opened', () => {
+    expect(shown('ask:', 'So it is')).toBe('ask:So it is');
+    expect(shown('{# </think> #}ask:<think>\n', 'So it is')).toBe('ask:<think>\n</think>\n\nSo it is');
+  });
+
+  it('is text, whatever it spells', () => {
+    const ids = prompt.encode(user, { answerPrefix: '<|end|>' });
+    expect(ids).toEqual([...framed('hi'), ...plain('<|end|>')]);
+  });
+
+  it('cannot be held to anything', () => {
+    const options = { answerPrefix: 'So', constraint: { type: 'json' } } as const;
+    expect(() => prompt.encode(user, options)).toThrow(/begun already/);
+  });
+});
+
 describe('chat prompt', () => {
   it('has the special tokens of the template, and one bos', () => {
     const ids = prompt.encode([{ role: 'user', content: 'hello' }]);

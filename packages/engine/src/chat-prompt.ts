@@ -6,7 +6,13 @@
  */
 
 import { RequestError } from '@steelyard/core';
-import { requireChatTemplate, type ChatMessage, type ChatTemplate, type Tokenizer } from '@steelyard/text';
+import {
+  answerSyntax,
+  requireChatTemplate,
+  type ChatMessage,
+  type ChatTemplate,
+  type Tokenizer,
+} from '@steelyard/text';
 import type { ChatOptions } from './types.ts';
 
 /** Private-use characters around a number: no template writes them. */
@@ -29,13 +35,30 @@ export class ChatPrompt {
   encode(messages: readonly ChatMessage[], options: ChatOptions = {}): number[] {
     const template = requireChatTemplate(this.#template, this.#model);
     const hidden: string[] = [];
-    const text = template.render(this.#safe(messages, hidden), {
+    const prompt = template.render(this.#safe(messages, hidden), {
       addGenerationPrompt: true,
       ...(options.tools && { tools: this.#safe(options.tools, hidden) }),
       variables: { ...effortVariables(this.#model, template, options), ...options.templateVariables },
     });
+    const text = prompt + this.#begun(template, prompt, options, hidden);
     if (hidden.length === 0) return this.#tokenizer.encode(text, { addSpecial: false, parseSpecial: true });
     return this.#encodeSections(text, hidden);
+  }
+
+  /** The answer's beginning, behind thoughts that the prompt has opened. */
+  #begun(template: ChatTemplate, prompt: string, options: ChatOptions, hidden: string[]): string {
+    const { answerPrefix = '', constraint, toolChoice } = options;
+    if (answerPrefix === '') return '';
+    if (constraint || toolChoice) {
+      throw new RequestError(
+        'an answer that is begun already cannot be held to a schema or made a call; leave its beginning out',
+        'messages',
+      );
+    }
+    const { thoughts, before = '' } = answerSyntax(template)?.answer ?? {};
+    const thinks = thoughts && prompt.trimEnd().endsWith(thoughts.open);
+    const opened = (thinks ? thoughts.close + thoughts.then : '') + before;
+    return opened + this.#hide(answerPrefix, hidden);
   }
 
   #safe<T>(values: readonly T[], hidden: string[]): readonly T[] {

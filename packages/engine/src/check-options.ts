@@ -27,6 +27,10 @@ const samplingRules = {
 /** @throws RequestError naming the field */
 export function checkOptions(options: GenerateOptions, vocabSize: number): void {
   check('maxTokens', options.maxTokens, { range: [0, Number.MAX_SAFE_INTEGER], integer: true });
+  check('maxReasoningTokens', options.thoughtLimit?.tokens, {
+    range: [0, Number.MAX_SAFE_INTEGER],
+    integer: true,
+  });
   check('logprobs', options.logprobs, { range: [0, MAX_LOGPROBS], integer: true });
   for (const [name, rule] of Object.entries(samplingRules)) {
     check(name, options.sampling?.[name as keyof typeof samplingRules], rule);

@@ -8,7 +8,7 @@ import type { Backend, DType } from '@steelyard/graph';
 import type { LoadedModel } from '@steelyard/models';
 import type { Tokenizer } from '@steelyard/text';
 import { checkOptions } from './check-options.ts';
-import { checkConstraint, type Constraint } from './constraint/constraint.ts';
+import { checkConstraint } from './constraint/constraint.ts';
 import { GuideMaker } from './constraint/guide-maker.ts';
 import type { Guide } from './constraint/guide.ts';
 import { EventStream, type EventSink } from './event-stream.ts';
@@ -129,25 +129,20 @@ export class Engine {
   ): AsyncIterableIterator<GenerateEvent> {
     return new EventStream((sink) => {
       const { ids, options } = typeof prompt === 'function' ? prompt() : { ids: prompt, options: given };
-      if (options.constraint) return this.#acceptGuided(ids, options, sink, options.constraint);
+      if (options.constraint || options.thoughtLimit) return this.#acceptGuided(ids, options, sink);
       const request = this.#accept(ids, options, sink);
       return () => request.finish({ reason: 'abort' });
     });
   }
 
   /** The same once the grammar is compiled; returns what ends it before or after. */
-  #acceptGuided(
-    prompt: readonly number[],
-    options: GenerateOptions,
-    sink: EventSink,
-    constraint: Constraint,
-  ): () => void {
-    checkConstraint(constraint);
+  #acceptGuided(prompt: readonly number[], options: GenerateOptions, sink: EventSink): () => void {
+    if (options.constraint) checkConstraint(options.constraint);
     let request: Request | undefined;
     let left = false;
     checkOptions(options, this.#parts.model.config.vocabSize);
     const begin = async (): Promise<void> => {
-      const guide = await this.#guides.make(constraint);
+      const guide = await this.#guideFor(prompt, options);
       try {
         if (!left) request = this.#accept(prompt, options, sink, guide);
       } finally {
@@ -159,6 +154,12 @@ export class Engine {
       left = true;
       request?.finish({ reason: 'abort' });
     };
+  }
+
+  async #guideFor(prompt: readonly number[], options: GenerateOptions): Promise<Guide> {
+    const { constraint, thoughtLimit: limit, reply } = options;
+    const inner = constraint && (await this.#guides.make(constraint));
+    return limit && reply ? this.#guides.limit(limit, { prompt, reply, inner }) : inner!;
   }
 
   stats(): EngineStats {

@@ -34,6 +34,7 @@ export function createLanguageModel(parts: LanguageModelParts): LanguageModel {
         ids: typeof prompt === 'string' ? tokenizer.encode(prompt) : prompt,
         options,
       })),
+    countTokens: (messages, options = {}) => chatPrompt.encode(messages, options).length,
     tokenize: (text, options) => tokenizer.encode(text, options),
     detokenize: (ids) => tokenizer.decode(ids),
     stats: () => engine.stats(),

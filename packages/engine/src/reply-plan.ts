@@ -12,11 +12,13 @@ import {
   type ReplyFormat,
 } from '@steelyard/text';
 import type { Constraint, OutlinePart } from './constraint/constraint.ts';
+import type { ThoughtLimit } from './constraint/thought-limit.ts';
 import type { ChatOptions } from './types.ts';
 
 export interface ReplyPlan {
   readonly reply?: ReplyFormat;
   readonly constraint?: Constraint;
+  readonly thoughtLimit?: ThoughtLimit;
 }
 
 /**
@@ -25,6 +27,19 @@ export interface ReplyPlan {
  * @throws RequestError for tools that the model cannot call so that it can be told, or be made to call
  */
 export function planReply(
+  model: string,
+  template: ChatTemplate | undefined,
+  options: ChatOptions,
+  prompt: string,
+): ReplyPlan {
+  const plan = planAnswer(model, template, options, prompt);
+  const { maxReasoningTokens: tokens } = options;
+  const { thoughts } = (template && answerSyntax(template)?.answer) ?? {};
+  if (tokens === undefined || !thoughts || !plan.reply) return plan;
+  return { ...plan, thoughtLimit: { tokens, close: thoughts.close, then: thoughts.then } };
+}
+
+function planAnswer(
   model: string,
   template: ChatTemplate | undefined,
   options: ChatOptions,
@@ -42,6 +57,8 @@ export function planReply(
     const answer = [{ literal: before }, { held: constraint }, { literal: after }];
     return { reply: thinking.format, constraint: outline(thoughts, [answer]) };
   }
+  // Thoughts, and marks of an answer, lie before what it begins with.
+  if (options.answerPrefix && tools.length === 0) return {};
   const reply = template && replyFormat(template, tools.length > 0);
   return reply ? { reply } : {};
 }

@@ -134,7 +134,7 @@ class StubModel {
   async #produce(request: StubRequest): Promise<End> {
     const { options, answer } = request;
     const max = Math.min(options.maxTokens ?? Infinity, this.#contextLength - request.prompt.length);
-    for (const id of [...this.tokenizer.encode(request.reply), EOS]) {
+    for (const id of [...this.tokenizer.encode(this.#shortened(request)), EOS]) {
       await this.#delay();
       if (request.stopped || options.signal?.aborted) return { reason: 'abort' };
       if (request.tokens >= max) return { reason: 'length' };
@@ -146,6 +146,15 @@ class StubModel {
       if (request.tokens >= max) return { reason: 'length' };
     }
     return { reason: 'stop' };
+  }
+
+  /** The reply with its thoughts cut where they are limited. */
+  #shortened({ reply, options: { thoughtLimit: limit } }: StubRequest): string {
+    const end = limit ? reply.indexOf(limit.close) : -1;
+    if (!limit || end < 0) return reply;
+    // The first token is the mark that opens them.
+    const thoughts = this.tokenizer.encode(reply.slice(0, end)).slice(0, 1 + limit.tokens);
+    return this.tokenizer.decode(thoughts) + limit.close + reply.slice(end + limit.close.length);
   }
 
   /** Under a constraint: random logits, which lean to what closes, so that answers end. */
@@ -203,6 +212,10 @@ function textOf({ content }: ChatMessage): string {
   return (content ?? []).map((part) => part.text ?? '').join('');
 }
 
+function promptOf(messages: readonly ChatMessage[]): string {
+  return messages.map((message) => `${message.role}: ${textOf(message)}`).join('\n');
+}
+
 export function createStubModel(options: StubOptions = {}): LanguageModel {
   const { name = 'stub', contextLength = 4096, hasChatTemplate = true, reply: answer, marks } = options;
   const model = new StubModel(options);
@@ -220,7 +233,7 @@ export function createStubModel(options: StubOptions = {}): LanguageModel {
       hasChatTemplate,
     },
     chat(messages, wanted = {}) {
-      const prompt = messages.map((message) => `${message.role}: ${textOf(message)}`).join('\n');
+      const prompt = promptOf(messages);
       const last = messages.at(-1);
       const text = answer?.(messages) ?? (last ? textOf(last) : '');
       const plan = () => ({ ...wanted, ...planReply(name, template, wanted, prompt) });
@@ -230,6 +243,7 @@ export function createStubModel(options: StubOptions = {}): LanguageModel {
       const ids = typeof prompt === 'string' ? tokenizer.encode(prompt) : prompt;
       return model.start(ids, tokenizer.decode(ids), () => wanted);
     },
+    countTokens: (messages) => tokenizer.encode(promptOf(messages)).length,
     tokenize: (text) => tokenizer.encode(text),
     detokenize: (ids) => tokenizer.decode(ids),
     stats: () => model.stats(),

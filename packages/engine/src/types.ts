@@ -2,6 +2,7 @@
 
 import type { ChatMessage, ReplyFormat, ToolCall } from '@steelyard/text';
 import type { Constraint } from './constraint/constraint.ts';
+import type { ThoughtLimit } from './constraint/thought-limit.ts';
 
 /** How the next token is chosen. Applied in this order: bias, penalties, temperature, top-k, top-p, min-p. */
 export interface SamplingOptions {
@@ -44,6 +45,8 @@ export interface GenerateOptions {
   readonly constraint?: Constraint;
   /** How the answer marks reasoning and calls of tools, which then come as events of their own. Default: all is text. */
   readonly reply?: ReplyFormat;
+  /** With `reply`: how much reasoning there may be, and what is written where it must end. */
+  readonly thoughtLimit?: ThoughtLimit;
   readonly signal?: AbortSignal;
 }
 
@@ -131,8 +134,15 @@ export interface ChatOptions extends GenerateOptions {
    * @throws RequestError where the template knows no such thing
    */
   readonly reasoningEffort?: string;
+  /** With `parseReply`: tokens of reasoning, after which the model must come to its answer; nothing where it does not reason. */
+  readonly maxReasoningTokens?: number;
   /** Extra variables for the template (`enable_thinking`, ...). */
   readonly templateVariables?: Readonly<Record<string, unknown>>;
+  /**
+   * How the answer begins; what is generated goes on from it. It is no part of the events.
+   * @throws RequestError together with a constraint or `toolChoice`, which hold the whole answer
+   */
+  readonly answerPrefix?: string;
 }
 
 /** Facts shown by `show`, `/v1/models` and the chat page. */
@@ -171,6 +181,11 @@ export interface LanguageModel {
   chat(messages: readonly ChatMessage[], options?: ChatOptions): AsyncIterable<GenerateEvent>;
   /** Streams the continuation of a text or of token ids. */
   complete(prompt: string | readonly number[], options?: GenerateOptions): AsyncIterable<GenerateEvent>;
+  /**
+   * Tokens of the prompt that `chat` makes of these.
+   * @throws RequestError as `chat` does
+   */
+  countTokens(messages: readonly ChatMessage[], options?: ChatOptions): number;
   tokenize(text: string, options?: { addSpecial?: boolean; parseSpecial?: boolean }): number[];
   detokenize(ids: readonly number[]): string;
   stats(): EngineStats;

@@ -9,6 +9,7 @@ import { mountDocs } from './docs/mount-docs.ts';
 import type { Endpoint, RawQuery, Services } from './endpoint.ts';
 import { endpoints } from './endpoints/index.ts';
 import { ApiError, isFault, toApiError } from './http/api-error.ts';
+import { errorBody } from './http/error-bodies.ts';
 import { accessControl } from './http/access-control.ts';
 import { readJson } from './http/read-json.ts';
 import { validate } from './http/validate.ts';
@@ -37,6 +38,8 @@ export function createApp(options: AppOptions, lifecycle: Lifecycle): Hono<AppEn
     c.set('requestId', requestId);
     await next();
     c.header('x-request-id', requestId);
+    // By the name that Anthropic's SDK reads.
+    c.header('request-id', requestId);
     c.header('x-content-type-options', 'nosniff');
   });
   app.use(accessControl(options));
@@ -148,5 +151,10 @@ function unknownUrl(c: Context<AppEnv>): ApiError {
 
 function errorResponse(c: Context<AppEnv>, error: ApiError): Response {
   for (const [name, value] of Object.entries(error.headers)) c.header(name, value);
-  return c.json({ error: error.toObject() }, error.status as 400);
+  const asked = {
+    path: c.req.path,
+    requestId: c.get('requestId'),
+    header: (name: string) => c.req.header(name),
+  };
+  return c.json(errorBody(error, asked), error.status as 400);
 }

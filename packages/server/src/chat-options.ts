@@ -15,6 +15,8 @@ export interface ChatAsk {
   readonly tools?: readonly unknown[] | null | undefined;
   readonly toolChoice?: 'none' | 'auto' | 'required' | { readonly name: string } | null | undefined;
   readonly reasoningEffort?: string | null | undefined;
+  /** Tokens of reasoning at most. */
+  readonly maxReasoningTokens?: number | undefined;
   readonly templateVariables?: Readonly<Record<string, unknown>> | null | undefined;
   readonly constraint?: Constraint | undefined;
   readonly signal: AbortSignal;
@@ -31,6 +33,7 @@ export function toChatOptions(ask: ChatAsk): ChatOptions {
     parseReply: true,
     ...(forced ? { toolChoice: forced } : {}),
     ...(ask.reasoningEffort ? { reasoningEffort: ask.reasoningEffort } : {}),
+    ...(ask.maxReasoningTokens === undefined ? {} : { maxReasoningTokens: ask.maxReasoningTokens }),
     ...(ask.templateVariables ? { templateVariables: ask.templateVariables } : {}),
     ...(ask.constraint ? { constraint: ask.constraint } : {}),
     signal: ask.signal,

@@ -85,13 +85,13 @@ export function fakeModel(fake: FakeOptions = {}): FakeModel {
     aborted: () => counts.aborted,
     chat(messages, options = {}) {
       asked.push({ prompt: messages, options });
-      const text = messages.map((message) => message.content as string).join(' ');
-      return generate(text.split(' ').length, options);
+      return generate(words(messages), options);
     },
     complete(prompt, options = {}) {
       asked.push({ prompt, options });
       return generate(typeof prompt === 'string' ? prompt.split(' ').length : prompt.length, options);
     },
+    countTokens: (messages) => words(messages),
     tokenize: (text) => [...text].map((char) => char.codePointAt(0)!),
     detokenize: (ids) => String.fromCodePoint(...ids),
     stats: (): EngineStats => ({
@@ -109,6 +109,13 @@ export function fakeModel(fake: FakeOptions = {}): FakeModel {
     }),
     dispose: () => Promise.resolve(),
   };
+}
+
+function words(messages: readonly ChatMessage[]): number {
+  return messages
+    .map((message) => message.content as string)
+    .join(' ')
+    .split(' ').length;
 }
 
 function logprob(text: string, value: number, alternatives: number): TokenLogprob {

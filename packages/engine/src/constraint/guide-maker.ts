@@ -2,11 +2,13 @@
 
 import type { CompiledGrammar, GrammarCompiler } from '@mlc-ai/web-xgrammar';
 import { RequestError, UnsupportedError } from '@steelyard/core';
-import type { Tokenizer } from '@steelyard/text';
+import type { ReplyFormat, Tokenizer } from '@steelyard/text';
+import { marksOf, PROMPT_END } from '../answer.ts';
 import { constraintEbnf, heldParts, type Constraint, type HeldConstraint } from './constraint.ts';
 import { GrammarGuide, type Guide } from './guide.ts';
 import { loadXGrammar, type LoadedXGrammar } from './load-xgrammar.ts';
 import { OutlineGuide } from './outline-guide.ts';
+import { ThoughtLimitGuide, type ThoughtLimit } from './thought-limit.ts';
 
 /** Compiled grammars to keep; each takes up to a few megabytes. */
 const KEPT = 32;
@@ -42,6 +44,22 @@ export class GuideMaker {
       GrammarGuide.create(loaded.library, grammars.get(held) as CompiledGrammar);
     if (constraint.type !== 'outline') return begin(constraint);
     return new OutlineGuide(constraint.paths, this.#tokenizer, this.#vocabSize, begin);
+  }
+
+  /** A guide that ends thoughts which take too long, around another or alone. */
+  limit(
+    limit: ThoughtLimit,
+    { prompt, reply, inner }: { prompt: readonly number[]; reply: ReplyFormat; inner: Guide | undefined },
+  ): Guide {
+    const tokenizer = this.#tokenizer;
+    return new ThoughtLimitGuide(limit, {
+      tokenizer,
+      vocabSize: this.#vocabSize,
+      reply,
+      prompt: tokenizer.decode(prompt.slice(-PROMPT_END), { skipSpecial: false }),
+      marks: marksOf(reply, tokenizer),
+      ...(inner && { inner }),
+    });
   }
 
   async #start(): Promise<Compiler> {

@@ -4,6 +4,7 @@
  */
 
 import type { Tokenizer } from '@steelyard/text';
+import { bits } from './bits.ts';
 import type { HeldConstraint, OutlinePart } from './constraint.ts';
 import type { GrammarGuide, Guide } from './guide.ts';
 
@@ -117,12 +118,6 @@ export class OutlineGuide implements Guide {
 
 function begun(steps: readonly Step[], at: number): Walk {
   return { steps, at, place: 0, tail: '' };
-}
-
-function bits(ids: readonly number[], count: number): Int32Array {
-  const words = new Int32Array(Math.ceil(count / 32));
-  for (const id of ids) words[id >>> 5] = (words[id >>> 5] as number) | (1 << (id & 31));
-  return words;
 }
 
 function union(a: Int32Array, b: Int32Array): Int32Array {

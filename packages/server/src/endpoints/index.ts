@@ -18,6 +18,7 @@ import {
 } from './conversations.ts';
 import { deleteFile, fileContent, listFiles, retrieveFile, uploadFile } from './files.ts';
 import { health } from './health.ts';
+import { countMessageTokens, messages } from './messages.ts';
 import { metrics } from './metrics.ts';
 import { listModels, retrieveModel } from './models.ts';
 import { rerank } from './rerank.ts';
@@ -32,6 +33,8 @@ export const endpoints: readonly Endpoint[] = [
   completions,
   embeddings,
   rerank,
+  messages,
+  countMessageTokens,
   createResponse,
   retrieveResponse,
   deleteResponse,

@@ -29,16 +29,33 @@ const modelSchema = z.object({
   }),
 });
 
-const listSchema = z.object({ object: z.literal('list'), data: z.array(modelSchema) });
+/** For clients of Anthropic's, which say so by a header: their fields beside the others. */
+const anthropicFields = {
+  type: z.literal('model').optional(),
+  display_name: z.string().optional(),
+  created_at: z.string().optional(),
+};
+const shownSchema = modelSchema.extend(anthropicFields);
+
+const listSchema = z.object({
+  object: z.literal('list'),
+  data: z.array(shownSchema),
+  has_more: z.literal(false).optional(),
+  first_id: z.string().nullable().optional(),
+  last_id: z.string().nullable().optional(),
+});
 
 export const listModels = defineEndpoint({
   method: 'GET',
   path: '/v1/models',
   summary: 'Models that requests may name.',
   response: listSchema,
-  async handle({ services }) {
-    const body: z.infer<typeof listSchema> = { object: 'list', data: await allModels(services) };
-    return Response.json(body);
+  async handle({ services, request }) {
+    const models = await allModels(services);
+    const body: z.infer<typeof listSchema> = { object: 'list', data: models };
+    if (!isAnthropic(request)) return Response.json(body);
+    const ends = { has_more: false, first_id: models[0]?.id ?? null, last_id: models.at(-1)?.id ?? null };
+    return Response.json({ ...body, data: models.map(asAnthropic), ...ends });
   },
 });
 
@@ -46,15 +63,15 @@ export const retrieveModel = defineEndpoint({
   method: 'GET',
   path: '/v1/models/{+model}',
   summary: 'One model.',
-  response: modelSchema,
-  async handle({ services, params }) {
+  response: shownSchema,
+  async handle({ services, params, request }) {
     const model = findNamed(await allModels(services), params.model ?? '', ({ id }) => id);
     if (!model) {
       throw new NotFoundError(
         `The model '${params.model}' is not served here. GET /v1/models lists those that are.`,
       );
     }
-    return Response.json(model);
+    return Response.json(isAnthropic(request) ? asAnthropic(model) : model);
   },
 });
 
@@ -66,6 +83,15 @@ async function allModels({ models, embeddingModels, startedAt }: Services): Prom
     provider: { status?(name: string): ModelStatus },
   ) => infos.map((info) => toModel(info, provider.status?.(info.name) ?? { state: 'loaded' }, startedAt));
   return [...offered(await models.list(), models), ...offered(await embeddingModels.list(), embeddingModels)];
+}
+
+function isAnthropic({ headers }: Request): boolean {
+  return headers.has('anthropic-version');
+}
+
+function asAnthropic(model: ModelBody): z.infer<typeof shownSchema> {
+  const created_at = new Date(model.created * 1000).toISOString();
+  return { ...model, type: 'model', display_name: model.id, created_at };
 }
 
 function toModel(info: ModelInfo | EmbeddingInfo, status: ModelStatus, created: number): ModelBody {

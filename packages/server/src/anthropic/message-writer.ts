@@ -1,0 +1,173 @@
+/**
+ * From what a model says to the events of a streamed message in Anthropic's shape. A whole message is the same blocks put
+ * together. The engine tells a call when it is whole, so its input comes in one piece.
+ */
+
+import { randomUUID } from 'node:crypto';
+import type { GenerateEvent } from '@steelyard/engine';
+import { carried } from '../responses/carried-reasoning.ts';
+import { mayCall } from '../chat-options.ts';
+import {
+  toMessageUsage,
+  type MessageBlock,
+  type MessageEvent,
+  type MessageObject,
+} from '../schemas/message-object.ts';
+import type { FinishEvent } from '../schemas/usage.ts';
+
+export interface WriterOptions {
+  /** Name of the model. */
+  readonly model: string;
+  readonly parallel: boolean;
+  readonly hidesThoughts: boolean;
+  /** Asked for; an answer cut before this ran out of context. */
+  readonly maxTokens: number;
+  /** Tokens of the prompt, as far as they are known before it runs. */
+  readonly inputTokens: number;
+}
+
+/** What a thinking block is signed with whose text is there to see. */
+const SIGNATURE = carried('');
+
+export class MessageWriter {
+  readonly #options: WriterOptions;
+  readonly #content: MessageBlock[] = [];
+  #events: MessageEvent[] = [];
+  #message: MessageObject;
+  #open: 'text' | 'thinking' | undefined;
+  #text = '';
+  #calls = 0;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    this.#message = emptyMessage(options);
+  }
+
+  /** The whole, once the finish has been written. */
+  get message(): MessageObject {
+    return this.#message;
+  }
+
+  /** Events since the last call. */
+  take(): MessageEvent[] {
+    return this.#events.splice(0);
+  }
+
+  begin(): void {
+    this.#events.push({ type: 'message_start', message: this.#message }, { type: 'ping' });
+  }
+
+  write(event: GenerateEvent): void {
+    if (event.type === 'reasoning') this.#say('thinking', event.text);
+    if (event.type === 'text') this.#say('text', event.text);
+    if (event.type === 'toolCall' && mayCall(this.#options.parallel, this.#calls)) this.#call(event);
+    if (event.type === 'finish') this.#finish(event);
+  }
+
+  get #index(): number {
+    return this.#content.length;
+  }
+
+  #say(type: 'text' | 'thinking', text: string): void {
+    if (text === '') return;
+    if (this.#open !== type) {
+      this.#close();
+      this.#open = type;
+      const content_block =
+        type === 'text' ? { type, text: '', citations: null } : { type, thinking: '', signature: '' };
+      this.#events.push({ type: 'content_block_start', index: this.#index, content_block });
+    }
+    this.#text += text;
+    if (type === 'text') this.#delta({ type: 'text_delta', text });
+    else if (!this.#options.hidesThoughts) this.#delta({ type: 'thinking_delta', thinking: text });
+  }
+
+  #close(): void {
+    const text = this.#text;
+    if (this.#open === 'text') this.#done({ type: 'text', text, citations: null });
+    if (this.#open === 'thinking') {
+      const { hidesThoughts } = this.#options;
+      const signature = hidesThoughts ? carried(text) : SIGNATURE;
+      this.#delta({ type: 'signature_delta', signature });
+      this.#done({ type: 'thinking', thinking: hidesThoughts ? '' : text, signature });
+    }
+    this.#open = undefined;
+    this.#text = '';
+  }
+
+  #call({ name, arguments: args }: Extract<GenerateEvent, { type: 'toolCall' }>): void {
+    this.#close();
+    this.#calls++;
+    const block = {
+      type: 'tool_use' as const,
+      id: `toolu_${randomUUID().replaceAll('-', '').slice(0, 24)}`,
+      name,
+      input: {},
+      caller: { type: 'direct' as const },
+    };
+    this.#events.push({ type: 'content_block_start', index: this.#index, content_block: block });
+    this.#delta({ type: 'input_json_delta', partial_json: args });
+    this.#done({ ...block, input: JSON.parse(args) as Record<string, unknown> });
+  }
+
+  #finish(event: FinishEvent): void {
+    this.#close();
+    const stop_reason = this.#stopReason(event);
+    const stop_sequence = stop_reason === 'stop_sequence' ? (event.stop ?? null) : null;
+    const usage = toMessageUsage(event);
+    this.#message = {
+      ...this.#message,
+      content: [...this.#content],
+      stop_reason,
+      stop_sequence,
+      usage: { ...this.#message.usage, ...usage },
+    };
+    const delta = { stop_reason, stop_sequence, stop_details: null, container: null };
+    this.#events.push({ type: 'message_delta', delta, usage }, { type: 'message_stop' });
+  }
+
+  #stopReason({ reason, stop, usage }: FinishEvent): NonNullable<MessageObject['stop_reason']> {
+    if (reason === 'length') {
+      const cut = usage.completionTokens >= this.#options.maxTokens;
+      return cut ? 'max_tokens' : 'model_context_window_exceeded';
+    }
+    if (this.#calls > 0) return 'tool_use';
+    return stop === undefined ? 'end_turn' : 'stop_sequence';
+  }
+
+  #delta(delta: Extract<MessageEvent, { type: 'content_block_delta' }>['delta']): void {
+    this.#events.push({ type: 'content_block_delta', index: this.#index, delta });
+  }
+
+  #done(block: MessageBlock): void {
+    this.#events.push({ type: 'content_block_stop', index: this.#index });
+    this.#content.push(block);
+  }
+}
+
+function emptyMessage({ model, inputTokens }: WriterOptions): MessageObject {
+  return {
+    id: `msg_${randomUUID().replaceAll('-', '')}`,
+    type: 'message',
+    role: 'assistant',
+    model,
+    content: [],
+    stop_reason: null,
+    stop_sequence: null,
+    stop_details: null,
+    container: null,
+    diagnostics: null,
+    usage: {
+      input_tokens: inputTokens,
+      cache_creation_input_tokens: 0,
+      cache_read_input_tokens: 0,
+      output_tokens: 0,
+      output_tokens_details: { thinking_tokens: 0 },
+      server_tool_use: null,
+      cache_creation: null,
+      inference_geo: null,
+      service_tier: 'standard',
+      speed: null,
+    },
+  };
+}
