@@ -53,7 +53,7 @@ describe('an answer that is begun already', () => {
 
   it('stands at the end of the prompt, behind thoughts that the template has opened', () => {
     expect(shown('ask:', 'So it is')).toBe('ask:So it is');
-    expect(shown('{# </think> #}ask:<think>\n', 'So it is')).toBe('ask:<think>\n</think>\n\nSo it is');
+    expect(shown('{# </think> #}ask:<think>', 'So it is')).toBe('ask:<think></think>\n\nSo it is');
   });
 
   it('is text, whatever it spells', () => {

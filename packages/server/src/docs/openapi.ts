@@ -1,7 +1,7 @@
 /** The OpenAPI 3.1 document, made from the endpoints' own records. @see https://spec.openapis.org/oas/v3.1.1 */
 
 import type { Endpoint } from '../endpoint.ts';
-import { errorBodySchema } from '../schemas/error.ts';
+import { errorSchema } from '../http/error-bodies.ts';
 import { Components } from './components.ts';
 import { groupOf, groups } from './groups/index.ts';
 import { querySchema, toJsonSchema, type JsonSchema } from './json-schema.ts';
@@ -40,13 +40,12 @@ export interface OpenApiDocument {
 
 export function openApiDocument(endpoints: readonly Endpoint[], version: string): OpenApiDocument {
   const components = new Components();
-  const failure = components.add(toJsonSchema(errorBodySchema, 'output'), 'Error');
   const paths: OpenApiDocument['paths'] = {};
   for (const endpoint of endpoints) {
     const path = endpoint.path.replaceAll('{+', '{');
     paths[path] = {
       ...paths[path],
-      [endpoint.method.toLowerCase()]: operation(endpoint, components, failure),
+      [endpoint.method.toLowerCase()]: operation(endpoint, components),
     };
   }
   return {
@@ -68,9 +67,10 @@ export function openApiDocument(endpoints: readonly Endpoint[], version: string)
   };
 }
 
-function operation(endpoint: Endpoint, components: Components, failure: JsonSchema): Operation {
+function operation(endpoint: Endpoint, components: Components): Operation {
   const operationId = operationIdOf(endpoint);
   const parameters = [...pathParameters(endpoint.path), ...queryParameters(endpoint)];
+  const failure = components.add(toJsonSchema(errorSchema(endpoint.path), 'output'), 'Error');
   const body = requestContent(endpoint, components, operationId);
   return {
     operationId,

@@ -1,12 +1,14 @@
-/** An error in the shape that the caller's wire format has: OpenAI's, or Anthropic's. */
+/** An error in the shape that the caller's wire format has: OpenAI's, unless the path or a header says another. */
 
+import { z } from 'zod';
+import { errorBodySchema } from '../schemas/error.ts';
 import type { ApiError } from './api-error.ts';
 
-export interface AnthropicError {
-  readonly type: 'error';
-  readonly error: { readonly type: string; readonly message: string };
-  readonly request_id?: string;
-}
+const anthropicSchema = z.object({
+  type: z.literal('error'),
+  error: z.object({ type: z.string(), message: z.string() }),
+  request_id: z.string().optional(),
+});
 
 interface Asked {
   readonly path: string;
@@ -14,19 +16,20 @@ interface Asked {
   header(name: string): string | undefined;
 }
 
-/** Whether this is answered as Anthropic's API does: by the path, or the header that its clients send. */
-export function speaksAnthropic({ path, header }: Pick<Asked, 'path' | 'header'>): boolean {
-  return (
-    path === '/v1/messages' || path.startsWith('/v1/messages/') || header('anthropic-version') !== undefined
-  );
-}
+const ANTHROPIC_PATH = /^\/v1\/messages(\/|$)/;
 
-export function errorBody(error: ApiError, asked: Asked): object {
-  if (speaksAnthropic(asked)) return { ...anthropicError(error), request_id: asked.requestId };
+export function errorBody(error: ApiError, { path, requestId, header }: Asked): object {
+  if (ANTHROPIC_PATH.test(path) || header('anthropic-version') !== undefined)
+    return { ...anthropicError(error), request_id: requestId };
   return { error: error.toObject() };
 }
 
-export function anthropicError({ status, message }: ApiError): AnthropicError {
+/** What `errorBody` gives for a path, without any header. */
+export function errorSchema(path: string): z.ZodType {
+  return ANTHROPIC_PATH.test(path) ? anthropicSchema : errorBodySchema;
+}
+
+export function anthropicError({ status, message }: ApiError): z.infer<typeof anthropicSchema> {
   return { type: 'error', error: { type: anthropicType(status), message } };
 }
 

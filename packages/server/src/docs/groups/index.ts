@@ -5,11 +5,21 @@ import { completions } from './completions.ts';
 import { embeddings } from './embeddings.ts';
 import { files } from './files.ts';
 import type { Group } from './group.ts';
+import { messages } from './messages.ts';
 import { models } from './models.ts';
 import { operations } from './operations.ts';
 import { responses } from './responses.ts';
 
-export const groups: readonly Group[] = [chat, responses, completions, embeddings, files, models, operations];
+export const groups: readonly Group[] = [
+  chat,
+  responses,
+  messages,
+  completions,
+  embeddings,
+  files,
+  models,
+  operations,
+];
 
 /** @throws Error for a path that no group claims */
 export function groupOf(path: string): Group {
