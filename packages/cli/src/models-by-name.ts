@@ -68,7 +68,7 @@ async function loadByName<T>(
 
 /** Loads it, telling on stderr what it takes and what there is to know. */
 export async function loadFound<T>(
-  model: Pick<FoundModel, 'name' | 'path'>,
+  model: FoundModel,
   context: CommandContext,
   load: (path: string, common: ModelOptions) => Promise<T>,
 ): Promise<T> {
@@ -78,6 +78,7 @@ export async function loadFound<T>(
   try {
     const loaded = await load(model.path, {
       name: model.name,
+      ...(model.installed && { digest: model.installed.digest }),
       onNotice: (text) => {
         if (showsProgress) context.stderr.write('\r\u001b[K');
         context.note(`${context.errorStyle.yellow('note:')} ${text}`);

@@ -1,8 +1,13 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createStubModel } from '@steelyard/engine/testing';
 import { CapacityError } from '@steelyard/core';
+import { createServer, fileSigner, providerOf } from '@steelyard/server';
 import { describe, expect, it } from 'vitest';
 import { createFakeServices, installedModel } from '../test/fake-services.ts';
 import { createTerminal, until } from '../test/test-context.ts';
+import { packageVersion } from './version.ts';
 
 const NAMES = [
   'chat',
@@ -16,6 +21,8 @@ const NAMES = [
   'rm',
   'explain',
   'bench',
+  'replay',
+  'receipts',
   'doctor',
 ];
 
@@ -339,6 +346,49 @@ describe('serve', () => {
   it('refuses two models of one name', async () => {
     expect(await createTerminal().run('serve', 'tiny', 'tiny')).toBe(2);
     expect(await createTerminal().run('serve', '--keep-alive', 'soon')).toBe(2);
+  });
+});
+
+describe('replay and receipts', () => {
+  it('say what is wrong with a file that is no receipt', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'steelyard-cli-'));
+    const file = join(folder, 'x.json');
+    writeFileSync(file, '{"object":"chat.completion"}');
+    const [replay, verify, missing] = [createTerminal(), createTerminal(), createTerminal()];
+    expect(await replay.run('replay', file)).toBe(1);
+    expect(replay.stderr()).toMatch(/x\.json holds no receipt/);
+    expect(await verify.run('receipts', 'verify', file)).toBe(1);
+    expect(await missing.run('replay', `${file}.not`)).toBe(1);
+    expect(missing.stderr()).toMatch(/cannot be read \(ENOENT\)/);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('compute an answer again, tell that it is the same, and check its signature', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'steelyard-cli-'));
+    const model = createStubModel({ name: 'tiny' });
+    const { app } = createServer({
+      models: providerOf([model]),
+      version: packageVersion(),
+      chatPage: false,
+      receipts: { sign: fileSigner(join(folder, 'key.pem')) },
+    });
+    const body = { model: 'tiny', prompt: 'one two', steelyard: { receipt: 'content' } };
+    const headers = { 'content-type': 'application/json' };
+    const answer = await app.request('/v1/completions', {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(body),
+    });
+    const file = join(folder, 'answer.json');
+    writeFileSync(file, await answer.text());
+    const terminal = createTerminal({ createModel: () => model });
+    expect(await terminal.run('replay', file)).toBe(0);
+    expect(terminal.stdout()).toMatch(/^the same, token for token: 3 tokens, sha256:/);
+    expect(await terminal.run('receipts', 'verify', file)).toBe(0);
+    expect(await terminal.run('receipts', 'verify', file, '--key', 'other')).toBe(1);
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/"seed":\d+/, '"seed":1'));
+    expect(await terminal.run('receipts', 'verify', file)).toBe(1);
+    rmSync(folder, { recursive: true });
   });
 });
 

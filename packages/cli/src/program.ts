@@ -9,6 +9,7 @@ import { registerEmbed } from './commands/embed.ts';
 import { registerExplain } from './commands/explain.ts';
 import { registerList } from './commands/list.ts';
 import { registerPull } from './commands/pull.ts';
+import { registerReceipts, registerReplay } from './commands/replay.ts';
 import { registerRemove } from './commands/rm.ts';
 import { registerRun } from './commands/run.ts';
 import { registerServe } from './commands/serve.ts';
@@ -29,6 +30,8 @@ const COMMANDS = [
   registerRemove,
   registerExplain,
   registerBench,
+  registerReplay,
+  registerReceipts,
   registerDoctor,
 ];
 

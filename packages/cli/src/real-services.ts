@@ -1,5 +1,6 @@
 /** The services that commands use outside of tests: the packages below, loaded when first asked for. */
 
+import { join } from 'node:path';
 import type { Services } from './services.ts';
 import { openRealStore } from './real-store.ts';
 import { storageWhenNeeded } from './storage-when-needed.ts';
@@ -64,16 +65,27 @@ export function createServices(): Services {
       const engine = await import('@steelyard/engine/node');
       return engine.describeModel(path, withoutUndefined(options));
     },
+    async receipts() {
+      const server = await import('@steelyard/server');
+      return {
+        read: server.readReceipts,
+        replay: server.replayReceipt,
+        compare: server.compareReceipts,
+        firstDifference: server.firstDifference,
+        signatureHolds: server.signatureHolds,
+      };
+    },
     async createModelPool(catalog, options) {
       const { ModelPool } = await import('@steelyard/server');
       return new ModelPool(catalog, options);
     },
-    async createServer({ dataDirectory, databaseUrl, ...options }) {
-      const { createServer } = await import('@steelyard/server');
+    async createServer({ dataDirectory, databaseUrl, receiptsAlways = false, ...options }) {
+      const { createServer, fileSigner } = await import('@steelyard/server');
       const storage = storageWhenNeeded({ directory: dataDirectory, ...(databaseUrl && { databaseUrl }) });
       const server = createServer({
         ...options,
         storage: storage.open,
+        receipts: { always: receiptsAlways, sign: fileSigner(join(dataDirectory, 'receipt-key.pem')) },
       });
       return {
         ...server,

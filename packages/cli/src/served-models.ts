@@ -66,12 +66,13 @@ async function stored(
 }
 
 function catalogModel(
-  { name, path, installed }: FoundModel,
+  model: FoundModel,
   resident: boolean,
   options: ModelOptions,
   context: CommandContext,
 ): CatalogModel {
   const { services } = context;
+  const { name, path, installed } = model;
   return {
     name,
     key: `${name}:${installed?.digest ?? path}`,
@@ -82,7 +83,7 @@ function catalogModel(
       return services.describeModel(path, { ...options, ...own, name, availableBytes });
     },
     open: (memoryBytes) =>
-      loadFound({ name, path }, context, async (_, common) => {
+      loadFound(model, context, async (_, common) => {
         const asked = { ...common, ...options, name, memoryBytes };
         return (await services.makesVectors(path))
           ? services.openEmbeddingModel(path, asked)

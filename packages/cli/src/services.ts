@@ -10,10 +10,15 @@ import type { PullOptions as HubPullOptions, Store, StoredModel } from '@steelya
 import type { ArchitectureSummary, LoadedModel, Pooling } from '@steelyard/models';
 import type {
   Catalog,
+  compareReceipts,
   Described,
+  firstDifference,
   ModelPool,
   PoolOptions,
+  readReceipts,
+  replayReceipt,
   ServerOptions,
+  signatureHolds,
   SteelyardServer,
 } from '@steelyard/server';
 import type { Records, StorageOptions } from '@steelyard/storage';
@@ -35,6 +40,8 @@ export interface ModelOptions {
   readonly expertsOnDisk?: boolean | undefined;
   readonly contextLength?: number | undefined;
   readonly threads?: number | undefined;
+  /** Of its files, as the store has it. */
+  readonly digest?: string | undefined;
   readonly onNotice?: ((text: string) => void) | undefined;
 }
 
@@ -70,11 +77,21 @@ export interface WasmReport {
 }
 
 /** The caller keeps the models and disposes them after the server. */
-export interface ServeOptions extends Omit<ServerOptions, 'storage'> {
+export interface ServeOptions extends Omit<ServerOptions, 'storage' | 'receipts'> {
   /** Made and opened at the first request that keeps something. */
   readonly dataDirectory: string;
+  /** A receipt for every answer; default for those who ask. They are signed by a key in `dataDirectory`. */
+  readonly receiptsAlways?: boolean;
   /** `postgresql://...`. Default: PGlite in `dataDirectory`. */
   readonly databaseUrl?: string;
+}
+
+export interface ReceiptTools {
+  readonly read: typeof readReceipts;
+  readonly replay: typeof replayReceipt;
+  readonly compare: typeof compareReceipts;
+  readonly firstDifference: typeof firstDifference;
+  readonly signatureHolds: typeof signatureHolds;
 }
 
 export interface Services {
@@ -88,6 +105,8 @@ export interface Services {
     path: string,
     options: EmbeddingModelOptions & { readonly availableBytes?: number },
   ): Promise<Described>;
+  /** What receipts of answers are for. */
+  receipts(): Promise<ReceiptTools>;
   /** Many models within a budget of memory, loaded on demand. */
   createModelPool(catalog: Catalog, options: PoolOptions): Promise<ModelPool>;
   /** Whether the file is made for vectors of texts. */

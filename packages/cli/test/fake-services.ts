@@ -5,6 +5,7 @@ import type { LanguageModel } from '@steelyard/engine';
 import { createStubEmbeddingModel, createStubModel } from '@steelyard/engine/testing';
 import type { StoredModel } from '@steelyard/hub';
 import { ModelPool } from '@steelyard/server';
+import { createServices } from '../src/real-services.ts';
 import type { ModelStore, PullOptions, ServeOptions, Services } from '../src/services.ts';
 
 export function installedModel(name: string, changes: Partial<StoredModel> = {}): StoredModel {
@@ -111,6 +112,7 @@ export function createFakeServices(options: FakeOptions = {}): FakeServices {
           : { kind: 'language', info: createStubModel({ name }).info, memoryBytes },
       );
     },
+    receipts: () => createServices().receipts(),
     createModelPool: (catalog, poolOptions) => Promise.resolve(new ModelPool(catalog, poolOptions)),
     makesVectors: (path) => Promise.resolve(path.includes('embed')),
     architectures: () =>

@@ -13,7 +13,7 @@ import {
 import type { EventSink } from './event-stream.ts';
 import { rowLogprobs } from './sampler/logprobs.ts';
 import { StopStrings } from './stop-strings.ts';
-import type { FinishReason, GenerateOptions, Timing, TokenLogprob, Usage } from './types.ts';
+import type { FinishReason, GenerateOptions, Timing, TokenLogprob, Trace, Usage } from './types.ts';
 
 interface PendingToken {
   readonly id: number;
@@ -80,7 +80,7 @@ export class Answer {
   }
 
   /** Shows what was held back and ends the stream. An unfinished character at the end is left out. */
-  finish(reason: FinishReason, stop: string | undefined, usage: Usage, timing: Timing): void {
+  finish(reason: FinishReason, stop: string | undefined, usage: Usage, timing: Timing, trace?: Trace): void {
     if (stop === undefined) this.#show(this.#stops.flush(), true);
     if (this.#reply) this.#emitReply(this.#reply.end(), []);
     const reasoningTokens = this.#reasoningTokens;
@@ -90,6 +90,7 @@ export class Answer {
       ...(stop !== undefined && { stop }),
       usage: this.#reply ? { ...usage, reasoningTokens } : usage,
       timing,
+      ...(trace && { trace }),
     });
   }
 

@@ -5,7 +5,7 @@ import { PROMPT_END } from './answer.ts';
 import { ChatPrompt } from './chat-prompt.ts';
 import type { Engine } from './engine.ts';
 import { planReply } from './reply-plan.ts';
-import type { LanguageModel, ModelInfo } from './types.ts';
+import type { LanguageModel, ModelInfo, ModelOrigin } from './types.ts';
 
 export interface LanguageModelParts {
   readonly info: ModelInfo;
@@ -13,12 +13,13 @@ export interface LanguageModelParts {
   /** Absent for base models. */
   readonly template: ChatTemplate | undefined;
   readonly engine: Engine;
+  readonly origin?: () => Promise<ModelOrigin>;
   /** Runs once, after the engine is gone: closes files, disposes the backend. */
   readonly onDispose: () => void;
 }
 
 export function createLanguageModel(parts: LanguageModelParts): LanguageModel {
-  const { info, tokenizer, template, engine, onDispose } = parts;
+  const { info, tokenizer, template, engine, origin, onDispose } = parts;
   const chatPrompt = new ChatPrompt(tokenizer, template, info.name);
   let disposed: Promise<void> | undefined;
   return {
@@ -38,6 +39,7 @@ export function createLanguageModel(parts: LanguageModelParts): LanguageModel {
     tokenize: (text, options) => tokenizer.encode(text, options),
     detokenize: (ids) => tokenizer.decode(ids),
     stats: () => engine.stats(),
+    ...(origin && { origin }),
     dispose() {
       disposed ??= engine.dispose().then(onDispose);
       return disposed;

@@ -4,10 +4,10 @@ import type { Tokenizer } from '@steelyard/text';
 import { Answer } from './answer.ts';
 import type { Guide } from './constraint/guide.ts';
 import type { EventSink } from './event-stream.ts';
-import { Sampler } from './sampler/sampler.ts';
+import { randomSeed, Sampler } from './sampler/sampler.ts';
 import type { SamplerScratch } from './sampler/scratch.ts';
 import type { Sequence } from './sequence.ts';
-import type { FinishReason, GenerateOptions, Timing, Usage } from './types.ts';
+import type { FinishReason, GenerateOptions, Timing, Trace, Usage } from './types.ts';
 
 /** Why an answer ends. */
 export interface End {
@@ -34,6 +34,7 @@ export class Request {
   readonly #parts: RequestParts;
   readonly #answer: Answer;
   readonly #sampler: Sampler;
+  readonly #seed: number;
   readonly #endIds: ReadonlySet<number>;
   readonly #queuedAt = performance.now();
   #startedAt: number | undefined;
@@ -46,7 +47,9 @@ export class Request {
     this.#parts = parts;
     this.sequence = sequence;
     this.#answer = new Answer(tokenizer, options, sink, sequence.tokens);
-    this.#sampler = new Sampler(options.sampling ?? {}, sequence.tokens, scratch);
+    this.#seed = options.sampling?.seed ?? randomSeed();
+    const sampling = { ...options.sampling, seed: this.#seed };
+    this.#sampler = new Sampler(sampling, sequence.tokens, scratch);
     this.#endIds = new Set(options.ignoreEos ? [] : tokenizer.eosIds);
   }
 
@@ -86,7 +89,8 @@ export class Request {
 
   finish({ reason, stop }: End): void {
     if (!this.#end()) return;
-    this.#answer.finish(reason, stop, this.#usage(), this.#timing());
+    const { trace } = this.#parts.options;
+    this.#answer.finish(reason, stop, this.#usage(), this.#timing(), trace ? this.#trace() : undefined);
   }
 
   fail(error: unknown): void {
@@ -100,6 +104,23 @@ export class Request {
     this.#parts.guide?.dispose();
     this.#parts.onEnd();
     return true;
+  }
+
+  #trace(): Trace {
+    const { tokens, promptLength } = this.sequence;
+    const { options, maxTokens } = this.#parts;
+    const { stop, ignoreEos, constraint, sampling } = options;
+    return {
+      prompt: tokens.slice(0, promptLength),
+      answer: tokens.slice(promptLength),
+      options: {
+        maxTokens,
+        ...(stop && { stop }),
+        ...(ignoreEos !== undefined && { ignoreEos }),
+        ...(constraint && { constraint }),
+        sampling: { ...sampling, seed: this.#seed },
+      },
+    };
   }
 
   #usage(): Usage {

@@ -15,7 +15,14 @@ import { uniformAt } from './sampler/counter-random.ts';
 import { EventStream, type EventSink } from './event-stream.ts';
 import { planReply } from './reply-plan.ts';
 import { nextTurn } from './turn.ts';
-import type { EngineStats, FinishReason, GenerateEvent, GenerateOptions, LanguageModel } from './types.ts';
+import type {
+  EngineStats,
+  FinishReason,
+  GenerateEvent,
+  GenerateOptions,
+  LanguageModel,
+  Trace,
+} from './types.ts';
 import { EOS, WordTokenizer } from './word-tokenizer.ts';
 
 export interface StubOptions {
@@ -45,7 +52,9 @@ interface StubRequest {
   readonly answer: Answer;
   /** Set when the reader has left or the model was disposed. */
   stopped: boolean;
-  tokens: number;
+  /** Of the answer. */
+  readonly ids: number[];
+  readonly seed: number;
 }
 
 class StubModel {
@@ -110,7 +119,15 @@ class StubModel {
       );
     }
     const answer = new Answer(this.tokenizer, options, sink, prompt);
-    const request = { prompt, reply, options, answer, stopped: false, tokens: 0 };
+    const request = {
+      prompt,
+      reply,
+      options,
+      answer,
+      stopped: false,
+      ids: [],
+      seed: seedOf(prompt, options),
+    };
     this.#running.add(request);
     this.#totals.prompt += prompt.length;
     return request;
@@ -126,9 +143,10 @@ class StubModel {
       ? this.#produceGuided(request, options.constraint)
       : this.#produce(request));
     this.#running.delete(request);
-    const usage = { promptTokens: prompt.length, cachedTokens: 0, completionTokens: request.tokens };
-    const decodeMs = this.#delayMs * Math.max(0, request.tokens - 1);
-    answer.finish(reason, stop, usage, { queuedMs: 0, prefillMs: this.#delayMs, decodeMs });
+    const usage = { promptTokens: prompt.length, cachedTokens: 0, completionTokens: request.ids.length };
+    const decodeMs = this.#delayMs * Math.max(0, request.ids.length - 1);
+    const timing = { queuedMs: 0, prefillMs: this.#delayMs, decodeMs };
+    answer.finish(reason, stop, usage, timing, options.trace ? traceOf(request) : undefined);
   }
 
   async #produce(request: StubRequest): Promise<End> {
@@ -137,13 +155,13 @@ class StubModel {
     for (const id of [...this.tokenizer.encode(this.#shortened(request)), EOS]) {
       await this.#delay();
       if (request.stopped || options.signal?.aborted) return { reason: 'abort' };
-      if (request.tokens >= max) return { reason: 'length' };
+      if (request.ids.length >= max) return { reason: 'length' };
       this.#totals.completion++;
-      request.tokens++;
+      request.ids.push(id);
       if (id === EOS) return { reason: 'stop' };
       const stop = answer.push(id, this.#peaked(id));
       if (stop !== undefined) return { reason: 'stop', stop };
-      if (request.tokens >= max) return { reason: 'length' };
+      if (request.ids.length >= max) return { reason: 'length' };
     }
     return { reason: 'stop' };
   }
@@ -159,10 +177,9 @@ class StubModel {
 
   /** Under a constraint: random logits, which lean to what closes, so that answers end. */
   async #produceGuided(request: StubRequest, constraint: Constraint): Promise<End> {
-    const { options, answer, prompt } = request;
+    const { options, answer, prompt, ids, seed } = request;
     const { vocabSize } = this.tokenizer;
     const max = Math.min(options.maxTokens ?? Infinity, this.#contextLength - prompt.length);
-    const seed = options.sampling?.seed ?? prompt.reduce((sum, id) => sum * 31 + id, 7) % 2 ** 32;
     const sampler = new Sampler({ ...options.sampling, seed }, prompt, new SamplerScratch(vocabSize));
     const closing = new Set([
       EOS,
@@ -173,10 +190,10 @@ class StubModel {
     ]);
     const guide = await this.#guides.make(constraint);
     try {
-      while (request.tokens < max) {
+      while (ids.length < max) {
         await this.#delay();
         if (request.stopped || options.signal?.aborted) return { reason: 'abort' };
-        const at = request.tokens * vocabSize;
+        const at = ids.length * vocabSize;
         const row = Float32Array.from(
           { length: vocabSize },
           (_, id) => uniformAt(seed, at + id) + (closing.has(id) ? 3 : 0),
@@ -184,7 +201,7 @@ class StubModel {
         const id = sampler.next(row, await guide.mask());
         guide.accept(id);
         this.#totals.completion++;
-        request.tokens++;
+        ids.push(id);
         if (id === EOS) return { reason: 'stop' };
         answer.push(id, row);
       }
@@ -205,6 +222,25 @@ class StubModel {
     row[id] = 20;
     return row;
   }
+}
+
+function seedOf(prompt: readonly number[], { sampling }: GenerateOptions): number {
+  return sampling?.seed ?? prompt.reduce((sum, id) => sum * 31 + id, 7) % 2 ** 32;
+}
+
+function traceOf({ prompt, ids, options, seed }: StubRequest): Trace {
+  const { maxTokens, stop, ignoreEos, constraint, sampling } = options;
+  return {
+    prompt,
+    answer: ids,
+    options: {
+      ...(maxTokens !== undefined && { maxTokens }),
+      ...(stop && { stop }),
+      ...(ignoreEos !== undefined && { ignoreEos }),
+      ...(constraint && { constraint }),
+      sampling: { ...sampling, seed },
+    },
+  };
 }
 
 function textOf({ content }: ChatMessage): string {

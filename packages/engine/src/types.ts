@@ -47,6 +47,8 @@ export interface GenerateOptions {
   readonly reply?: ReplyFormat;
   /** With `reply`: how much reasoning there may be, and what is written where it must end. */
   readonly thoughtLimit?: ThoughtLimit;
+  /** Report with the end what was computed from what, so that it can be computed again. Default false. */
+  readonly trace?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -63,6 +65,16 @@ export interface TokenLogprob {
     readonly bytes: Uint8Array;
     readonly logprob: number;
   }[];
+}
+
+/** What an answer was computed from, and every token of it: `complete(prompt, options)` computes it again. */
+export interface Trace {
+  readonly prompt: readonly number[];
+  /** With the token that ended it, where one did. */
+  readonly answer: readonly number[];
+  readonly options: Pick<GenerateOptions, 'maxTokens' | 'stop' | 'ignoreEos' | 'constraint'> & {
+    readonly sampling: SamplingOptions & { readonly seed: number };
+  };
 }
 
 export type FinishReason = 'stop' | 'length' | 'abort';
@@ -110,6 +122,8 @@ export type GenerateEvent =
       readonly stop?: string;
       readonly usage: Usage;
       readonly timing: Timing;
+      /** Where it was asked for. */
+      readonly trace?: Trace;
     };
 
 export interface ChatOptions extends GenerateOptions {
@@ -158,6 +172,16 @@ export interface ModelInfo {
   readonly hasChatTemplate: boolean;
 }
 
+/** Where a model comes from, and what computes it: digests as SHA-256 in hex. */
+export interface ModelOrigin {
+  /** Over the digests and names of its files. */
+  readonly weights?: string;
+  /** Of the chat template. */
+  readonly template?: string;
+  /** Set of kernels that the processor got. */
+  readonly level?: string;
+}
+
 export interface EngineStats {
   readonly running: number;
   readonly waiting: number;
@@ -189,6 +213,8 @@ export interface LanguageModel {
   tokenize(text: string, options?: { addSpecial?: boolean; parseSpecial?: boolean }): number[];
   detokenize(ids: readonly number[]): string;
   stats(): EngineStats;
+  /** Computed at the first call; files that the store does not know are read whole. */
+  origin?(): Promise<ModelOrigin>;
   /** Aborts what runs and frees all memory. */
   dispose(): Promise<void>;
 }

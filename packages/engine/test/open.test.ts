@@ -1,9 +1,16 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { CapacityError, NotFoundError, RequestError, UnsupportedError } from '@steelyard/core';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { GenerateEvent } from '../src/index.ts';
 import { describeModel, openLanguageModel } from '../src/node/index.ts';
 import { collect } from './collect.ts';
 import { backends } from './golden-model.ts';
 import { writeLetterModel } from './letter-model.ts';
+
+const hex64 = expect.stringMatching(/^[0-9a-f]{64}$/) as string;
+const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
 
 const letters = writeLetterModel();
 const base = writeLetterModel(false);
@@ -85,6 +92,41 @@ describe('openLanguageModel', () => {
     await model.dispose();
     const tooSmall = { backend: 'reference', availableBytes: memoryBytes - weights - kv } as const;
     expect(() => describeModel(letters.folder, tooSmall)).toThrow(CapacityError);
+  });
+
+  it('traces an answer so that it can be computed again, alone or beside others', async () => {
+    const model = await openLanguageModel(letters.folder, { backend: 'reference', name: 'letters' });
+    const ask = { maxTokens: 8, trace: true };
+    const run = (events: AsyncIterable<GenerateEvent>) => collect(events).then(({ finish }) => finish.trace!);
+    const busy = await Promise.all(
+      ['hello', 'bye', 'once upon a time', 'x'].map((content) =>
+        run(model.chat([{ role: 'user', content }], ask)),
+      ),
+    );
+    // A seed was given to each by the engine, and differs.
+    expect(new Set(busy.map(({ options: { sampling } }) => sampling.seed)).size).toBe(4);
+    for (const trace of busy) {
+      expect(trace.answer.length).toBeGreaterThan(0);
+      const again = await run(model.complete(trace.prompt, { ...trace.options, trace: true }));
+      expect(again).toEqual(trace);
+    }
+    expect((await collect(model.chat(messages, options))).finish).not.toHaveProperty('trace');
+    const origin = await model.origin!();
+    expect(origin).toEqual({ weights: hex64, template: hex64 });
+    await model.dispose();
+  });
+
+  it('has the digest that it was opened with, and else that of its files as the store computes it', async () => {
+    const digest = 'd'.repeat(64);
+    const told = await openLanguageModel(base.folder, { backend: 'reference', digest });
+    expect(await told.origin!()).toEqual({ weights: digest });
+    await told.dispose();
+    const read = await openLanguageModel(base.folder, { backend: 'reference' });
+    const lines = readdirSync(base.folder).map(
+      (name) => `${sha256(readFileSync(join(base.folder, name)))}  ${name}\n`,
+    );
+    expect((await read.origin!()).weights).toBe(sha256(lines.sort().join('')));
+    await read.dispose();
   });
 
   it('refuses what is not there or not supported', async () => {

@@ -76,6 +76,7 @@ function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
     limits: options.limits,
     lifecycle,
     queues,
+    receipts: options.receipts ?? {},
     metrics: new Metrics(() => models.loaded().map(({ model }) => model), lifecycle, queues),
     version: options.version ?? '0.1.0',
     startedAt: Math.floor(Date.now() / 1000),

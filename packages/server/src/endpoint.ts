@@ -11,6 +11,7 @@ import type { Metrics } from './metrics.ts';
 import type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
 import type { Priority } from './queue/fair-queue.ts';
 import type { Queues } from './queue/queues.ts';
+import type { ReceiptPolicy } from './receipts/give-receipt.ts';
 import type { BackgroundRuns } from './responses/background-runs.ts';
 import type { ServerLimits, StorageSource } from './options.ts';
 
@@ -32,6 +33,7 @@ export interface Services {
   readonly background: BackgroundRuns;
   readonly lifecycle: Lifecycle;
   readonly queues: Queues;
+  readonly receipts: ReceiptPolicy;
   readonly metrics: Metrics;
   readonly version: string;
   /** Unix seconds of the start; models are shown as created then. */

@@ -12,6 +12,8 @@ import { acquireModel, type Lease } from './model-provider.ts';
 import type { Place } from './queue/fair-queue.ts';
 import type { Demand } from './queue/queues.ts';
 import { ReadAhead } from './read-ahead.ts';
+import { giveReceipt, receiptWish, traced, type ReceiptWish } from './receipts/give-receipt.ts';
+import type { Receipt } from './receipts/receipt.ts';
 import type { FinishEvent } from './schemas/usage.ts';
 
 /** Characters of a choice that its reader may be behind before the engine is held up: any ordinary answer. */
@@ -21,6 +23,8 @@ export interface ChoiceEvent {
   /** Index of the choice that the event belongs to. */
   readonly index: number;
   readonly event: GenerateEvent;
+  /** With its end, where one is wanted. */
+  readonly receipt?: Receipt;
 }
 
 export interface Generation {
@@ -49,6 +53,7 @@ export interface GenerationPlan extends Demand {
  * @throws whatever the provider or the engine throws; ApiError 429 or 503 when the server takes no more
  */
 export async function startGeneration(call: Call<unknown>, plan: GenerationPlan): Promise<Generation> {
+  const wish = receiptWish(call);
   const leave = plan.leave ?? admit(call, plan.model);
   const stop = stopOf(call);
   let held: Held | undefined;
@@ -61,8 +66,9 @@ export async function startGeneration(call: Call<unknown>, plan: GenerationPlan)
   try {
     held = await hold(call, plan, stop);
     const { model } = held.lease;
-    const merged = interleave(readAhead(plan.start(model, stop.signal), held.place));
-    const events = supervise(merged, { call, plan, abort, signal: stop.signal });
+    const asked = wish === 'none' ? model : traced(model);
+    const merged = interleave(readAhead(plan.start(asked, stop.signal), held.place));
+    const events = supervise(merged, { call, plan, abort, signal: stop.signal, model, wish });
     const first = await events.next().catch((error: unknown) => {
       throw promptRefusal(error, plan.promptParam);
     });
@@ -145,17 +151,24 @@ interface Supervision {
   readonly plan: GenerationPlan;
   readonly abort: () => void;
   readonly signal: AbortSignal;
+  readonly model: LanguageModel;
+  readonly wish: ReceiptWish;
 }
 
 /** Measures, turns an abort into an error that says why, and gives the place up at the end. */
 async function* supervise(
   merged: AsyncGenerator<ChoiceEvent>,
-  { call, plan, abort, signal }: Supervision,
+  { call, plan, abort, signal, model, wish }: Supervision,
 ): AsyncGenerator<ChoiceEvent> {
   const { metrics } = call.services;
   const started = performance.now();
   const seconds = () => (performance.now() - started) / 1000;
   let answered = false;
+  const withReceipt = async (choice: ChoiceEvent, finish: FinishEvent): Promise<ChoiceEvent> => {
+    const ended = { endpoint: plan.endpoint, choice: choice.index, model, finish };
+    const receipt = await giveReceipt(call, wish, ended);
+    return receipt ? { ...choice, receipt } : choice;
+  };
   try {
     for await (const choice of merged) {
       if (choice.event.type === 'finish' && choice.event.reason === 'abort') throw abortReason(call, signal);
@@ -163,7 +176,9 @@ async function* supervise(
         answered = true;
         metrics.observeFirstToken(plan.endpoint, plan.model, seconds());
       }
-      yield choice;
+      yield choice.event.type === 'finish' && wish !== 'none'
+        ? await withReceipt(choice, choice.event)
+        : choice;
     }
     metrics.observeGeneration(plan.endpoint, plan.model, seconds());
   } catch (error) {

@@ -8,3 +8,8 @@ export type { ServerLimits, ServerOptions, SteelyardServer } from './options.ts'
 export { listenOnFreePort } from './http/listen.ts';
 export type { ListenOptions } from './http/listen.ts';
 export { ApiError } from './http/api-error.ts';
+export { receiptSchema, type Receipt } from './receipts/receipt.ts';
+export { compareReceipts, firstDifference, type Difference } from './receipts/compare.ts';
+export { replayReceipt, type ReplayOptions } from './receipts/replay.ts';
+export { fileSigner, signatureHolds } from './receipts/sign.ts';
+export { readReceipts } from './receipts/read-receipts.ts';

@@ -4,6 +4,7 @@ import type { Storage } from '@steelyard/storage';
 import type { Hono } from 'hono';
 import type { AppEnv } from './app.ts';
 import type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
+import type { ReceiptPolicy } from './receipts/give-receipt.ts';
 
 /** Opens what the server keeps, at the first call; later calls give the same. The giver closes it. */
 export type StorageSource = () => Promise<Storage>;
@@ -55,6 +56,8 @@ export interface ServerOptions {
   readonly allowedHosts?: readonly string[];
   /** Origins that may call from a browser besides the server's own (`*` for all). Default none. */
   readonly allowedOrigins?: readonly string[];
+  /** Receipts of answers. Default: on request, without signature. */
+  readonly receipts?: ReceiptPolicy;
   readonly limits?: Partial<ServerLimits>;
   /** Shown by `/health` and part of `system_fingerprint`. */
   readonly version?: string;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { LanguageModel } from '@steelyard/engine';
 import { openStorage, type Storage } from '@steelyard/storage';
 import type { Hono } from 'hono';
-import { createApp, type AppEnv } from '../src/app.ts';
+import { createApp, type AppEnv, type AppOptions } from '../src/app.ts';
 import { Lifecycle } from '../src/lifecycle.ts';
 import { providerOf } from '../src/model-provider.ts';
 import { DEFAULT_LIMITS } from '../src/options.ts';
@@ -25,7 +25,10 @@ export interface KeptServer {
   readonly close: () => Promise<void>;
 }
 
-export async function keptServer(models: readonly LanguageModel[]): Promise<KeptServer> {
+export async function keptServer(
+  models: readonly LanguageModel[],
+  options: Partial<AppOptions> = {},
+): Promise<KeptServer> {
   const directory = await mkdtemp(join(tmpdir(), 'steelyard-kept-'));
   let storage = await openStorage({ directory });
   const lifecycle = new Lifecycle(100);
@@ -37,6 +40,7 @@ export async function keptServer(models: readonly LanguageModel[]): Promise<Kept
       chatPage: false,
       storage: () => Promise.resolve(storage),
       onError: () => {},
+      ...options,
     },
     lifecycle,
   );

@@ -28,6 +28,7 @@ interface Flags extends ModelFlags {
   readonly dataDir?: string;
   readonly modelMemory?: number;
   readonly keepAlive?: number;
+  readonly receipts?: boolean;
 }
 
 const DEFAULT_PORT = 8642;
@@ -52,6 +53,10 @@ export const registerServe: RegisterCommand = (program, context, exit) => {
     .option('--allow-host <name>', 'name by which callers may reach this server; may be given again', collect)
     .option('--no-chat-page', 'API only')
     .option('--data-dir <path>', 'where uploaded files are kept (default: `server` beside the models)')
+    .option(
+      '--receipts',
+      'note a receipt of every answer in the audit log, not only of those that ask for one',
+    )
     .option(
       '--model-memory <size>',
       'budget of each model (default: an ordinary cache)',
@@ -98,6 +103,7 @@ async function serve(names: readonly string[], flags: Flags, context: CommandCon
       chatPage,
       version: packageVersion(),
       dataDirectory: flags.dataDir ?? join((await context.services.openStore()).root, 'server'),
+      receiptsAlways: flags.receipts ?? false,
       ...(databaseUrl ? { databaseUrl } : {}),
       ...(apiKey ? { apiKey } : {}),
       ...(flags.allowHost ? { allowedHosts: flags.allowHost } : {}),

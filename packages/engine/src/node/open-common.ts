@@ -15,6 +15,8 @@ export interface CommonOptions {
   readonly backend?: BackendName | 'auto';
   /** Name in `info`; default the file's. */
   readonly name?: string;
+  /** SHA-256 over its files, in hex, as the store has it. Default: computed when somebody asks. */
+  readonly digest?: string;
   /** Default: the machine's cores. */
   readonly threads?: number;
   /** Bytes that the model may take where no budget is given; default what the machine can spare now. */
@@ -28,6 +30,7 @@ export interface Opened {
   readonly text: ModelText;
   readonly backend: Backend;
   readonly name: string;
+  readonly path: string;
   /** Closes the file and disposes the backend. */
   readonly close: () => void;
 }
@@ -52,7 +55,7 @@ export async function openWith<T>(
   try {
     const text = readText(file);
     backend = backendFor(options);
-    return await load({ file, text, backend, name: options.name ?? basename(path), close });
+    return await load({ file, text, backend, name: options.name ?? basename(path), path, close });
   } catch (error) {
     close();
     throw error;

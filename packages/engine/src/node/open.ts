@@ -6,6 +6,7 @@ import { loadModel, type LoadedModel } from '@steelyard/models';
 import { Engine, type EngineOptions } from '../engine.ts';
 import { createLanguageModel } from '../language-model.ts';
 import type { LanguageModel, ModelInfo } from '../types.ts';
+import { originOf } from './model-origin.ts';
 import {
   cacheFormat,
   mainDType,
@@ -43,7 +44,7 @@ export function openLanguageModel(path: string, options: OpenOptions = {}): Prom
 }
 
 async function load(
-  { file, text: { tokenizer, template }, backend, name, close }: Opened,
+  { file, text: { tokenizer, template }, backend, name, path, close }: Opened,
   options: OpenOptions,
 ): Promise<LanguageModel> {
   const { model, settings } = traceForText(file, backend, options);
@@ -56,7 +57,8 @@ async function load(
     );
   }
   const info = languageInfo({ model, name, backend, contextLength, hasChatTemplate: template !== undefined });
-  return createLanguageModel({ info, tokenizer, template, engine, onDispose: close });
+  const origin = originOf(path, { backend, template, digest: options.digest });
+  return createLanguageModel({ info, tokenizer, template, engine, origin, onDispose: close });
 }
 
 /** The graph that writes text, and what an engine of it is made with. */

@@ -11,6 +11,11 @@ import { Penalties } from './penalties.ts';
 import type { SamplerScratch } from './scratch.ts';
 import { argmax } from './select.ts';
 
+/** For who asked for none. */
+export function randomSeed(): number {
+  return Math.floor(Math.random() * 2 ** 52);
+}
+
 export class Sampler {
   readonly #options: SamplingOptions;
   readonly #seed: number;
@@ -22,7 +27,7 @@ export class Sampler {
   /** @param prompt ids of the prompt, which the repetition penalty counts */
   constructor(options: SamplingOptions, prompt: readonly number[], scratch: SamplerScratch) {
     this.#options = options;
-    this.#seed = options.seed ?? Math.floor(Math.random() * 2 ** 52);
+    this.#seed = options.seed ?? randomSeed();
     this.#penalties = new Penalties(options, prompt);
     this.#scratch = scratch;
   }

@@ -16,6 +16,8 @@ import {
   type ChatChunk,
   type ChatResponse,
 } from '../schemas/chat-response.ts';
+import { withReceipts } from '../receipts/give-receipt.ts';
+import type { Receipt } from '../receipts/receipt.ts';
 import { toConstraint } from '../schemas/response-format.ts';
 import { checkSampling } from '../schemas/sampling.ts';
 import { toTimings, toUsage, type FinishEvent } from '../schemas/usage.ts';
@@ -105,6 +107,7 @@ interface ChoiceSoFar {
   readonly calls: ToolCallBody[];
   readonly logprobs: TokenLogprob[];
   finish?: FinishEvent;
+  receipt?: Receipt;
 }
 
 async function collect(body: ChatRequest, head: AnswerHead, generation: Generation): Promise<ChatResponse> {
@@ -115,9 +118,10 @@ async function collect(body: ChatRequest, head: AnswerHead, generation: Generati
     calls: [],
     logprobs: [],
   }));
-  for await (const { index, event } of generation.events) {
+  for await (const { index, event, receipt } of generation.events) {
     const choice = choices[index]!;
     if (event.type === 'finish') choice.finish = event;
+    if (receipt) choice.receipt = receipt;
     if (event.type === 'reasoning') choice.reasoning += event.text;
     if (event.type === 'toolCall' && mayCall(body.parallel_tool_calls, choice.calls.length))
       choice.calls.push(toToolCall(event));
@@ -137,6 +141,7 @@ async function collect(body: ChatRequest, head: AnswerHead, generation: Generati
     })),
     usage: toUsage(finishes, n),
     ...toTimings(finishes),
+    ...withReceipts(choices.map(({ receipt }) => receipt)),
   };
 }
 
@@ -186,7 +191,7 @@ async function* chunks(
     const calls = opened.get(index) ?? 0;
     const delta = toDelta(body, choice, calls);
     if (delta?.delta.tool_calls) opened.set(index, calls + 1);
-    if (delta) yield chunk([delta]);
+    if (delta) yield { ...chunk([delta]), ...withReceipts([choice.receipt]) };
   }
   if (withUsage) {
     const usage = toUsage(finishes, body.n ?? 1);

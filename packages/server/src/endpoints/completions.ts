@@ -12,6 +12,8 @@ import {
   type CompletionLogprobs,
   type CompletionResponse,
 } from '../schemas/completion-response.ts';
+import { withReceipts } from '../receipts/give-receipt.ts';
+import type { Receipt } from '../receipts/receipt.ts';
 import { checkSampling, toGenerateOptions } from '../schemas/sampling.ts';
 import { toTimings, toUsage, type FinishEvent } from '../schemas/usage.ts';
 
@@ -134,8 +136,10 @@ async function collect(
   const texts = writers.map(() => '');
   const logprobs = writers.map((): CompletionLogprobs | null => null);
   const finishes: FinishEvent[] = [];
-  for await (const { index, event } of generation.events) {
+  const receipts: Receipt[] = [];
+  for await (const { index, event, receipt } of generation.events) {
     const piece = writers[index]!.write(event);
+    if (receipt) receipts[index] = receipt;
     if (piece) {
       texts[index] += piece.text;
       logprobs[index] = joined(logprobs[index]!, piece.logprobs);
@@ -153,6 +157,7 @@ async function collect(
     })),
     usage: toUsage(finishes, body.n ?? 1),
     ...toTimings(finishes),
+    ...withReceipts(receipts),
   };
 }
 
@@ -179,13 +184,13 @@ async function* chunks(
     ...(withUsage ? { usage: null } : {}),
   });
   const finishes: FinishEvent[] = [];
-  for await (const { index, event } of generation.events) {
+  for await (const { index, event, receipt } of generation.events) {
     const piece = writers[index]!.write(event);
     if (piece) yield chunk([{ index, ...piece, finish_reason: null }]);
     if (event.type !== 'finish') continue;
     finishes[index] = event;
     const finish_reason = event.reason === 'length' ? 'length' : 'stop';
-    yield chunk([{ index, text: '', logprobs: null, finish_reason }]);
+    yield { ...chunk([{ index, text: '', logprobs: null, finish_reason }]), ...withReceipts([receipt]) };
   }
   if (withUsage) {
     const usage = toUsage(finishes, body.n ?? 1);

@@ -21,6 +21,7 @@ import { health } from './health.ts';
 import { countMessageTokens, messages } from './messages.ts';
 import { metrics } from './metrics.ts';
 import { listModels, retrieveModel } from './models.ts';
+import { retrieveReceipt } from './receipts.ts';
 import { rerank } from './rerank.ts';
 import { createResponse } from './responses.ts';
 import { cancelResponse, deleteResponse, listInputItems, retrieveResponse } from './stored-responses.ts';
@@ -35,6 +36,7 @@ export const endpoints: readonly Endpoint[] = [
   rerank,
   messages,
   countMessageTokens,
+  retrieveReceipt,
   createResponse,
   retrieveResponse,
   deleteResponse,

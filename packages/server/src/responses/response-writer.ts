@@ -6,6 +6,8 @@
 import type { GenerateEvent, TokenLogprob } from '@steelyard/engine';
 import { mayCall, newCallId } from '../chat-options.ts';
 import { toChatLogprobs } from '../schemas/chat-response.ts';
+import { withReceipts } from '../receipts/give-receipt.ts';
+import type { Receipt } from '../receipts/receipt.ts';
 import type { ResponseEvent } from '../schemas/response-events.ts';
 import type { OutputItem, TextPart } from '../schemas/response-items.ts';
 import { toResponseUsage, type ResponseError, type ResponseObject } from '../schemas/response-object.ts';
@@ -70,11 +72,12 @@ export class ResponseWriter {
     this.#emit({ type: 'response.in_progress', response: this.#response });
   }
 
-  write(event: GenerateEvent): void {
+  /** @param receipt comes with the end */
+  write(event: GenerateEvent, receipt?: Receipt): void {
     if (event.type === 'reasoning') this.#say('reasoning', event.text, []);
     if (event.type === 'text') this.#say('message', event.text, toLogprobs(event.logprobs));
     if (event.type === 'toolCall') this.#call(event);
-    if (event.type === 'finish') this.#finish(event);
+    if (event.type === 'finish') this.#finish(event, receipt);
   }
 
   /** Ends it for a reason other than the model's. */
@@ -170,7 +173,7 @@ export class ResponseWriter {
     });
   }
 
-  #finish(event: FinishEvent): void {
+  #finish(event: FinishEvent, receipt: Receipt | undefined): void {
     const cut = event.reason === 'length';
     if (!this.#open && this.#index === 0) this.open('message');
     this.close(cut ? 'incomplete' : 'completed');
@@ -180,6 +183,7 @@ export class ResponseWriter {
       completed_at: cut ? null : Math.floor(Date.now() / 1000),
       incomplete_details: cut ? { reason: 'max_output_tokens' } : null,
       usage: toResponseUsage(event),
+      ...withReceipts([receipt]),
     });
   }
 

@@ -27,8 +27,8 @@ export async function* responseEvents(
   writer.start();
   yield* writer.take();
   try {
-    for await (const { event } of generation.events) {
-      writer.write(event);
+    for await (const { event, receipt } of generation.events) {
+      writer.write(event, receipt);
       if (event.type !== 'finish') yield* writer.take();
     }
   } catch (error) {
@@ -93,8 +93,8 @@ async function compute(
       const generation = await startResponse({ ...call, signal: run.signal }, prepared, () => {});
       if (!(await responses.start(id))) run.cancel();
       writer.start();
-      for await (const { event } of generation.events) {
-        writer.write(event);
+      for await (const { event, receipt } of generation.events) {
+        writer.write(event, receipt);
         if (event.type !== 'finish') tell();
       }
     } catch (error) {

@@ -2,6 +2,7 @@
 
 import type { TokenLogprob } from '@steelyard/engine';
 import { z } from 'zod';
+import { steelyardAnswerSchema } from '../receipts/receipt.ts';
 import { toolCallSchema } from './chat-request.ts';
 import { timingsSchema, usageSchema } from './usage.ts';
 
@@ -42,6 +43,7 @@ export const chatResponseSchema = z.object({
   ),
   usage: usageSchema,
   timings: timingsSchema.optional(),
+  steelyard: steelyardAnswerSchema.optional(),
 });
 
 export const chatChunkSchema = z.object({
@@ -67,6 +69,7 @@ export const chatChunkSchema = z.object({
   /** Null but in the last event; absent unless asked for with `stream_options.include_usage`. */
   usage: usageSchema.nullable().optional(),
   timings: timingsSchema.optional(),
+  steelyard: steelyardAnswerSchema.optional(),
 });
 
 export type ChatResponse = z.infer<typeof chatResponseSchema>;

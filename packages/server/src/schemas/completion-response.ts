@@ -2,6 +2,7 @@
 
 import type { TokenLogprob } from '@steelyard/engine';
 import { z } from 'zod';
+import { steelyardAnswerSchema } from '../receipts/receipt.ts';
 import { timingsSchema, usageSchema } from './usage.ts';
 
 const logprobsSchema = z.object({
@@ -27,6 +28,7 @@ export const completionResponseSchema = z.object({
   ),
   usage: usageSchema.nullable().optional(),
   timings: timingsSchema.optional(),
+  steelyard: steelyardAnswerSchema.optional(),
 });
 
 export type CompletionResponse = z.infer<typeof completionResponseSchema>;

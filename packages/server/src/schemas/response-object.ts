@@ -1,6 +1,7 @@
 /** A response as it is answered, kept and carried by events. */
 
 import { z } from 'zod';
+import { steelyardAnswerSchema } from '../receipts/receipt.ts';
 import { metadataSchema } from './metadata.ts';
 import { outputItemSchema } from './response-items.ts';
 import type { FinishEvent } from './usage.ts';
@@ -78,6 +79,8 @@ export const responseSchema = z.object({
   top_logprobs: z.int(),
   top_p: z.number(),
   truncation: z.enum(['auto', 'disabled']),
+  /** Extension: how it was computed, where that was asked for. */
+  steelyard: steelyardAnswerSchema.optional(),
   usage: responseUsageSchema.optional(),
   user: z.string().optional(),
 });

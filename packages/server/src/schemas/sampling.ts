@@ -3,6 +3,7 @@
 import type { GenerateOptions, SamplingOptions } from '@steelyard/engine';
 import { z } from 'zod';
 import { ApiError } from '../http/api-error.ts';
+import { steelyardRequestSchema } from '../receipts/receipt.ts';
 
 const MAX_CHOICES = 128;
 const MAX_STOPS = 4;
@@ -93,6 +94,7 @@ export const harmlessFields = {
   prompt_cache_retention: z.string().nullish(),
   prompt_cache_options: z.unknown().optional(),
   metadata: z.record(z.string(), z.string()).nullish(),
+  steelyard: steelyardRequestSchema,
   service_tier: z.string().nullish(),
 };
 

@@ -8,6 +8,7 @@ import type { Group } from './group.ts';
 import { messages } from './messages.ts';
 import { models } from './models.ts';
 import { operations } from './operations.ts';
+import { receipts } from './receipts.ts';
 import { responses } from './responses.ts';
 
 export const groups: readonly Group[] = [
@@ -18,6 +19,7 @@ export const groups: readonly Group[] = [
   embeddings,
   files,
   models,
+  receipts,
   operations,
 ];
 

@@ -1,0 +1,91 @@
+/** Signs receipts with a key of the server's own, and checks signatures. What is signed holds no content. */
+
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  sign,
+  verify,
+  type KeyObject,
+} from 'node:crypto';
+import { mkdir, open, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { FormatError } from '@steelyard/core';
+import { canonicalJson } from '@steelyard/storage';
+import type { Receipt } from './receipt.ts';
+
+export type Signer = (receipt: Receipt) => Promise<Receipt>;
+
+/** Signs with the Ed25519 key in a file, which is made at the first receipt. @throws FormatError for another file */
+export function fileSigner(path: string): Signer {
+  let loading: Promise<KeyObject> | undefined;
+  return async (receipt) => {
+    loading ??= loadKey(path).catch((error: unknown) => {
+      loading = undefined;
+      throw error;
+    });
+    return signReceipt(receipt, await loading);
+  };
+}
+
+export function signReceipt(receipt: Receipt, key: KeyObject): Receipt {
+  const public_key = createPublicKey(key).export({ format: 'der', type: 'spki' }).toString('base64');
+  const value = sign(null, signedBytes(receipt), key).toString('base64');
+  return { ...receipt, signature: { algorithm: 'ed25519', public_key, value } };
+}
+
+/**
+ * Whether the signature is that of its own public key over this receipt.
+ * @returns false where anything was changed; undefined where there is no signature
+ */
+export function signatureHolds(receipt: Receipt): boolean | undefined {
+  const { signature } = receipt;
+  if (!signature) return undefined;
+  try {
+    const key = createPublicKey({
+      key: Buffer.from(signature.public_key, 'base64'),
+      format: 'der',
+      type: 'spki',
+    });
+    if (key.asymmetricKeyType !== 'ed25519') return false;
+    return verify(null, signedBytes(receipt), key, Buffer.from(signature.value, 'base64'));
+  } catch {
+    return false;
+  }
+}
+
+function signedBytes(receipt: Receipt): Buffer {
+  const { content: _, signature: __, ...signed } = receipt;
+  return Buffer.from(canonicalJson(signed), 'utf8');
+}
+
+async function loadKey(path: string): Promise<KeyObject> {
+  await mkdir(dirname(path), { recursive: true });
+  try {
+    const file = await open(path, 'wx', 0o600);
+    const { privateKey } = generateKeyPairSync('ed25519');
+    try {
+      await file.writeFile(privateKey.export({ format: 'pem', type: 'pkcs8' }));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    return privateKey;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  try {
+    const key = createPrivateKey(await readFile(path));
+    if (key.asymmetricKeyType === 'ed25519') return key;
+  } catch (error) {
+    throw wrongKey(path, error);
+  }
+  throw wrongKey(path, undefined);
+}
+
+function wrongKey(path: string, cause: unknown): FormatError {
+  return new FormatError(
+    `${path}: holds no Ed25519 private key in PEM; put the key back, or remove the file to have a new one made`,
+    { cause },
+  );
+}
