@@ -183,7 +183,7 @@ describe('replay', () => {
     const given = await receiptOf('/v1/chat/completions', { messages, ...withContent });
     const request = { messages: [{ role: 'user', content: 'one two four' }], temperature: 0 };
     const other = {
-      ...createStubModel(),
+      ...stub,
       origin: () => Promise.resolve({ ...origin, weights: 'c'.repeat(64) }),
     };
     const again = await replayReceipt(given, { model: other, version: '0.2.0', request });
