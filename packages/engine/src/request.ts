@@ -109,7 +109,7 @@ export class Request {
   #trace(): Trace {
     const { tokens, promptLength } = this.sequence;
     const { options, maxTokens } = this.#parts;
-    const { stop, ignoreEos, constraint, sampling } = options;
+    const { stop, ignoreEos, constraint, thoughtLimit, reply, sampling } = options;
     return {
       prompt: tokens.slice(0, promptLength),
       answer: tokens.slice(promptLength),
@@ -118,6 +118,8 @@ export class Request {
         ...(stop && { stop }),
         ...(ignoreEos !== undefined && { ignoreEos }),
         ...(constraint && { constraint }),
+        ...(thoughtLimit && { thoughtLimit }),
+        ...(thoughtLimit && reply && { reply }),
         sampling: { ...sampling, seed: this.#seed },
       },
     };

@@ -72,7 +72,11 @@ export interface Trace {
   readonly prompt: readonly number[];
   /** With the token that ended it, where one did. */
   readonly answer: readonly number[];
-  readonly options: Pick<GenerateOptions, 'maxTokens' | 'stop' | 'ignoreEos' | 'constraint'> & {
+  /** `reply` only where it decides what comes: with `thoughtLimit`. */
+  readonly options: Pick<
+    GenerateOptions,
+    'maxTokens' | 'stop' | 'ignoreEos' | 'constraint' | 'thoughtLimit' | 'reply'
+  > & {
     readonly sampling: SamplingOptions & { readonly seed: number };
   };
 }

@@ -4,7 +4,7 @@
  */
 
 import { createHash, randomUUID } from 'node:crypto';
-import type { LanguageModel, Trace } from '@steelyard/engine';
+import type { Constraint, LanguageModel, Trace } from '@steelyard/engine';
 import { canonicalJson } from '@steelyard/storage';
 import { z } from 'zod';
 import type { FinishEvent } from '../schemas/usage.ts';
@@ -102,7 +102,8 @@ export interface ReceiptFacts {
 export async function makeReceipt({ model, finish, trace, ...facts }: ReceiptFacts): Promise<Receipt> {
   const origin = (await model.origin?.()) ?? {};
   const { name, architecture, quantisation, backend } = model.info;
-  const { constraint, maxTokens, stop = [], ignoreEos = false } = trace.options;
+  const { maxTokens, stop = [], ignoreEos = false } = trace.options;
+  const constraint = heldTo(trace);
   return {
     id: `rcpt_${randomUUID().replaceAll('-', '')}`,
     object: 'steelyard.receipt',
@@ -155,6 +156,20 @@ function samplingOf({ options: { sampling } }: Trace): Receipt['sampling'] {
     frequency_penalty: sampling.frequencyPenalty ?? 0,
     ...(sampling.logitBias ? { logit_bias: sampling.logitBias } : {}),
     seed: sampling.seed,
+  };
+}
+
+/** The constraint, and where thoughts are limited that too, with what tells them from the answer. */
+export type HeldTo = Constraint | ({ readonly type: 'thought_limit' } & Limited);
+type Limited = Pick<Trace['options'], 'constraint' | 'thoughtLimit' | 'reply'>;
+
+function heldTo({ options: { constraint, thoughtLimit, reply } }: Trace): HeldTo | undefined {
+  if (!thoughtLimit) return constraint;
+  return {
+    type: 'thought_limit',
+    thoughtLimit,
+    ...(constraint ? { constraint } : {}),
+    ...(reply ? { reply } : {}),
   };
 }
 

@@ -1,11 +1,11 @@
 /** Computes the answer of a receipt once more: from the tokens that it holds, or from the request given again. */
 
 import { RequestError } from '@steelyard/core';
-import type { Constraint, GenerateEvent, GenerateOptions, LanguageModel } from '@steelyard/engine';
+import type { GenerateEvent, GenerateOptions, LanguageModel } from '@steelyard/engine';
 import { providerOf } from '../model-provider.ts';
 import { createServer } from '../server.ts';
 import type { FinishEvent } from '../schemas/usage.ts';
-import { sha256, idsDigest, makeReceipt, receiptSchema, type Receipt } from './receipt.ts';
+import { sha256, idsDigest, makeReceipt, receiptSchema, type HeldTo, type Receipt } from './receipt.ts';
 import { canonicalJson } from '@steelyard/storage';
 import { RECEIPT_HEADER, traced } from './give-receipt.ts';
 
@@ -34,10 +34,8 @@ async function replayTokens(receipt: Receipt, { model, version }: ReplayOptions)
   }
   const { prompt_tokens: prompt, constraint } = content;
   checkContent(receipt, content);
-  const answer = traced(model).complete(prompt, {
-    ...optionsOf(receipt),
-    ...(constraint ? { constraint: constraint as Constraint } : {}),
-  });
+  const held = heldOptions(constraint as HeldTo | undefined);
+  const answer = traced(model).complete(prompt, { ...optionsOf(receipt), ...held });
   const finish = await finishOf(answer);
   const { endpoint, request_id: requestId, choice } = receipt;
   return makeReceipt({
@@ -50,6 +48,13 @@ async function replayTokens(receipt: Receipt, { model, version }: ReplayOptions)
     trace: finish.trace!,
     content: true,
   });
+}
+
+function heldOptions(held: HeldTo | undefined): GenerateOptions {
+  if (!held) return {};
+  if (held.type !== 'thought_limit') return { constraint: held };
+  const { type: _, ...limited } = held;
+  return limited;
 }
 
 function checkContent(receipt: Receipt, content: NonNullable<Receipt['content']>): void {
