@@ -32,7 +32,7 @@ export default {
       comment: 'These run in a browser: Node only behind a /node entry.',
       severity: 'error',
       from: {
-        path: '^packages/((core|graph|backend-reference|formats|text|models|engine)/src/|backend-cpu/src/(wasm/|tape|planned-graph))',
+        path: '^packages/((core|graph|backend-reference|formats|text|models|engine)/src/|backend-cpu/src/(wasm/|browser/|tape|planned-graph))',
         pathNot: '/src/node/|\\.test\\.ts$',
       },
       to: { dependencyTypes: ['core'] },

@@ -4,7 +4,7 @@ import { cpuAvailability, createCpuBackend, loadWasmModule } from '@steelyard/ba
 import { createWasmBackend } from '@steelyard/backend-cpu/wasm';
 import { createReferenceBackend } from '@steelyard/backend-reference';
 import { optimise, type Backend } from '@steelyard/graph';
-import type { GoldenFile } from './goldens.ts';
+import type { GoldenFile } from './golden.ts';
 
 /**
  * The native backend runs the passes too; where no compiler was found, the reference stands in for it. It keeps 16 bits
@@ -41,6 +41,6 @@ const FLOAT_BOUND = 1e-4;
 const INT16_BOUND = 1e-3;
 
 /** Largest error against a golden, relative to the largest logit of its row. Golden weights are exact in every file. */
-export function boundOf(backend: Backend, file: GoldenFile): number {
+export function boundOf(backend: Pick<Backend, 'name'>, file: Pick<GoldenFile, 'quantised'>): number {
   return file.quantised && !backend.name.startsWith('reference') ? INT16_BOUND : FLOAT_BOUND;
 }

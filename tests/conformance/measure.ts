@@ -1,9 +1,9 @@
 /** Compares a model on a backend with its golden, in every way in which an engine may cut the work into steps. */
 
-import { openModel } from '@steelyard/formats/node';
+import type { ModelFile } from '@steelyard/formats';
 import { loadModel, type LoadedModel } from '@steelyard/models';
 import type { Backend } from '@steelyard/graph';
-import type { Golden, GoldenFile, GoldenPrompt } from './goldens.ts';
+import type { Golden, GoldenPrompt } from './golden.ts';
 import { PagedRunner } from './paged-runner.ts';
 
 /** Largest errors, each relative to the largest value of its row. */
@@ -25,26 +25,24 @@ const CHUNK = 3;
 /** Tokens; longer ones would take most of the suite's time. */
 const STEPWISE_LIMIT = 16;
 
-/** Opens one file of a golden, loads it and measures it. @throws Error when it is not the golden's model */
-export async function measureFile(backend: Backend, golden: Golden, file: GoldenFile): Promise<Errors> {
-  const opened = openModel(file.path);
-  try {
-    const { output } = golden;
-    const options = { pageSize: PAGE_SIZE, kvDType: 'f32', contextLength: longest(golden), output } as const;
-    const model = loadModel(opened, options);
-    const { architecture, vocabSize } = model.config;
-    if (architecture !== golden.architecture || vocabSize !== golden.vocabSize) {
-      throw new Error(`${file.path} is ${architecture} of ${vocabSize} words`);
-    }
-    return await measure(
-      backend,
-      model,
-      golden,
-      backend.name !== 'reference' || file.format === 'safetensors',
-    );
-  } finally {
-    opened.close();
+/**
+ * Loads a file of a golden, which the caller opened, and measures it. With `everyCut` false only prefill and decode are.
+ * @throws Error when it is not the golden's model
+ */
+export async function measureOpened(
+  backend: Backend,
+  golden: Golden,
+  opened: ModelFile,
+  everyCut: boolean,
+): Promise<Errors> {
+  const { output } = golden;
+  const options = { pageSize: PAGE_SIZE, kvDType: 'f32', contextLength: longest(golden), output } as const;
+  const model = loadModel(opened, options);
+  const { architecture, vocabSize } = model.config;
+  if (architecture !== golden.architecture || vocabSize !== golden.vocabSize) {
+    throw new Error(`${opened.name} is ${architecture} of ${vocabSize} words`);
   }
+  return measure(backend, model, golden, everyCut);
 }
 
 /**

@@ -4,7 +4,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { architectures } from '@steelyard/models';
 import { availableBackends, boundOf, runsOn } from './backends.ts';
 import { listGoldens } from './goldens.ts';
-import { measureFile, relativeError } from './measure.ts';
+import { measureFile } from './measure-file.ts';
+import { relativeError } from './measure.ts';
 import { rowOf, writeRows, type ConformanceRow } from './rows.ts';
 
 const goldens = listGoldens();

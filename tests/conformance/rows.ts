@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import type { Backend } from '@steelyard/graph';
 import { boundOf } from './backends.ts';
-import type { Golden, GoldenFile } from './goldens.ts';
+import type { Golden, GoldenFile } from './golden.ts';
 import type { Errors } from './measure.ts';
 
 /** One model file on one backend. Errors are relative to the largest value of a row. */

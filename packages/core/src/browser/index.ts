@@ -1,0 +1,1 @@
+export { mayWait, readHead, readRangeNow, type RangeRead } from './read-range.ts';

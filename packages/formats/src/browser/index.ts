@@ -1,0 +1,1 @@
+export { openModelBlob, openModelUrl } from './open-model.ts';
