@@ -48,7 +48,9 @@ export function llamaCppProgram() {
   const platform = `${process.platform === 'darwin' ? 'mac' : process.platform}-${process.arch}`;
   const libraries = join(root, '..', '@node-llama-cpp', platform, 'bins', platform);
   if (!existsSync(libraries)) return undefined;
-  const sources = join(cacheFolder(), 'llama.cpp');
+  // Headers of another version would not fit the libraries.
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const sources = join(cacheFolder(), `llama.cpp-${version}`);
   if (!existsSync(sources)) {
     const bundle = join(root, 'llama', 'gitRelease.bundle');
     execFileSync('git', ['clone', '-q', bundle, sources], { stdio: ['ignore', 'ignore', 'ignore'] });
