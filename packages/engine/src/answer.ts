@@ -129,8 +129,10 @@ export class Answer {
   #emitReply(events: readonly ReplyEvent[], tokens: readonly PendingToken[]): void {
     let rest = tokens;
     for (const event of events) {
-      if (event.type === 'call') {
-        this.#sink.emit({ type: 'toolCall', name: event.name, arguments: event.arguments });
+      if (event.type === 'call' || event.type === 'callDelta') {
+        this.#sink.emit(
+          event.type === 'call' ? { ...event, type: 'toolCall' } : { ...event, type: 'toolCallDelta' },
+        );
         continue;
       }
       const { type, text } = event;

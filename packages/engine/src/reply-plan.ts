@@ -59,7 +59,7 @@ function planAnswer(
   }
   // Thoughts, and marks of an answer, lie before what it begins with.
   if (options.answerPrefix && tools.length === 0) return {};
-  const reply = template && replyFormat(template, tools.length > 0);
+  const reply = template && replyFormat(template, tools);
   return reply ? { reply } : {};
 }
 
@@ -104,7 +104,7 @@ function planCall(
     const given = all.map(({ name }) => `'${name}'`).join(', ') || 'none';
     throw new RequestError(`${wanted} chosen, but the tools given are: ${given}`, 'tool_choice');
   }
-  const forced = template && forcedCall(template);
+  const forced = template && forcedCall(template, tools);
   if (!forced) {
     throw new RequestError(
       `${model} cannot be made to call a tool: how it writes calls is not known well enough. Choose 'auto'.`,

@@ -118,7 +118,15 @@ export type GenerateEvent =
       readonly text: string;
       readonly tokens: readonly number[];
     }
-  | ({ readonly type: 'toolCall' } & ToolCall)
+  | {
+      /** More of a call's arguments while they are written, its name with the first; the call comes whole later. */
+      readonly type: 'toolCallDelta';
+      readonly index: number;
+      readonly name?: string;
+      readonly arguments: string;
+    }
+  /** A whole call; `index` is that of its deltas, where there were any. */
+  | ({ readonly type: 'toolCall'; readonly index: number } & ToolCall)
   | {
       readonly type: 'finish';
       readonly reason: FinishReason;
@@ -198,7 +206,7 @@ export interface EngineStats {
   readonly completionTokensTotal: number;
   readonly stepsTotal: number;
   readonly preemptionsTotal: number;
-  /** Bytes by purpose. */
+  /** Bytes by purpose; `kv` is all that sequences keep: keys, values and recurrent states. */
   readonly memory: { readonly weights: number; readonly kv: number; readonly temporaries: number };
 }
 

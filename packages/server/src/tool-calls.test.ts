@@ -39,6 +39,21 @@ function serverThatSays(text: string, marks = '<tool_call> </think>') {
   };
 }
 
+type Streamed = Awaited<ReturnType<ReturnType<typeof serverThatSays>['streamed']>>;
+
+/** Pieces of calls joined as clients do it: by index, the first with id and name. */
+function callsOf(choices: Streamed) {
+  const calls: { id: string; name: string; arguments: string; pieces: number }[] = [];
+  for (const { index, id, function: piece } of choices.flatMap(({ delta }) => delta.tool_calls ?? [])) {
+    expect(id === undefined).toBe(index < calls.length);
+    expect(piece.name === undefined).toBe(index < calls.length);
+    const call = (calls[index] ??= { id: id!, name: piece.name!, arguments: '', pieces: 0 });
+    call.arguments += piece.arguments;
+    call.pieces++;
+  }
+  return calls;
+}
+
 const both = serverThatSays(`<think>Two cities.</think>\nOne moment.\n${call('Oslo')}\n${call('Rome')}`);
 const args = (city: string) => JSON.stringify({ city });
 
@@ -61,11 +76,13 @@ it('streams the same', async () => {
   const joined = (key: 'content' | 'reasoning_content') =>
     choices.map(({ delta }) => delta[key] ?? '').join('');
   expect([joined('reasoning_content'), joined('content')]).toEqual(['Two cities.', 'One moment.']);
-  const calls = choices.flatMap(({ delta }) => delta.tool_calls ?? []);
-  expect(calls.map((one) => [one.index, one.function.arguments])).toEqual([
-    [0, args('Oslo')],
-    [1, args('Rome')],
+  const calls = callsOf(choices);
+  expect(calls.map((one) => [one.name, JSON.stringify(JSON.parse(one.arguments))])).toEqual([
+    ['weather', args('Oslo')],
+    ['weather', args('Rome')],
   ]);
+  // While they are written, not when they are whole.
+  for (const { pieces } of calls) expect(pieces).toBeGreaterThan(1);
   expect(choices.at(-1)!.finish_reason).toBe('tool_calls');
 });
 
@@ -73,7 +90,7 @@ it('makes one call where they may not be parallel', async () => {
   const { message } = await both.whole({ parallel_tool_calls: false });
   expect(message.tool_calls).toHaveLength(1);
   const choices = await both.streamed({ parallel_tool_calls: false });
-  expect(choices.flatMap(({ delta }) => delta.tool_calls ?? [])).toHaveLength(1);
+  expect(callsOf(choices)).toMatchObject([{ arguments: '{"city": "Oslo"}' }]);
 });
 
 it('has no content beside a bare call, and takes call and result back', async () => {
@@ -143,9 +160,7 @@ it('calls the tool named, streaming too, though the prompt let the model think f
     await babble.streamed(choice),
     await babble.streamed({ ...choice, messages: thought }),
   ]) {
-    expect(choices.flatMap(({ delta }) => delta.tool_calls ?? [])).toMatchObject([
-      { function: { name: 'count' } },
-    ]);
+    expect(callsOf(choices)).toMatchObject([{ name: 'count' }]);
     expect(choices.map(({ delta }) => delta.content ?? '').join('')).toBe('');
   }
 });
@@ -171,10 +186,10 @@ it.each(families)('%s makes the required call, thoughts before it or none', asyn
     const all = (key: 'content' | 'reasoning_content') =>
       choices.map(({ delta }) => delta[key] ?? '').join('');
     expect(all('content')).toBe('');
-    const [made, ...others] = choices.flatMap(({ delta }) => delta.tool_calls ?? []);
+    const [made, ...others] = callsOf(choices);
     expect(others).toEqual([]);
-    const args = JSON.parse(made!.function.arguments) as object;
-    expect(Object.keys(args)).toEqual([made!.function.name === 'on' ? 'ok' : 'n']);
+    const args = JSON.parse(made!.arguments) as object;
+    expect(Object.keys(args)).toEqual([made!.name === 'on' ? 'ok' : 'n']);
     expect(choices.at(-1)!.finish_reason).toBe('tool_calls');
     thoughts.push(all('reasoning_content'));
   }

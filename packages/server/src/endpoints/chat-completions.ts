@@ -21,6 +21,7 @@ import type { Receipt } from '../receipts/receipt.ts';
 import { toConstraint } from '../schemas/response-format.ts';
 import { checkSampling } from '../schemas/sampling.ts';
 import { toTimings, toUsage, type FinishEvent } from '../schemas/usage.ts';
+import { StreamedCalls } from '../streamed-calls.ts';
 import { refuseUnsupportedChat } from '../unsupported-chat.ts';
 
 const PATH = '/v1/chat/completions';
@@ -177,20 +178,18 @@ async function* chunks(
     choices,
     ...(withUsage ? { usage: null } : {}),
   });
-  /** Calls so far, by choice. */
-  const opened = new Map<number, number>();
+  const opened = new Map<number, StreamedCalls>();
   const finishes: FinishEvent[] = [];
   for await (const choice of generation.events) {
     const { index, event } = choice;
+    const calls = opened.get(index) ?? new StreamedCalls(body.parallel_tool_calls);
     if (!opened.has(index)) {
-      opened.set(index, 0);
+      opened.set(index, calls);
       const delta = { role: 'assistant' as const, content: '', refusal: null };
       yield chunk([{ index, delta, logprobs: null, finish_reason: null }]);
     }
     if (event.type === 'finish') finishes[index] = event;
-    const calls = opened.get(index) ?? 0;
     const delta = toDelta(body, choice, calls);
-    if (delta?.delta.tool_calls) opened.set(index, calls + 1);
     if (delta) yield { ...chunk([delta]), ...withReceipts([choice.receipt]) };
   }
   if (withUsage) {
@@ -201,17 +200,16 @@ async function* chunks(
 
 type Delta = ChatChunk['choices'][number];
 
-/** @param calls that this choice has made before */
-function toDelta(body: ChatRequest, { index, event }: ChoiceEvent, calls: number): Delta | undefined {
+function toDelta(body: ChatRequest, { index, event }: ChoiceEvent, calls: StreamedCalls): Delta | undefined {
   if (event.type === 'finish') {
-    const finish_reason = toFinishReason(event, calls);
+    const finish_reason = toFinishReason(event, calls.count);
     return { index, delta: {}, logprobs: null, finish_reason };
   }
   const without = { logprobs: null, finish_reason: null };
   if (event.type === 'reasoning') return { index, delta: { reasoning_content: event.text }, ...without };
-  if (event.type === 'toolCall') {
-    if (!mayCall(body.parallel_tool_calls, calls)) return undefined;
-    return { index, delta: { tool_calls: [{ index: calls, ...toToolCall(event) }] }, ...without };
+  if (event.type === 'toolCall' || event.type === 'toolCallDelta') {
+    const piece = calls.take(event);
+    return piece && { index, delta: { tool_calls: [piece] }, ...without };
   }
   if (event.type !== 'text' || (event.text === '' && !event.logprobs?.length)) return undefined;
   const logprobs = toChatLogprobs(body.logprobs ? (event.logprobs ?? []) : undefined);

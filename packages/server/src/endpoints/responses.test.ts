@@ -276,8 +276,8 @@ describe('reasoning and tools', () => {
     expect(answer.output).toMatchObject([
       { type: 'reasoning', summary: [], content: [{ type: 'reasoning_text', text: 'Two cities.' }] },
       { type: 'message', content: [{ text: 'One moment.' }] },
-      { type: 'function_call', name: 'weather', arguments: '{"city":"Oslo"}', status: 'completed' },
-      { type: 'function_call', name: 'weather', arguments: '{"city":"Rome"}', status: 'completed' },
+      { type: 'function_call', name: 'weather', arguments: '{"city": "Oslo"}', status: 'completed' },
+      { type: 'function_call', name: 'weather', arguments: '{"city": "Rome"}', status: 'completed' },
     ]);
     expect(answer.usage!.output_tokens_details.reasoning_tokens).toBeGreaterThan(0);
     const events = await server.streamed({ tools });
@@ -297,6 +297,35 @@ describe('reasoning and tools', () => {
       'function_call_arguments.delta',
       'function_call_arguments.done',
       'completed',
+    ]);
+  });
+
+  it('tell arguments while they are written, of calls in one list too', async () => {
+    const list = '[{"name": "f", "arguments": {"a": 1}}, {"name": "g", "arguments": {"b": [2]}}]';
+    const lister = stubServer({ marks: '<tool_calls>', reply: () => `<tool_calls>${list}</tool_calls>` });
+    const answer = await lister.whole({ tools });
+    expect(answer.output).toMatchObject([
+      { type: 'function_call', name: 'f', arguments: '{"a": 1}', status: 'completed' },
+      { type: 'function_call', name: 'g', arguments: '{"b": [2]}', status: 'completed' },
+    ]);
+    const events = await lister.streamed({ tools });
+    for (const [output_index, item] of answer.output.entries()) {
+      const pieces = events.flatMap((event) =>
+        event.type === 'response.function_call_arguments.delta' && event.output_index === output_index
+          ? [event.delta]
+          : [],
+      );
+      expect(pieces.length).toBeGreaterThan(1);
+      expect(pieces.join('')).toBe((item as { arguments: string }).arguments);
+    }
+  });
+
+  it('take a call that came to nothing for one, and its text for a message', async () => {
+    const broken = '<tool_call>{"name": "f", "arguments": {"a": </tool_call>';
+    const answer = await stubServer({ marks: '<tool_call>', reply: () => broken }).whole({ tools });
+    expect(answer.output).toMatchObject([
+      { type: 'function_call', name: 'f', arguments: '{"a": ', status: 'incomplete' },
+      { type: 'message', content: [{ text: broken }] },
     ]);
   });
 

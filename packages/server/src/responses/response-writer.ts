@@ -34,6 +34,14 @@ interface OpenItem {
   readonly logprobs: Logprobs[number][];
 }
 
+/** The call that grows. */
+interface OpenCall {
+  /** The engine's number. */
+  readonly index: number;
+  readonly item: CallItem;
+  text: string;
+}
+
 export interface WriterOptions {
   /** Thoughts go with a copy by which they can be given back. */
   readonly carriesReasoning: boolean;
@@ -45,6 +53,9 @@ export class ResponseWriter {
   #events: ResponseEvent[] = [];
   #number = 0;
   #open: OpenItem | undefined;
+  #openCall: OpenCall | undefined;
+  /** The engine's numbers of calls that grew. */
+  readonly #grown = new Set<number>();
 
   constructor(response: ResponseObject, options: WriterOptions) {
     this.#response = response;
@@ -76,6 +87,7 @@ export class ResponseWriter {
   write(event: GenerateEvent, receipt?: Receipt): void {
     if (event.type === 'reasoning') this.#say('reasoning', event.text, []);
     if (event.type === 'text') this.#say('message', event.text, toLogprobs(event.logprobs));
+    if (event.type === 'toolCallDelta') this.#callDelta(event);
     if (event.type === 'toolCall') this.#call(event);
     if (event.type === 'finish') this.#finish(event, receipt);
   }
@@ -122,6 +134,8 @@ export class ResponseWriter {
 
   /** The item that grows is whole; harmless when none does. */
   close(status: Status): void {
+    // What comes after a call that was begun and is not whole tells that it came to nothing.
+    this.#endCall('incomplete');
     const open = this.#open;
     if (!open) return;
     this.#open = undefined;
@@ -133,15 +147,35 @@ export class ResponseWriter {
     this.#done(this.#itemOf(open, status));
   }
 
+  /** A whole call, in one piece. */
   addCall(item: CallItem): void {
-    const place = { item_id: item.id, output_index: this.#index };
+    this.#beginCall(0, item);
+    this.#growCall(item.arguments);
+    this.#endCall(item.status);
+  }
+
+  #beginCall(index: number, item: CallItem): void {
     const begun: CallItem = { ...item, arguments: '', status: 'in_progress' };
+    this.#openCall = { index, item: begun, text: '' };
     this.#emit({ type: 'response.output_item.added', item: begun, output_index: this.#index });
-    // The engine tells a call when it is whole, so there is one piece.
-    this.#emit({ type: 'response.function_call_arguments.delta', delta: item.arguments, ...place });
-    const { name, arguments: args } = item;
-    this.#emit({ type: 'response.function_call_arguments.done', name, arguments: args, ...place });
-    this.#done(item);
+  }
+
+  #growCall(delta: string): void {
+    const { item } = this.#openCall!;
+    this.#openCall!.text += delta;
+    const place = { item_id: item.id, output_index: this.#index };
+    this.#emit({ type: 'response.function_call_arguments.delta', delta, ...place });
+  }
+
+  /** Harmless when no call grows. */
+  #endCall(status: Status): void {
+    if (!this.#openCall) return;
+    const { item, text } = this.#openCall;
+    this.#openCall = undefined;
+    const place = { item_id: item.id, output_index: this.#index };
+    const { name } = item;
+    this.#emit({ type: 'response.function_call_arguments.done', name, arguments: text, ...place });
+    this.#done({ ...item, arguments: text, status });
   }
 
   get #index(): number {
@@ -158,19 +192,29 @@ export class ResponseWriter {
     this.grow(text, logprobs);
   }
 
-  #call({ name, arguments: args }: Extract<GenerateEvent, { type: 'toolCall' }>): void {
-    const calls = this.#response.output.filter(({ type }) => type === 'function_call').length;
-    if (!mayCall(this.#response.parallel_tool_calls, calls)) return;
+  #callDelta({ index, name, arguments: delta }: Extract<GenerateEvent, { type: 'toolCallDelta' }>): void {
+    if (name !== undefined) {
+      // Of several calls written together, one is over where the next begins.
+      this.#endCall('completed');
+      if (this.#mayCall()) {
+        this.close('completed');
+        this.#grown.add(index);
+        this.#beginCall(index, callItem(name, '', 'in_progress'));
+      }
+    }
+    if (this.#openCall?.index === index) this.#growCall(delta);
+  }
+
+  #call({ index, name, arguments: args }: Extract<GenerateEvent, { type: 'toolCall' }>): void {
+    if (this.#openCall?.index === index) this.#endCall('completed');
+    if (this.#grown.has(index) || !this.#mayCall()) return;
     this.close('completed');
-    const id = newItemId('function_call');
-    this.addCall({
-      id,
-      type: 'function_call',
-      call_id: newCallId(),
-      name,
-      arguments: args,
-      status: 'completed',
-    });
+    this.addCall(callItem(name, args, 'completed'));
+  }
+
+  #mayCall(): boolean {
+    const calls = this.#response.output.filter(({ type }) => type === 'function_call').length;
+    return mayCall(this.#response.parallel_tool_calls, calls);
   }
 
   #finish(event: FinishEvent, receipt: Receipt | undefined): void {
@@ -216,6 +260,11 @@ export class ResponseWriter {
   #emit(event: Unnumbered): void {
     this.#events.push({ ...event, sequence_number: this.#number++ });
   }
+}
+
+function callItem(name: string, args: string, status: Status): CallItem {
+  const id = newItemId('function_call');
+  return { id, type: 'function_call', call_id: newCallId(), name, arguments: args, status };
 }
 
 function textPart(text: string, logprobs: Logprobs): TextPart {

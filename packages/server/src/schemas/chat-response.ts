@@ -17,6 +17,14 @@ const logprobsSchema = z.object({
   refusal: z.null(),
 });
 
+/** The first piece of a call has its id and name; arguments of all pieces join to one text. */
+const toolCallPieceSchema = z.object({
+  index: z.int(),
+  id: z.string().optional(),
+  type: z.literal('function').optional(),
+  function: z.object({ name: z.string().optional(), arguments: z.string() }),
+});
+
 const finishReason = z.enum(['stop', 'length', 'tool_calls']);
 
 export const chatResponseSchema = z.object({
@@ -60,7 +68,7 @@ export const chatChunkSchema = z.object({
         content: z.string().optional(),
         refusal: z.null().optional(),
         reasoning_content: z.string().optional(),
-        tool_calls: z.array(toolCallSchema.extend({ index: z.int() })).optional(),
+        tool_calls: z.array(toolCallPieceSchema).optional(),
       }),
       logprobs: logprobsSchema.nullable(),
       finish_reason: finishReason.nullable(),
@@ -74,6 +82,7 @@ export const chatChunkSchema = z.object({
 
 export type ChatResponse = z.infer<typeof chatResponseSchema>;
 export type ToolCallBody = z.infer<typeof toolCallSchema>;
+export type ToolCallPiece = z.infer<typeof toolCallPieceSchema>;
 export type ChatChunk = z.infer<typeof chatChunkSchema>;
 export type ChatLogprobs = z.infer<typeof logprobsSchema>;
 

@@ -4,6 +4,7 @@
  * @see https://cookbook.openai.com/articles/openai-harmony
  */
 
+import { scanArguments } from '../replies/call-scanner.ts';
 import { parseJson, toCall } from '../replies/read-calls.ts';
 import type { ReplySection } from '../replies/reply-format.ts';
 
@@ -20,5 +21,5 @@ export function harmonyMessage(header: string): ReplySection {
     const call = toCall({ name, arguments: parseJson(text) });
     return call && [call];
   };
-  return { kind: 'calls', open, close: END, read };
+  return { kind: 'calls', open, close: END, read, scan: () => scanArguments(name) };
 }

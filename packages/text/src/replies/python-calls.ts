@@ -1,11 +1,11 @@
 /** Calls written as Python: `[f(a=1, b='x'), g()]`, arguments by name, values literals. Of Llama 4, Llama 3.2 and Gemma. */
 
-import type { ReadCalls, ToolCall } from './read-calls.ts';
+import type { ToolCall } from './read-calls.ts';
 
 /** What stands around calls: a list, a block of code, a `print`. */
 const AROUND = /^\s*(?:```(?:tool_code|python)?\s*)?([^]*?)\s*(?:```\s*)?$/;
 
-export const readPythonCalls: ReadCalls = (text) => {
+export function readPythonCalls(text: string): readonly ToolCall[] | undefined {
   const [, code = ''] = AROUND.exec(text) ?? [];
   try {
     const calls = new Reader(code).calls();
@@ -14,7 +14,7 @@ export const readPythonCalls: ReadCalls = (text) => {
     if (error instanceof NotACall) return undefined;
     throw error;
   }
-};
+}
 
 class NotACall extends Error {}
 

@@ -6,7 +6,8 @@ export interface ToolCall {
   readonly arguments: string;
 }
 
-export type ReadCalls = (text: string) => readonly ToolCall[] | undefined;
+/** `tools`: those that were offered, for syntaxes whose values are of the types that these say. */
+export type ReadCalls = (text: string, tools: readonly unknown[]) => readonly ToolCall[] | undefined;
 
 /** One call or a list, in JSON: a name, and arguments under the keys that the families use. */
 export const readJsonCalls: ReadCalls = (text) => {
@@ -16,8 +17,8 @@ export const readJsonCalls: ReadCalls = (text) => {
 };
 
 /** A list in JSON, or since 2025 `name[ARGS]{...}`, each behind a mark of its own, an id perhaps before the arguments. */
-export const readMistralCalls: ReadCalls = (text) => {
-  if (!text.includes('[ARGS]')) return readJsonCalls(text);
+export const readMistralCalls: ReadCalls = (text, tools) => {
+  if (!text.includes('[ARGS]')) return readJsonCalls(text, tools);
   const calls = text.split('[TOOL_CALLS]').map((piece) => {
     const [, name, args = ''] = /^\s*([^\s[\]]+)(?:\[CALL_ID\][^[\]]*)?\[ARGS\]([^]*)$/.exec(piece) ?? [];
     return toCall({ name, arguments: parseJson(args) });
@@ -26,9 +27,9 @@ export const readMistralCalls: ReadCalls = (text) => {
 };
 
 /** Command R's list of actions in a block of code; `directly-answer` is no tool but says that none is wanted. */
-export const readActions: ReadCalls = (text) => {
+export const readActions: ReadCalls = (text, tools) => {
   const [, list = ''] = /^\s*(?:```(?:json)?)?([^]*?)(?:```)?\s*$/.exec(text) ?? [];
-  return readJsonCalls(list)?.filter(({ name }) => !/^directly[-_]answer$/.test(name));
+  return readJsonCalls(list, tools)?.filter(({ name }) => !/^directly[-_]answer$/.test(name));
 };
 
 /** DeepSeek's: between marks a name and JSON, before 2025's V3.1 behind a type and in a block of code. */
@@ -47,7 +48,7 @@ export const readDeepseekCalls: ReadCalls = (text) => {
 
 /** What `read` does not know is tried with `other`. */
 export function either(read: ReadCalls, other: ReadCalls): ReadCalls {
-  return (text) => read(text) ?? other(text);
+  return (text, tools) => read(text, tools) ?? other(text, tools);
 }
 
 export function parseJson(text: string): unknown {

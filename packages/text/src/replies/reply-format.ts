@@ -6,6 +6,7 @@
 import type { ChatTemplate } from '../chat-template-types.ts';
 import { isHarmony } from '../harmony/harmony-template.ts';
 import { harmonyMessage } from '../harmony/harmony-message.ts';
+import { scanEither, scanJsonCalls, scanNamed, type CallScanner } from './call-scanner.ts';
 import { describesTools } from './described-tools.ts';
 import { readPythonCalls } from './python-calls.ts';
 import {
@@ -16,6 +17,7 @@ import {
   readMistralCalls,
   type ReadCalls,
 } from './read-calls.ts';
+import { readXmlCalls } from './xml-calls.ts';
 
 export interface ReplySection {
   /** A `header` says what the section behind it is. */
@@ -27,6 +29,8 @@ export interface ReplySection {
   readonly leads?: boolean;
   /** Of `calls`. */
   readonly read?: ReadCalls;
+  /** Of `calls` that can be told while they are written. */
+  readonly scan?: () => CallScanner;
   /** Of `header`: what follows, by its text with the mark that opens it. */
   readonly next?: (header: string) => ReplySection;
   /** The end of a prompt that has opened the section; default `open`. */
@@ -59,6 +63,8 @@ export interface ReplyFormat {
   readonly sections: readonly ReplySection[];
   /** Other tokens within sections that must stay in the text, special or not. */
   readonly marks?: readonly string[];
+  /** Tools that were offered. */
+  readonly tools?: readonly unknown[];
   /** Thoughts come first if at all; what follows is one answer or call to the end, whatever it spells. */
   readonly single?: boolean;
 }
@@ -125,8 +131,20 @@ const reasoning: readonly Syntax[] = [
   },
 ];
 
+const scanMistral = () =>
+  scanEither(
+    scanJsonCalls(),
+    scanNamed(/^\s*(?:\[TOOL_CALLS\]\s*)?([^\s[\]]+)(?:\[CALL_ID\][^[\]]*)?\[ARGS\]\s*(?=\{)/),
+  );
+
+/** With the type `function` the name stands before a block of code, without it before the mark. */
+const scanDeepseek = () =>
+  scanNamed(
+    /<｜tool▁call▁begin｜>\s*(?:function\s*<｜tool▁sep｜>([^\n]*)\n```json\n|(?!function\s*<)([^<]*)<｜tool▁sep｜>)\s*(?=\{)/,
+  );
+
 const mistralCalls: ReplyFormat = {
-  sections: [{ kind: 'calls', open: '[TOOL_CALLS]', read: readMistralCalls }],
+  sections: [{ kind: 'calls', open: '[TOOL_CALLS]', read: readMistralCalls, scan: scanMistral }],
   marks: ['[ARGS]', '[CALL_ID]'],
 };
 
@@ -140,11 +158,25 @@ const toolCalls: readonly Syntax[] = [
   // Its messages are told apart with or without tools.
   { ...harmony, format: { sections: [] } },
   {
-    // Hermes, Qwen 2.5 and 3. Others write XML between the same marks.
-    matches: (template) =>
-      template.includes('<tool_call>') && !template.includes('<function=') && !template.includes('<arg_key>'),
+    // Qwen3-Coder.
+    matches: (template) => template.includes('<tool_call>') && template.includes('<function='),
     format: {
-      sections: [{ kind: 'calls', open: '<tool_call>', close: '</tool_call>', read: readJsonCalls }],
+      sections: [{ kind: 'calls', open: '<tool_call>', close: '</tool_call>', read: readXmlCalls }],
+    },
+  },
+  {
+    // Hermes, Qwen 2.5 and 3. GLM writes XML between the same marks.
+    matches: (template) => template.includes('<tool_call>') && !template.includes('<arg_key>'),
+    format: {
+      sections: [
+        {
+          kind: 'calls',
+          open: '<tool_call>',
+          close: '</tool_call>',
+          read: readJsonCalls,
+          scan: scanJsonCalls,
+        },
+      ],
     },
     call: {
       before: '<tool_call>\n',
@@ -166,7 +198,15 @@ const toolCalls: readonly Syntax[] = [
   {
     matches: has('<|START_ACTION|>'),
     format: {
-      sections: [{ kind: 'calls', open: '<|START_ACTION|>', close: '<|END_ACTION|>', read: readJsonCalls }],
+      sections: [
+        {
+          kind: 'calls',
+          open: '<|START_ACTION|>',
+          close: '<|END_ACTION|>',
+          read: readJsonCalls,
+          scan: scanJsonCalls,
+        },
+      ],
     },
     call: {
       before: '<|START_ACTION|>[\n    ',
@@ -184,6 +224,7 @@ const toolCalls: readonly Syntax[] = [
           open: '<｜tool▁calls▁begin｜>',
           close: '<｜tool▁calls▁end｜>',
           read: readDeepseekCalls,
+          scan: scanDeepseek,
         },
       ],
       marks: ['<｜tool▁call▁begin｜>', '<｜tool▁sep｜>', '<｜tool▁call▁end｜>'],
@@ -197,7 +238,15 @@ const toolCalls: readonly Syntax[] = [
     // Jamba.
     matches: has('<tool_calls>'),
     format: {
-      sections: [{ kind: 'calls', open: '<tool_calls>', close: '</tool_calls>', read: readJsonCalls }],
+      sections: [
+        {
+          kind: 'calls',
+          open: '<tool_calls>',
+          close: '</tool_calls>',
+          read: readJsonCalls,
+          scan: scanJsonCalls,
+        },
+      ],
     },
     call: {
       before: '<tool_calls>[\n',
@@ -247,8 +296,8 @@ const toolCalls: readonly Syntax[] = [
     matches: (template) => template.includes('<|python_tag|>') && template.includes('"parameters"'),
     format: {
       sections: [
-        { kind: 'calls', open: '<|python_tag|>', read: readJsonCalls },
-        { kind: 'calls', open: '{', leads: true, read: readJsonCalls },
+        { kind: 'calls', open: '<|python_tag|>', read: readJsonCalls, scan: scanJsonCalls },
+        { kind: 'calls', open: '{', leads: true, read: readJsonCalls, scan: scanJsonCalls },
       ],
     },
     call: bareJson,
@@ -256,25 +305,29 @@ const toolCalls: readonly Syntax[] = [
 ];
 
 /**
- * @param withTools whether tools were offered; without, what looks like a call is content
+ * @param tools those that were offered; without any, what looks like a call is content
  * @returns undefined where the template marks nothing
  */
-export function replyFormat(template: ChatTemplate, withTools: boolean): ReplyFormat | undefined {
+export function replyFormat(template: ChatTemplate, tools: readonly unknown[]): ReplyFormat | undefined {
   const formats = [
     reasoning.find(({ matches }) => matches(template.source)),
-    withTools ? toolSyntax(template) : undefined,
+    tools.length > 0 ? toolSyntax(template) : undefined,
   ].flatMap((syntax) => syntax?.format ?? []);
   if (formats.length === 0) return undefined;
   return {
     sections: formats.flatMap(({ sections }) => sections),
     marks: formats.flatMap(({ marks = [] }) => marks),
+    tools,
   };
 }
 
 /** How the model writes a call, and how an answer is read that is one; undefined where it cannot be made to. */
-export function forcedCall(template: ChatTemplate): { call: CallSyntax; format: ReplyFormat } | undefined {
+export function forcedCall(
+  template: ChatTemplate,
+  tools: readonly unknown[],
+): { call: CallSyntax; format: ReplyFormat } | undefined {
   const call = toolSyntax(template)?.call;
-  const format = call && replyFormat(template, true);
+  const format = call && replyFormat(template, tools);
   return format && { call, format: { ...format, single: true } };
 }
 

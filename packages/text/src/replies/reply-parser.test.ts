@@ -6,8 +6,29 @@ import { ReplyParser, type ReplyEvent } from './reply-parser.ts';
 
 const templateOf = (source: string): ChatTemplate => ({ source, render: () => '' });
 
+const TOOLS: readonly unknown[] = [
+  {
+    type: 'function',
+    function: {
+      name: 'f',
+      parameters: {
+        type: 'object',
+        properties: {
+          count: { type: 'integer' },
+          text: { type: 'string' },
+          list: { type: 'array' },
+          on: { type: 'boolean' },
+          either: { anyOf: [{ type: 'number' }, { type: 'null' }] },
+          kind: { enum: [1, 2] },
+        },
+      },
+    },
+  },
+];
+
 const templates = {
   qwen: '<tool_call> <think> </think>',
+  coder: '<tool_call> <function=',
   r1: '</think>',
   mistral: '[TOOL_CALLS]',
   llama: '<|python_tag|> "parameters"',
@@ -20,32 +41,61 @@ const templates = {
   gemma: '<start_of_turn>',
 };
 
-/** Events with neighbours of one kind joined. */
-function merged(events: readonly ReplyEvent[]): ReplyEvent[] {
-  const result: ReplyEvent[] = [];
+type Told =
+  Exclude<ReplyEvent, { type: 'callDelta' | 'call' }> | { type: 'call'; name: string; arguments: string };
+
+/** Events with neighbours of one kind joined; calls only when they are whole, and checked against what was told before. */
+function merged(events: readonly ReplyEvent[]): Told[] {
+  const result: Told[] = [];
+  const begun = begunCalls(events);
   for (const event of events) {
     const last = result.at(-1);
-    if (event.type !== 'call' && last?.type === event.type)
+    if (event.type === 'callDelta') continue;
+    if (event.type === 'call') {
+      const { type, index, name, arguments: args } = event;
+      const early = begun.get(index);
+      if (early) expect([early.name, JSON.parse(early.arguments)]).toEqual([name, JSON.parse(args)]);
+      result.push({ type, name, arguments: args });
+    } else if (last?.type === event.type)
       result[result.length - 1] = { type: event.type, text: (last as { text: string }).text + event.text };
     else result.push(event);
   }
   return result;
 }
 
-function parse(family: keyof typeof templates, pieces: readonly string[], prompt = '', tools = true) {
+/** By index, what was told of calls while they were written; each begins with its name. */
+function begunCalls(
+  events: readonly ReplyEvent[],
+): Map<number, { name: string; arguments: string; pieces: number }> {
+  const calls = new Map<number, { name: string; arguments: string; pieces: number }>();
+  for (const event of events) {
+    if (event.type !== 'callDelta') continue;
+    const known = calls.get(event.index);
+    expect(known === undefined).toBe(event.name !== undefined);
+    const {
+      name = '',
+      arguments: before,
+      pieces,
+    } = known ?? { name: event.name ?? '', arguments: '', pieces: 0 };
+    calls.set(event.index, { name, arguments: before + event.arguments, pieces: pieces + 1 });
+  }
+  return calls;
+}
+
+function parse(family: keyof typeof templates, pieces: readonly string[], prompt = '', tools = TOOLS) {
   const parser = new ReplyParser(replyFormat(templateOf(templates[family]), tools)!, prompt);
   return merged([...pieces.flatMap((piece) => parser.push(piece)), ...parser.end()]);
 }
 
-const content = (text: string): ReplyEvent => ({ type: 'content', text });
-const reasoning = (text: string): ReplyEvent => ({ type: 'reasoning', text });
-const call = (name: string, args: object): ReplyEvent => ({
+const content = (text: string): Told => ({ type: 'content', text });
+const reasoning = (text: string): Told => ({ type: 'reasoning', text });
+const call = (name: string, args: object): Told => ({
   type: 'call',
   name,
   arguments: JSON.stringify(args),
 });
 
-const cases: [string, keyof typeof templates, string, string, ReplyEvent[]][] = [
+const cases: [string, keyof typeof templates, string, string, Told[]][] = [
   ['plain text, its white space kept', 'qwen', ' \n a  b\n ', '', [content(' \n a  b\n ')]],
   ['reasoning', 'qwen', '<think>\nHm. \n</think>\n\nYes.\n', '', [reasoning('Hm.'), content('Yes.\n')]],
   [
@@ -125,6 +175,31 @@ const cases: [string, keyof typeof templates, string, string, ReplyEvent[]][] = 
     '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{"a": "x"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
     '',
     [call('f', { a: 'x' })],
+  ],
+  [
+    'values by the types of their parameters',
+    'coder',
+    'So.\n<tool_call>\n<function=f>\n<parameter=count>\n3\n</parameter>\n<parameter=text>\n 12\n<b>\n\n</parameter>\n<parameter=list>\n["a"]\n</parameter>\n<parameter=on>\nTrue\n</parameter>\n<parameter=either>\nnull\n</parameter>\n<parameter=kind>2</parameter>\n<parameter=other>\n5\n</parameter>\n</function>\n</tool_call>\n<tool_call><function=g></function></tool_call>',
+    '',
+    [
+      content('So.'),
+      call('f', { count: 3, text: ' 12\n<b>\n', list: ['a'], on: true, either: null, kind: 2, other: '5' }),
+      call('g', {}),
+    ],
+  ],
+  [
+    'parameters without an end, and a number that is none',
+    'coder',
+    '<tool_call><function=f><parameter=text>a<parameter=count>many</function></tool_call>',
+    '',
+    [call('f', { text: 'a', count: 'many' })],
+  ],
+  [
+    'XML that is no call',
+    'coder',
+    '<tool_call><function=f>x</function></tool_call>',
+    '',
+    [content('<tool_call><function=f>x</function></tool_call>')],
   ],
   ['a list in a tag', 'jamba', '<tool_calls>[{"name":"f","arguments":{}}]</tool_calls>', '', [call('f', {})]],
   [
@@ -220,6 +295,7 @@ describe('reply parser', () => {
         ...['<|start|>', '<|channel|>', '<|message|>', '<|end|>', 'analysis', ' to=functions.f'],
         '<|START_ACTION|>',
         '<|END_ACTION|>',
+        ...['<function=f>', '</function>', '<parameter=text>', '</parameter>'],
         ...['Action:', '<tool_calls>', '</tool_calls>', '<|python_start|>', '<|python_end|>', '[f(a=1)]'],
         ...['<｜tool▁calls▁begin｜>', '<｜tool▁sep｜>', '<｜tool▁calls▁end｜>', '```tool_code', '```'],
         '{"name":"f","arguments":{}}',
@@ -248,8 +324,77 @@ describe('reply parser', () => {
   });
 });
 
+describe('calls while they are written', () => {
+  const written: [keyof typeof templates, string, number][] = [
+    [
+      'qwen',
+      '<tool_call>\n{"name": "f", "arguments": {"a": "x{\\"", "b": [1]}}\n</tool_call> <tool_call>{"name":"g","arguments":{}}</tool_call>',
+      2,
+    ],
+    [
+      'mistral',
+      '[TOOL_CALLS] [{"name": "f", "arguments": {"a": 1}}, {"arguments": {}, "name": "g"}, {"name": "h", "arguments": {"x": "]"}}]',
+      2,
+    ],
+    ['mistral', '[TOOL_CALLS]f[ARGS]{"a": {"b": "}"}}[TOOL_CALLS]g[CALL_ID]x1[ARGS]{"c": 1}', 2],
+    ['llama', '{"name": "f", "parameters": {"a": "b"}}', 1],
+    [
+      'deepseek',
+      '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n```json\n{"a": 1}\n```<｜tool▁call▁end｜>\n<｜tool▁call▁begin｜>function<｜tool▁sep｜>g\n```json\n{"b": 2}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+      2,
+    ],
+    [
+      'deepseek',
+      '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{"a": "x"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+      1,
+    ],
+    [
+      'harmony',
+      '<|channel|>commentary to=functions.f <|constrain|>json<|message|>{"a": 1}<|end|><|start|>assistant to=functions.g<|channel|>commentary<|message|>{"b": 2}',
+      2,
+    ],
+    [
+      'command',
+      '<|START_ACTION|>[\n {"tool_call_id": "0", "tool_name": "f", "parameters": {"q": 1}}\n]<|END_ACTION|>',
+      1,
+    ],
+    ['jamba', '<tool_calls>[\n{"name":"f","arguments":{"a":"name"}}\n]</tool_calls>', 1],
+  ];
+  it.each(written)('are told in %s: %s', (family, text, count) => {
+    const read = (pieces: readonly string[]) => {
+      const parser = new ReplyParser(
+        replyFormat(templateOf(templates[family]), TOOLS)!,
+        '<|start|>assistant',
+      );
+      return [...pieces.flatMap((piece) => parser.push(piece)), ...parser.end()];
+    };
+    const events = read([...text]);
+    const begun = begunCalls(events);
+    expect(begun.size).toBe(count);
+    // Piece by piece, and before the call is whole.
+    for (const { pieces, arguments: args } of begun.values()) expect(pieces).toBe(args.length);
+    const told = (all: readonly ReplyEvent[]) =>
+      [...begunCalls(all)].map(([i, { name, arguments: args }]) => [i, name, args]);
+    for (let at = 0; at <= text.length; at++)
+      expect(told(read([text.slice(0, at), text.slice(at)]))).toEqual(told(events));
+    expect(merged(events).filter(({ type }) => type === 'call').length).toBeGreaterThanOrEqual(count);
+  });
+
+  it('are told by another number after one that came to nothing', () => {
+    const parser = new ReplyParser(replyFormat(templateOf(templates.qwen), TOOLS)!);
+    const events = parser.push(
+      '<tool_call>{"name":"f","arguments":{"a"</tool_call><tool_call>{"name":"g","arguments":{}}</tool_call>',
+    );
+    expect(events.filter(({ type }) => type !== 'callDelta')).toEqual([
+      { type: 'content', text: '<tool_call>{"name":"f","arguments":{"a"</tool_call>' },
+      { type: 'call', index: 1, name: 'g', arguments: '{}' },
+    ]);
+    expect([...begunCalls(events).keys()]).toEqual([0, 1]);
+  });
+});
+
 describe('an only answer', () => {
-  const cases: [string, string, string, string, ReplyEvent[]][] = [
+  const cases: [string, string, string, string, Told[]][] = [
     [
       'thoughts, then an answer that spells marks',
       '</think>',
@@ -285,7 +430,7 @@ describe('an only answer', () => {
     expectHoweverCut(() => new ReplyParser(format, prompt), text, expected);
   });
 
-  const calls: [keyof typeof templates, string, ReplyEvent[]][] = [
+  const calls: [keyof typeof templates, string, Told[]][] = [
     [
       'qwen',
       '<think>Hm.</think>\n\n<tool_call>\n{"name": "f", "arguments": {"a":"</tool_call>"}}\n</tool_call>',
@@ -320,12 +465,12 @@ describe('an only answer', () => {
     ['llama', '{"name": "f", "parameters": {"a":"<|python_tag|>"}}', [call('f', { a: '<|python_tag|>' })]],
   ];
   it.each(calls)('is read as a call: %s', (family, text, expected) => {
-    const { format } = forcedCall(templateOf(templates[family]))!;
+    const { format } = forcedCall(templateOf(templates[family]), TOOLS)!;
     expectHoweverCut(() => new ReplyParser(format, '<|start|>assistant'), text, expected);
   });
 });
 
-function expectHoweverCut(make: () => ReplyParser, text: string, expected: ReplyEvent[]): void {
+function expectHoweverCut(make: () => ReplyParser, text: string, expected: Told[]): void {
   const read = (pieces: readonly string[]) => {
     const parser = make();
     return merged([...pieces.flatMap((piece) => parser.push(piece)), ...parser.end()]);
@@ -339,13 +484,13 @@ function expectHoweverCut(make: () => ReplyParser, text: string, expected: Reply
 describe('reply format', () => {
   it('takes calls for content where no tool was offered', () => {
     const text = '<tool_call>{"name":"f","arguments":{}}</tool_call>';
-    expect(parse('qwen', [text], '', false)).toEqual([content(text)]);
+    expect(parse('qwen', [text], '', [])).toEqual([content(text)]);
   });
 
   it('knows which templates mark what', () => {
-    expect(replyFormat(templateOf('{{ messages }}'), true)).toBeUndefined();
-    expect(readsToolCalls(templateOf('<tool_call> <function='))).toBe(false);
+    expect(replyFormat(templateOf('{{ messages }}'), TOOLS)).toBeUndefined();
+    expect(readsToolCalls(templateOf('<tool_call> <arg_key>'))).toBe(false);
     expect(readsToolCalls({ ...templateOf('plain'), toolSource: templates.mistral })).toBe(true);
-    expect(replyFormat(templateOf(templates.llama), false)).toBeUndefined();
+    expect(replyFormat(templateOf(templates.llama), [])).toBeUndefined();
   });
 });

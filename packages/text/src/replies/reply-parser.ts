@@ -4,15 +4,21 @@
  * space around sections.
  */
 
+import type { CallScanner } from './call-scanner.ts';
 import type { ToolCall } from './read-calls.ts';
 import type { ReplyFormat, ReplySection } from './reply-format.ts';
 
 export type ReplyEvent =
-  { readonly type: 'content' | 'reasoning'; readonly text: string } | ({ readonly type: 'call' } & ToolCall);
+  | { readonly type: 'content' | 'reasoning'; readonly text: string }
+  /** More of a call that is being written, whose first piece has the name; what it holds comes again as `call`. */
+  | { readonly type: 'callDelta'; readonly index: number; readonly name?: string; readonly arguments: string }
+  /** The `index`-th call of the answer. */
+  | ({ readonly type: 'call'; readonly index: number } & ToolCall);
 
 export class ReplyParser {
   readonly #sections: readonly ReplySection[];
   readonly #single: boolean;
+  readonly #tools: readonly unknown[];
   #section: ReplySection | undefined;
   #buffer = '';
   /** White space that shows only if something follows it. */
@@ -21,11 +27,19 @@ export class ReplyParser {
   #begun = false;
   /** In the only answer or call, in which nothing is a mark but the section's own at the very end. */
   #last = false;
+  /** Of the section's calls, and how much of the buffer it has had. */
+  #scanner: CallScanner | undefined;
+  #scanned = 0;
+  /** Calls so far, those that were begun and came to nothing included. */
+  #calls = 0;
+  /** Calls that the scanner has told of in this section. */
+  #begunCalls = 0;
 
   /** @param prompt its end: a template may have opened the section that the answer begins in */
-  constructor({ sections, single = false }: ReplyFormat, prompt = '') {
+  constructor({ sections, single = false, tools = [] }: ReplyFormat, prompt = '') {
     this.#sections = sections;
     this.#single = single;
+    this.#tools = tools;
     const end = prompt.trimEnd();
     const open = sections.find(({ leads, prompt: mark, open }) => !leads && end.endsWith(mark ?? open));
     if (open) this.#enter(open.kind === 'header' ? { ...open, open: '' } : open);
@@ -47,8 +61,10 @@ export class ReplyParser {
   end(): ReplyEvent[] {
     const events: ReplyEvent[] = [];
     if (this.#last) this.#dropClose();
-    if (isWhole(this.#section)) this.#close(this.#section, this.#take(this.#buffer.length), '', events);
-    else this.#show(this.#take(this.#buffer.length), events);
+    if (isWhole(this.#section)) {
+      this.#scan(this.#buffer.length, events);
+      this.#close(this.#section, this.#take(this.#buffer.length), '', events);
+    } else this.#show(this.#take(this.#buffer.length), events);
     if (this.#space !== '' && !this.#strip && !this.reasoning) this.#emit(this.#space, events);
     this.#space = '';
     return events;
@@ -65,16 +81,20 @@ export class ReplyParser {
     }
     if (this.#last) {
       const close = this.#section?.close ?? '';
-      if (!isWhole(section))
-        this.#show(this.#take(this.#buffer.length - heldEnd(this.#buffer, close)), events);
+      const shown = this.#buffer.length - heldEnd(this.#buffer, close);
+      if (isWhole(section)) this.#scan(shown, events);
+      else this.#show(this.#take(shown), events);
       return false;
     }
     const marks = section ? [section.close ?? []].flat() : this.#inner().map(({ open }) => open);
     const [at, mark] = firstOf(this.#buffer, marks);
     if (mark === undefined) {
-      if (!isWhole(section)) this.#show(this.#take(this.#buffer.length - held(this.#buffer, marks)), events);
+      const shown = this.#buffer.length - held(this.#buffer, marks);
+      if (isWhole(section)) this.#scan(shown, events);
+      else this.#show(this.#take(shown), events);
       return false;
     }
+    if (isWhole(section)) this.#scan(at, events);
     const before = this.#take(at);
     this.#take(mark.length);
     if (isWhole(section)) this.#close(section, before, mark, events);
@@ -111,25 +131,47 @@ export class ReplyParser {
     return lead !== undefined;
   }
 
+  /** Tells of calls in the first `length` characters of the buffer, which the section is not done with. */
+  #scan(length: number, events: ReplyEvent[]): void {
+    if (!this.#scanner || length <= this.#scanned) return;
+    const pieces = this.#scanner.push(this.#buffer.slice(this.#scanned, length));
+    this.#scanned = length;
+    for (const { call, ...piece } of pieces) {
+      this.#begunCalls = call + 1;
+      events.push({ type: 'callDelta', index: this.#calls + call, ...piece });
+    }
+  }
+
   #close(section: ReplySection, text: string, mark: string, events: ReplyEvent[]): void {
     if (section.next && mark !== '') {
       this.#enter(section.next(section.open + text));
       return;
     }
-    const calls = section.read?.(text);
-    this.#section = undefined;
+    const calls = section.read?.(text, this.#tools);
+    const first = this.#calls;
+    this.#calls += Math.max(calls?.length ?? 0, this.#begunCalls);
+    this.#leave();
     if (calls) {
       this.#begun = true;
       this.#space = '';
       this.#strip = true;
-      events.push(...calls.map((call) => ({ type: 'call' as const, ...call })));
+      events.push(...calls.map((call, i) => ({ type: 'call' as const, index: first + i, ...call })));
     } else {
       this.#show(`${section.leads ? '' : section.open}${text}${mark}`, events);
     }
   }
 
+  #leave(): void {
+    this.#section = undefined;
+    this.#scanner = undefined;
+    this.#scanned = 0;
+    this.#begunCalls = 0;
+  }
+
   #enter(section: ReplySection | undefined): void {
+    this.#leave();
     this.#section = section;
+    this.#scanner = section?.scan?.();
     this.#last = this.#single && (section?.kind === 'content' || section?.kind === 'calls');
     // What may turn out to be no call is part of the text around it.
     if (isWhole(section)) return;
