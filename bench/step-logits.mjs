@@ -1,6 +1,6 @@
 /** Logits after every token of a text, by one of our backends, without the engine in between. */
 
-import { loadModel } from '../packages/models/dist/index.js';
+import { loadModel, stateTensors } from '../packages/models/dist/index.js';
 
 const PAGE = 32;
 
@@ -13,12 +13,11 @@ export async function logitsOf(file, backend, kvDType, contextLength, chunk) {
   const pages = Math.ceil(contextLength / PAGE);
   const weights = new Map([...model.weights].map(([name, data]) => [name, backend.loadWeight(data)]));
   const states = new Map(
-    model.kv.states.map(({ name, heads, dim }) => [
-      name,
-      backend.allocateState(kvDType ?? backend.stateDTypes[0], [pages, heads, PAGE, dim]),
-    ]),
+    stateTensors(model, { pages, pageSize: PAGE, kvDType: kvDType ?? backend.stateDTypes[0], slots: 1 }).map(
+      ({ name, dtype, shape }) => [name, backend.allocateState(dtype, shape)],
+    ),
   );
-  const limits = { T: chunk, S: 1, P: pages, V: chunk, N: pages };
+  const limits = { T: chunk, S: 1, P: pages, V: chunk, N: pages, R: 1 };
   const executable = await backend.compile(model.graph, { weights, states, limits });
   const { vocabSize } = model.config;
   return {
@@ -26,7 +25,7 @@ export async function logitsOf(file, backend, kvDType, contextLength, chunk) {
     async evaluate(tokens, start, wanted = tokens.map((_, i) => i)) {
       const positions = Int32Array.from(tokens, (_, i) => start + i);
       const { logits } = await executable.run({
-        dims: { T: tokens.length, S: 1, P: pages, V: wanted.length, N: pages },
+        dims: { T: tokens.length, S: 1, P: pages, V: wanted.length, N: pages, R: 1 },
         inputs: {
           tokens: Int32Array.from(tokens),
           positions,
@@ -34,6 +33,7 @@ export async function logitsOf(file, backend, kvDType, contextLength, chunk) {
           slots: positions,
           pages: Int32Array.from({ length: pages }, (_, i) => i),
           rows: Int32Array.from(wanted),
+          stateSlots: Int32Array.of(0),
         },
       });
       return wanted.map((_, i) => logits.subarray(i * vocabSize, (i + 1) * vocabSize));

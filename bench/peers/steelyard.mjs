@@ -8,7 +8,7 @@
 import { createInterface } from 'node:readline';
 import { createCpuBackend } from '../../packages/backend-cpu/dist/index.js';
 import { openModel } from '../../packages/formats/dist/node/index.js';
-import { loadModel } from '../../packages/models/dist/index.js';
+import { loadModel, stateTensors } from '../../packages/models/dist/index.js';
 
 const PAGE = 32;
 const CHUNK = 512;
@@ -21,12 +21,11 @@ const pages = Math.ceil(Number(length) / PAGE) + STREAMS;
 const executable = await backend.compile(model.graph, {
   weights: new Map([...model.weights].map(([name, data]) => [name, backend.loadWeight(data)])),
   states: new Map(
-    model.kv.states.map(({ name, heads, dim }) => [
-      name,
-      backend.allocateState('f16', [pages, heads, PAGE, dim]),
-    ]),
+    stateTensors(model, { pages, pageSize: PAGE, kvDType: 'f16', slots: STREAMS }).map(
+      ({ name, dtype, shape }) => [name, backend.allocateState(dtype, shape)],
+    ),
   ),
-  limits: { T: CHUNK, S: STREAMS, P: pages, V: STREAMS, N: pages },
+  limits: { T: CHUNK, S: STREAMS, P: pages, V: STREAMS, N: pages, R: STREAMS },
 });
 const usable = Math.min(30000, model.config.vocabSize);
 const token = (i) => (i * 7919 + 13) % usable;
@@ -36,7 +35,7 @@ async function step(at, count, streams, room, wanted) {
   const index = (f) =>
     Int32Array.from({ length: count * streams }, (_, i) => f(at + (i % count), Math.floor(i / count)));
   await executable.run({
-    dims: { T: count * streams, S: streams, P: room, V: wanted.length, N: pages },
+    dims: { T: count * streams, S: streams, P: room, V: wanted.length, N: pages, R: STREAMS },
     inputs: {
       tokens: index((position, sequence) => token(position + sequence)),
       positions: index((position) => position),
@@ -46,6 +45,7 @@ async function step(at, count, streams, room, wanted) {
       ),
       pages: Int32Array.from({ length: streams * room }, (_, i) => i),
       rows: Int32Array.from(wanted),
+      stateSlots: Int32Array.from({ length: streams }, (_, i) => i),
     },
   });
 }

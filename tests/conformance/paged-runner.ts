@@ -1,10 +1,11 @@
 /**
  * Runs a loaded model step by step over a paged cache: what the engine does, without its scheduling. Pages are
- * small and handed out in an order that is neither dense nor rising, so that a wrong page table shows.
+ * small and handed out in an order that is neither dense nor rising, so that a wrong page table shows; so are slots of
+ * recurrent states, which hold something else before a sequence begins.
  */
 
-import type { Backend, DeviceTensor, DType, Executable } from '@steelyard/graph';
-import type { LoadedModel } from '@steelyard/models';
+import { elementCount, type Backend, type DeviceTensor, type DType, type Executable } from '@steelyard/graph';
+import { stateTensors, type LoadedModel } from '@steelyard/models';
 
 export interface Capacity {
   readonly pageSize: number;
@@ -52,14 +53,16 @@ export class PagedRunner {
     const perSequence = Math.ceil(length / pageSize);
     const pages = sequences * perSequence + 1;
     const weights = new Map([...model.weights].map(([name, data]) => [name, backend.loadWeight(data)]));
-    const states = new Map(
-      model.kv.states.map(({ name, heads, dim }) => [
-        name,
-        backend.allocateState(dtype, [pages, heads, pageSize, dim]),
-      ]),
-    );
+    const slots = sequences + 1;
+    const states = new Map<string, DeviceTensor>();
+    for (const wanted of stateTensors(model, { pages, pageSize, kvDType: dtype, slots })) {
+      const state = backend.allocateState(wanted.dtype, wanted.shape);
+      if (model.recurrent.some(({ name }) => name === wanted.name))
+        await state.write(new Uint8Array(elementCount(wanted.shape) * 4).fill(0x40));
+      states.set(wanted.name, state);
+    }
     const tokens = sequences * length;
-    const limits = { T: tokens, S: sequences, P: perSequence, V: tokens, N: pages };
+    const limits = { T: tokens, S: sequences, P: perSequence, V: tokens, N: pages, R: slots };
     const executable = await backend.compile(model.graph, { weights, states, limits });
     const output = Object.keys(model.graph.outputs)[0] as string;
     return new PagedRunner(executable, [...weights.values(), ...states.values()], capacity, pages, output);
@@ -83,7 +86,14 @@ export class PagedRunner {
     const column = (pick: (t: (typeof flat)[number], i: number) => number): Int32Array =>
       Int32Array.from(flat, pick);
     const result = await this.#executable.run({
-      dims: { T: flat.length, S: parts.length, P: width, V: flat.length, N: this.#pages },
+      dims: {
+        T: flat.length,
+        S: parts.length,
+        P: width,
+        V: flat.length,
+        N: this.#pages,
+        R: this.#capacity.sequences + 1,
+      },
       inputs: {
         tokens: column((t) => t.token),
         positions: column((t) => t.position),
@@ -91,6 +101,7 @@ export class PagedRunner {
         slots: column((t) => t.slot),
         pages: Int32Array.from(pages),
         rows: column((_, i) => i),
+        stateSlots: Int32Array.from(parts, ({ sequence }) => this.#capacity.sequences - sequence),
       },
     });
     return (result[this.#output] as Float32Array).slice();

@@ -120,7 +120,8 @@ export function expectation(
 
 /** Operands that a model keeps as weights or states rather than computes. */
 function storageOf(op: string, operand: string, type: DType): 'weight' | 'state' | 'input' {
-  if (op === 'kvwrite' && operand === 'cache') return 'state';
+  const { aliases, view, operands } = opDefinition(op);
+  if (aliases && !view && operand === operands[0]) return 'state';
   if (op === 'attention' && (operand === 'keys' || operand === 'values')) return 'state';
   if (op === 'expertmatmul' && (operand === 'bias?' || operand === 'scales?')) return 'weight';
   if (type !== 'f32' && type !== 'i32') return 'weight';

@@ -4,6 +4,7 @@
 #include "experts.cc"
 #include "matmul.cc"
 #include "norms.cc"
+#include "recurrence.cc"
 
 namespace steelyard::SY_LEVEL {
 namespace {
@@ -15,6 +16,8 @@ ScratchSize scratch(int op, const Operands& o) {
     case Op::attention: return scratch_attention(o);
     case Op::route: return {0, scratch_route_own(o.in[Route::logits]->last())};
     case Op::expertmatmul: return scratch_expertmatmul(o);
+    case Op::shortconv: return {0, scratch_shortconv_own(o.in[Shortconv::w]->rows())};
+    case Op::selectivescan: return {0, scratch_selectivescan_own(o.in[Selectivescan::a]->rows())};
     default: return {};
   }
 }
@@ -24,6 +27,8 @@ int chunks(int op, const Operands& o, int phase, int threads) {
   if ((Op)op == Op::attention) return chunks_attention(o, phase, threads);
   if (phase > 0) return 0;
   if ((Op)op == Op::expertmatmul) return chunks_expertmatmul(o, threads);
+  if ((Op)op == Op::shortconv) return chunks_shortconv(o, threads);
+  if ((Op)op == Op::selectivescan) return chunks_selectivescan(o, threads);
   if ((Op)op == Op::sumto) return 1;
   int64_t work = 0;
   for (int i = 0; i < op_result_count(op); i++) work = o.out[i]->count() > work ? o.out[i]->count() : work;

@@ -191,12 +191,38 @@ Rule rule_expertmatmul(const Operands& o) {
 }
 
 Rule rule_kvwrite(const Operands& o) {
-  const Tensor &cache = *o.in[Kvwrite::cache], &x = *o.in[Kvwrite::x], &slots = *o.in[Kvwrite::slots], &out = *o.out[0];
-  if (cache.storage != Storage::state || !is_cache(cache)) return "cache must be an f32 or f16 state of four dims";
-  if (out.data != cache.data || out.dtype != cache.dtype || !same_shape(out, cache) || !out.contiguous()) return "the result must be the cache";
+  const Tensor &cache = *o.in[Kvwrite::cache], &x = *o.in[Kvwrite::x], &slots = *o.in[Kvwrite::slots];
+  if (!is_cache(cache)) return "cache must be f32 or f16 of four dims";
   if (!is_f32(&x) || x.rank != 3 || x.dims[1] != cache.dims[1] || x.dims[2] != cache.dims[3]) return "x must be f32 [tokens, heads, dim] as the cache";
-  if (overlap(x, cache)) return "x must lie apart from the cache";
   return is_index(slots, 1) && slots.dims[0] == x.dims[0] ? nullptr : "slots must be an i32 input, one per token";
+}
+
+bool is_matrix(const Tensor& t, int64_t rows, int64_t columns) { return t.dtype == DType::f32 && t.rank == 2 && t.dims[0] == rows && t.dims[1] == columns; }
+
+// What the recurrences share: a row of `rows` numbers per channel for each slot, x and the result of a number per channel.
+Rule recurrence_rule(const Tensor& state, const Tensor& x, const Tensor& y, int64_t rows, const Tensor* const* places) {
+  if (!is_f32(&x) || x.rank != 2 || !is_matrix(y, x.dims[0], x.dims[1])) return "x must be f32 [tokens, channels] as the result";
+  if (state.dtype != DType::f32 || state.rank != 3 || state.dims[1] != rows || state.dims[2] != x.dims[1]) return "the state must be f32 [slots, rows, channels]";
+  const Tensor &positions = *places[0], &sequences = *places[1];
+  if (!is_index(positions, 1) || !is_index(sequences, 1) || !is_index(*places[2], 1)) return "positions, sequences and slots must be i32 inputs";
+  return positions.dims[0] == x.dims[0] && sequences.dims[0] == x.dims[0] ? nullptr : "positions and sequences must be one per token";
+}
+
+Rule rule_shortconv(const Operands& o) {
+  const Tensor &x = *o.in[Shortconv::x], &w = *o.in[Shortconv::w];
+  if (w.rank != 2 || w.rows() < 2 || !is_matrix(w, w.rows(), x.last())) return "w must be f32 [taps, channels] of two taps or more";
+  if (!is_vector(o.in[Shortconv::bias], w.last())) return "bias must be one per channel";
+  return recurrence_rule(*o.in[Shortconv::history], x, *o.out[1], w.rows() - 1, o.in + Shortconv::positions);
+}
+
+Rule rule_selectivescan(const Operands& o) {
+  using S = Selectivescan;
+  const Tensor &x = *o.in[S::x], &a = *o.in[S::a];
+  const int64_t tokens = x.rows(), channels = x.last(), numbers = a.rows();
+  if (!is_matrix(a, numbers, channels) || !is_matrix(*o.in[S::dt], tokens, channels)) return "a must be f32 [numbers, channels], dt [tokens, channels]";
+  if (!is_matrix(*o.in[S::b], tokens, numbers) || !is_matrix(*o.in[S::c], tokens, numbers)) return "b and c must be f32 [tokens, numbers]";
+  if (!is_vector(o.in[S::d], channels)) return "d must be one per channel";
+  return recurrence_rule(*o.in[S::state], x, *o.out[1], numbers, o.in + S::positions);
 }
 
 Rule rule_attention(const Operands& o) {
@@ -224,9 +250,21 @@ Rule (*const kRules[kOpCount])(const Operands&) = {
 
 namespace {
 
-// Results are temporaries apart from everything that the instruction reads or writes.
+// An op that changes a state changes its first operand, which is its first result too and apart from all that it reads.
+Rule state_rule(const Operands& o) {
+  const Tensor &state = *o.in[0], &out = *o.out[0];
+  if (state.storage != Storage::state || !state.contiguous()) return "the first operand must be a contiguous state";
+  if (out.data != state.data || out.dtype != state.dtype || !same_shape(out, state) || !out.contiguous()) return "the first result must be the state";
+  for (int i = 1; i < o.in_count; i++)
+    if (o.in[i] && overlap(*o.in[i], state)) return "an operand overlaps the state";
+  return nullptr;
+}
+
+// Other results are temporaries apart from everything that the instruction reads or writes.
 Rule result_rule(int op, const Operands& o) {
-  for (int i = 0; i < op_result_count(op); i++) {
+  const int first = op_changes_state(op) ? 1 : 0;
+  if (Rule rule = first ? state_rule(o) : nullptr) return rule;
+  for (int i = first; i < op_result_count(op); i++) {
     const Tensor& out = *o.out[i];
     // Kernels that read computed indices check each: unlike an input, a temporary may hold anything.
     DType wanted = op == (int)Op::route && i == 0 ? DType::i32 : DType::f32;
@@ -251,8 +289,7 @@ Rule parts_rule(int op, const Operands& o) {
 }  // namespace
 
 const char* broken_rule(int op, const Operands& operands) {
-  // Only kvwrite changes anything but temporaries.
-  Rule rule = op == (int)Op::kvwrite ? nullptr : result_rule(op, operands);
+  Rule rule = result_rule(op, operands);
   if (!rule) rule = parts_rule(op, operands);
   return rule ? rule : kRules[op](operands);
 }
@@ -271,6 +308,16 @@ void collect_indices(int op, const Operands& o, std::vector<IndexRange>* ranges)
       add(&pages, 0, keys.dims[0], "pages");
       add(o.in[Attention::sequences], 0, pages.dims[0], "sequences");
       add(o.in[Attention::positions], 0, pages.dims[1] * keys.dims[2], "positions");
+      break;
+    }
+    case Op::shortconv: {
+      add(o.in[Shortconv::slots], 0, o.in[Shortconv::history]->rows(), "slots");
+      add(o.in[Shortconv::sequences], 0, o.in[Shortconv::slots]->rows(), "sequences");
+      break;
+    }
+    case Op::selectivescan: {
+      add(o.in[Selectivescan::slots], 0, o.in[Selectivescan::state]->rows(), "slots");
+      add(o.in[Selectivescan::sequences], 0, o.in[Selectivescan::slots]->rows(), "sequences");
       break;
     }
     default: break;

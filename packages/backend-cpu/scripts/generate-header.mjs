@@ -104,6 +104,12 @@ inline bool op_is_view(int op) {
   return table[op];
 }
 
+// Whether the op's first result is its first operand, a state.
+inline bool op_changes_state(int op) {
+  static constexpr bool table[kOpCount] = {${list.map((op) => Boolean(op.aliases && !op.view)).join(', ')}};
+  return table[op];
+}
+
 inline int op_result_count(int op) {
   static constexpr int table[kOpCount] = {${list.map((op) => op.results.length).join(', ')}};
   return table[op];

@@ -10,6 +10,7 @@ export function everyOp(): Graph {
   const sequences = g.input('sequences', ['T'], 'i32');
   const slots = g.input('slots', ['T'], 'i32');
   const pages = g.input('pages', ['S', 'P'], 'i32');
+  const stateSlots = g.input('stateSlots', ['S'], 'i32');
   const vector = (name: string, length = 32) => g.weight(name, [length], 'f32');
 
   const embedded = g.gather(g.weight('table', [9, 32], 'q8_0'), tokens);
@@ -73,6 +74,30 @@ export function everyOp(): Graph {
     blockColumns: 0,
   });
   g.output('joined', g.concat(all, first));
+  const taps = g.weight('taps', [4, 32], 'f32');
+  const [, convolved] = g.shortconv(
+    g.state('history', ['R', 3, 32], 'f32'),
+    after,
+    taps,
+    vector('conv_bias'),
+    positions,
+    sequences,
+    stateSlots,
+  ) as [typeof x, typeof x];
+  const matrix = (start: number): typeof x => g.slice(gated, { start, length: 5 });
+  const [, scanned] = g.selectivescan(
+    g.state('scan', ['R', 5, 32], 'f32'),
+    convolved,
+    after,
+    g.weight('decay', [5, 32], 'f32'),
+    matrix(0),
+    matrix(5),
+    vector('skip'),
+    positions,
+    sequences,
+    stateSlots,
+  ) as [typeof x, typeof x];
+  g.output('scanned', scanned);
   g.output(
     'joint',
     g.applyAll('addrmsnorm', [after, gated, null], { eps: 1e-6, offset: 0 })[1] as typeof gated,

@@ -10,7 +10,7 @@ import { writeTape, type Tape } from '../src/tape.ts';
 import { everyOp } from './every-op.ts';
 import { llamaLike, TINY } from './llama-like.ts';
 
-const LIMITS = { T: 6, S: 2, P: 3, V: 4, N: 5 };
+const LIMITS = { T: 6, S: 2, P: 3, V: 4, N: 5, R: 3 };
 /** Every buffer is this large: more than any tensor of the graphs needs, less than most changed ones ask for. */
 const BUFFER = 1 << 17;
 /** More by `STEELYARD_FUZZ_CASES`. */

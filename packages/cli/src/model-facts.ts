@@ -2,7 +2,7 @@
 
 import { byteLength, optimise, planMemory, type DType, type TensorData } from '@steelyard/graph';
 import type { ModelFile } from '@steelyard/formats';
-import type { LoadedModel } from '@steelyard/models';
+import { recurrentBytes, type LoadedModel } from '@steelyard/models';
 import { stepBindings } from './explain/costs.ts';
 import type { Inspection } from './services.ts';
 
@@ -21,6 +21,8 @@ export interface MemoryEstimate {
   readonly cachePerToken: number;
   /** Keys and values at the model's full context. */
   readonly cache: number;
+  /** Recurrent states of one sequence; 0 for models whose only memory is the cache. */
+  readonly states: number;
   /** Activations of a step of PREFILL_TOKENS tokens. */
   readonly temporaries: number;
 }
@@ -44,6 +46,7 @@ export function estimateMemory({ model, pageSize }: Inspection): MemoryEstimate 
     weights: model.weightBytes,
     cachePerToken,
     cache: cachePerToken * contextLength,
+    states: recurrentBytes(model),
     temporaries: plan.arenaBytes,
   };
 }

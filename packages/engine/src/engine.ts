@@ -177,7 +177,7 @@ export class Engine {
       preemptionsTotal: this.#scheduler.preemptions,
       memory: {
         weights: this.#parts.model.weightBytes,
-        kv: this.plan.kvBytes,
+        kv: this.plan.kvBytes + this.plan.recurrentBytes,
         temporaries: this.#parts.step.executable.temporaryBytes,
       },
     };
@@ -201,6 +201,8 @@ export class Engine {
     const sequence = new Sequence(prompt, this.#pool, {
       pageSize,
       scorePrompt: options.promptLogprobs ?? false,
+      // Pages of a prefix without the state that follows it are of no use.
+      sharesPages: this.#parts.model.recurrent.length === 0,
     });
     const abort = (): void => request.finish({ reason: 'abort' });
     const onEnd = (): void => {
@@ -276,7 +278,7 @@ export class Engine {
     for (const { sequence } of parts) this.#requests.get(sequence)?.started();
     let logits;
     try {
-      const run = this.#parts.step.executable.run(stepInputs(parts, this.plan.pages));
+      const run = this.#parts.step.executable.run(stepInputs(parts, this.plan.limits));
       logits = (await run)['logits'] as Float32Array;
     } catch (error) {
       this.#pool.revoke();

@@ -1,7 +1,7 @@
 /** A model's step graph on a backend: weights loaded, cache allocated, compiled. */
 
 import type { Backend, DeviceTensor, DType, Executable } from '@steelyard/graph';
-import type { LoadedModel } from '@steelyard/models';
+import { stateTensors, type LoadedModel } from '@steelyard/models';
 import type { MemoryPlan } from './memory-plan.ts';
 
 export interface LoadedStep {
@@ -29,8 +29,9 @@ export async function loadStep(
     const weights = new Map<string, DeviceTensor>();
     for (const [name, data] of model.weights) weights.set(name, keep(backend.loadWeight(data)));
     const states = new Map<string, DeviceTensor>();
-    for (const { name, heads, dim } of model.kv.states) {
-      states.set(name, keep(backend.allocateState(cache.kvDType, [plan.pages, heads, cache.pageSize, dim])));
+    const sizes = { ...cache, pages: plan.pages, slots: plan.limits.R };
+    for (const { name, dtype, shape } of stateTensors(model, sizes)) {
+      states.set(name, keep(backend.allocateState(dtype, shape)));
     }
     const executable = await backend.compile(model.graph, { weights, states, limits: { ...plan.limits } });
     const dispose = (): void => {

@@ -8,7 +8,7 @@ const MIB = 1 << 20;
 const VOCAB = 1000;
 
 /** 10 MiB of weights; a token of cache takes 2 layers * (k + v) * 4 heads * 8 * 2 bytes = 256 bytes. */
-function model(contextLength: number): LoadedModel {
+function model(contextLength: number, recurrent: LoadedModel['recurrent'] = []): LoadedModel {
   const g = createBuilder('planned');
   const x = g.input('x', ['T', 16], 'f32');
   const rows = g.input('rows', ['V'], 'i32');
@@ -30,6 +30,7 @@ function model(contextLength: number): LoadedModel {
     graph: g.finish(),
     weights: new Map(),
     kv: { states: kv },
+    recurrent,
     parameterCount: 1,
     weightBytes: 10 * MIB,
     facts: {},
@@ -43,7 +44,7 @@ describe('memory plan', () => {
     const plan = planMemory(model(131_072), budget);
     expect(plan).toMatchObject({ pages: 512, contextLength: 16_384, kvBytesPerToken: 256 });
     expect(plan.kvBytes).toBe(16_384 * 256);
-    expect(plan.limits).toEqual({ T: 512, S: 8, P: 512, V: 16, N: 512 });
+    expect(plan.limits).toEqual({ T: 512, S: 8, P: 512, V: 16, N: 512, R: 8 });
     // No more than every sequence at its longest.
     expect(planMemory(model(1000), budget)).toMatchObject({ pages: 8 * 32, contextLength: 1000 });
   });
@@ -66,6 +67,24 @@ describe('memory plan', () => {
     const plan = planMemory(model(131_072), { ...budget, availableBytes: 11 * MIB });
     expect(plan.contextLength).toBeLessThan(4096);
     expect(plan.contextLength).toBeGreaterThan(1000);
+  });
+
+  it('counts a slot of recurrent states for each sequence', () => {
+    // 3 MiB for each of 8 sequences.
+    const recurrent = [{ name: 'ssm.0.scan', rows: 768, channels: 1024 }];
+    const plan = planMemory(model(131_072, recurrent), { ...budget, memoryBytes: 60 * MIB });
+    expect(plan.recurrentBytes).toBe(24 * MIB);
+    expect(plan.kvBytes).toBeLessThanOrEqual(26 * MIB);
+    expect(plan.kvBytes).toBeGreaterThan(25 * MIB);
+    expect(() => planMemory(model(4096, recurrent), { ...budget, memoryBytes: 30 * MIB })).toThrow(
+      /recurrent states 24\.0 MiB for 8 sequences; give more memory, fewer sequences/,
+    );
+    // Without attention there is no cache, and the context is what was asked for.
+    const bare = { ...model(4096, recurrent), kv: { states: [] } };
+    expect(planMemory(bare, { ...budget, memoryBytes: 60 * MIB })).toMatchObject({
+      kvBytes: 0,
+      contextLength: 4096,
+    });
   });
 
   it('refuses with numbers', () => {

@@ -2,7 +2,7 @@
 
 import { CapacityError, RequestError } from '@steelyard/core';
 import { byteLength, planMemory as planTemporaries, weightBytes, type DType } from '@steelyard/graph';
-import type { LoadedModel } from '@steelyard/models';
+import { recurrentBytes, type LoadedModel } from '@steelyard/models';
 
 export interface MemoryBudget {
   /** Bytes for weights, KV cache and temporaries together; the cache takes what the others leave. */
@@ -33,6 +33,7 @@ export interface StepLimits {
   readonly P: number;
   readonly V: number;
   readonly N: number;
+  readonly R: number;
 }
 
 export interface MemoryPlan {
@@ -42,9 +43,11 @@ export interface MemoryPlan {
   readonly contextLength: number;
   readonly kvBytesPerToken: number;
   readonly kvBytes: number;
+  /** Slots of recurrent states, one for each sequence that may run. */
+  readonly recurrentBytes: number;
   /** An estimate of one step's intermediate values, from the graph before the backend's passes. */
   readonly temporaryBytes: number;
-  /** Weights that are held, cache and temporaries. */
+  /** Weights that are held, cache, recurrent states and temporaries. */
   readonly totalBytes: number;
   readonly limits: StepLimits;
 }
@@ -69,14 +72,18 @@ export function planMemory(model: LoadedModel, budget: MemoryBudget): MemoryPlan
   const limit = budget.memoryBytes ?? budget.availableBytes ?? Infinity;
   const { experts } = weightBytes(model.graph);
   const held = model.weightBytes - (budget.expertsOnDisk ? experts : 0);
-  const fitting = Math.floor((limit - held - temporaryBytes) / Math.max(1, kvBytesPerToken * pageSize));
+  const recurrent = recurrentBytes(model) * budget.maxSequences;
+  const fitting = Math.floor(
+    (limit - held - recurrent - temporaryBytes) / Math.max(1, kvBytesPerToken * pageSize),
+  );
   if (fitting < Math.ceil(least / pageSize)) {
     const ofExperts = experts > 0 ? ` (${mib(experts)} of it experts)` : '';
     const onDisk = experts > 0 && !budget.expertsOnDisk;
     throw new CapacityError(
       `${mib(limit)} ${budget.memoryBytes === undefined ? 'that this machine can spare' : 'of memory'} do not hold ` +
         `${model.config.architecture}: weights ${mib(model.weightBytes)}${ofExperts}, temporaries ${mib(temporaryBytes)}, ` +
-        `KV cache ${mib(least * kvBytesPerToken)} for ${least} tokens (${kvBytesPerToken} bytes each); ` +
+        `KV cache ${mib(least * kvBytesPerToken)} for ${least} tokens (${kvBytesPerToken} bytes each)` +
+        `${recurrent > 0 ? `, recurrent states ${mib(recurrent)} for ${budget.maxSequences} sequences` : ''}; ` +
         `give more memory, ${onDisk ? 'leave experts on disk (slower: expertsOnDisk, --experts-on-disk), ' : ''}` +
         `${budget.contextLength === undefined ? 'fewer sequences' : 'a shorter context'} or a smaller model`,
     );
@@ -89,8 +96,9 @@ export function planMemory(model: LoadedModel, budget: MemoryBudget): MemoryPlan
     contextLength,
     kvBytesPerToken,
     kvBytes,
+    recurrentBytes: recurrent,
     temporaryBytes,
-    totalBytes: held + kvBytes + temporaryBytes,
+    totalBytes: held + kvBytes + recurrent + temporaryBytes,
     limits: limitsOf(budget, Math.ceil(contextLength / pageSize), pages),
   };
 }
@@ -107,7 +115,7 @@ function pagesWanted(budget: MemoryBudget, contextPages: number): number {
 function limitsOf(budget: MemoryBudget, contextPages: number, pages: number): StepLimits {
   const { maxBatchTokens, maxSequences } = budget;
   const rows = budget.maxRows ?? Math.max(maxSequences, Math.min(LEAST_ROWS, maxBatchTokens));
-  return { T: maxBatchTokens, S: maxSequences, P: contextPages, V: rows, N: pages };
+  return { T: maxBatchTokens, S: maxSequences, P: contextPages, V: rows, N: pages, R: maxSequences };
 }
 
 /** Bytes of one step's intermediate values at the limits. Backends that fuse ops need about as much. */

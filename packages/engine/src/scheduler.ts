@@ -1,6 +1,7 @@
 /**
  * Composes each step from what runs and waits: sequences that decode first, then chunks of prompts, oldest first, up
  * to a budget of tokens. When pages run out the youngest gives its own back and is computed again later.
+ * What runs has a slot of recurrent states, of which there are as many as sequences may run.
  * Sequences run in order of arrival and the oldest is never made to wait, so everything ends.
  *
  * @see Agrawal et al. 2024, arXiv:2403.02310 (chunked prefill beside decode)
@@ -41,11 +42,13 @@ export class Scheduler {
   readonly #waiting: Sequence[] = [];
   /** Oldest first. */
   readonly #running: Sequence[] = [];
+  readonly #freeSlots: number[];
   #preemptions = 0;
 
   constructor(pool: PagePool, limits: SchedulerLimits) {
     this.#pool = pool;
     this.#limits = limits;
+    this.#freeSlots = Array.from({ length: limits.maxSequences }, (_, i) => limits.maxSequences - 1 - i);
   }
 
   get waitingCount(): number {
@@ -71,7 +74,14 @@ export class Scheduler {
       const at = list.indexOf(sequence);
       if (at >= 0) list.splice(at, 1);
     }
+    this.#release(sequence);
+  }
+
+  /** Its pages and its slot. */
+  #release(sequence: Sequence): void {
     sequence.release();
+    if (sequence.stateSlot >= 0) this.#freeSlots.push(sequence.stateSlot);
+    sequence.stateSlot = -1;
   }
 
   /** The next step; empty when there is nothing to do. Pages for every part are held. */
@@ -100,6 +110,7 @@ export class Scheduler {
       }
       this.#waiting.shift();
       this.#running.push(sequence);
+      sequence.stateSlot = this.#freeSlots.pop() as number;
       sequence.admit();
       this.#schedule(sequence, room, parts);
       sequence.publish(parts.at(-1)?.count ?? 0);
@@ -128,7 +139,7 @@ export class Scheduler {
       room.rows += rows;
     }
     this.#running.splice(this.#running.indexOf(sequence), 1);
-    sequence.release();
+    this.#release(sequence);
     this.#waiting.unshift(sequence);
     this.#preemptions++;
   }

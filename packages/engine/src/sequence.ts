@@ -7,6 +7,8 @@ export interface SequenceOptions {
   readonly pageSize: number;
   /** Logits of every prompt token are wanted, so nothing of the prompt may come from the prefix cache. */
   readonly scorePrompt?: boolean;
+  /** Whether pages may be found by others, and others' be used. Default true. */
+  readonly sharesPages?: boolean;
 }
 
 export class Sequence {
@@ -14,6 +16,8 @@ export class Sequence {
   readonly tokens: number[];
   readonly promptLength: number;
   readonly pages: number[] = [];
+  /** Slot of recurrent states while it runs, which the scheduler gives and takes; else -1. */
+  stateSlot = -1;
   /** Tokens whose keys and values are in the cache. */
   computed = 0;
   /** Prompt tokens whose logits were wanted and have come, or need not come. */
@@ -23,6 +27,7 @@ export class Sequence {
   #admitted = false;
   readonly #pool: PagePool;
   readonly #pageSize: number;
+  readonly #sharesPages: boolean;
   #published = 0;
   #key = ROOT_KEY;
 
@@ -32,6 +37,7 @@ export class Sequence {
     this.scored = options.scorePrompt ? 0 : prompt.length;
     this.#pool = pool;
     this.#pageSize = options.pageSize;
+    this.#sharesPages = options.sharesPages ?? true;
   }
 
   /** Tokens that steps must still compute; 1 while decoding. */
@@ -54,7 +60,8 @@ export class Sequence {
   /** Takes what the prefix cache has; at least one token is left to compute, since its logits are needed. */
   adoptPrefix(): void {
     const limit = Math.floor((Math.max(1, this.tokens.length) - 1) / this.#pageSize);
-    while (this.scored >= this.promptLength && this.pages.length < limit) {
+    const may = this.#sharesPages && this.scored >= this.promptLength;
+    while (may && this.pages.length < limit) {
       const found = this.#pool.find(this.#key, this.#pageTokens(this.pages.length));
       if (!found) break;
       this.pages.push(found.page);
@@ -80,7 +87,7 @@ export class Sequence {
 
   /** Lets others find the pages that are full once `count` more tokens are computed. */
   publish(count: number): void {
-    while ((this.#published + 1) * this.#pageSize <= this.computed + count) {
+    while (this.#sharesPages && (this.#published + 1) * this.#pageSize <= this.computed + count) {
       const page = this.pages[this.#published] as number;
       this.#key = this.#pool.publish(page, this.#key, this.#pageTokens(this.#published));
       this.#published++;

@@ -6,6 +6,8 @@ import type { RunRequest } from '@steelyard/graph';
 export interface PlacedTokens {
   readonly tokens: readonly number[];
   readonly pages: readonly number[];
+  /** Its slot of recurrent states. */
+  readonly stateSlot: number;
   /** Cache slot of the token at `position`. */
   slot(position: number): number;
 }
@@ -19,8 +21,11 @@ export interface InputPart {
   readonly rows: number;
 }
 
-/** @param cachePages pages in the cache, the symbol N */
-export function stepInputs(parts: readonly InputPart[], cachePages: number): RunRequest {
+/** @param limits pages in the cache and slots of recurrent states */
+export function stepInputs(
+  parts: readonly InputPart[],
+  { N, R }: { readonly N: number; readonly R: number },
+): RunRequest {
   const total = parts.reduce((sum, { count }) => sum + count, 0);
   const width = Math.max(...parts.map(({ sequence }) => sequence.pages.length));
   const inputs = {
@@ -30,6 +35,7 @@ export function stepInputs(parts: readonly InputPart[], cachePages: number): Run
     slots: new Int32Array(total),
     // [S, P]; rows of shorter sequences end in zeros, which no position reaches
     pages: new Int32Array(parts.length * width),
+    stateSlots: Int32Array.from(parts, ({ sequence }) => sequence.stateSlot),
   };
   const rows: number[] = [];
   let at = 0;
@@ -46,6 +52,6 @@ export function stepInputs(parts: readonly InputPart[], cachePages: number): Run
   });
   // A step of prompt chunks only wants no logits; graphs compute at least one row.
   if (rows.length === 0) rows.push(total - 1);
-  const dims = { T: total, S: parts.length, P: width, V: rows.length, N: cachePages };
+  const dims = { T: total, S: parts.length, P: width, V: rows.length, N, R };
   return { dims, inputs: { ...inputs, rows: Int32Array.from(rows) } };
 }

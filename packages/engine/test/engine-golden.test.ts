@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import fc from 'fast-check';
 import { collect } from './collect.ts';
 import { backends, goldenEngine, goldenFolder } from './golden-model.ts';
 import { greedy, promptOf } from './toy-engine.ts';
@@ -73,6 +74,42 @@ for (const [name, create] of Object.entries(backends)) {
       for (const result of all) expect(result.tokens).toEqual(tokens);
       await engine.dispose();
       await alone.dispose();
+    });
+
+    it('greedy answers of a recurrent model do not depend on the batch, its chunks nor its pages', async () => {
+      const golden = 'jamba/mixed';
+      const engine = await goldenEngine(backend, { golden });
+      const request = fc.record({
+        seed: fc.integer({ min: 1, max: 9 }),
+        length: fc.integer({ min: 1, max: 40 }),
+      });
+      const limits = fc.record({
+        maxBatchTokens: fc.integer({ min: 4, max: 60 }),
+        maxSequences: fc.integer({ min: 1, max: 4 }),
+        pages: fc.integer({ min: 16, max: 40 }),
+      });
+      let preemptions = 0;
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(request, { minLength: 2, maxLength: 5 }),
+          limits,
+          async (requests, limit) => {
+            const batched = await goldenEngine(backend, { golden, contextLength: 64, ...limit });
+            const answer = (from: typeof engine, { seed, length }: { seed: number; length: number }) =>
+              collect(from.generate(promptOf(seed, length), greedy(12)));
+            const together = await Promise.all(requests.map((wanted) => answer(batched, wanted)));
+            for (const [i, { tokens, finish }] of together.entries()) {
+              expect(tokens).toEqual((await answer(engine, requests[i] as (typeof requests)[0])).tokens);
+              expect(finish.usage.cachedTokens).toBe(0);
+            }
+            preemptions += batched.stats().preemptionsTotal;
+            await batched.dispose();
+          },
+        ),
+        { numRuns: 8, seed: 5 },
+      );
+      expect(preemptions).toBeGreaterThan(0);
+      await engine.dispose();
     });
 
     it("a prompt's log-probabilities are those of transformers", async () => {

@@ -1,7 +1,7 @@
 /** Random requests, arrivals, aborts and limits: every answer is the one given alone, and no page is lost. */
 
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { collect } from './collect.ts';
 import { promptOf, toyEngine } from './toy-engine.ts';
 
@@ -34,33 +34,39 @@ const optionsOf = ({ maxTokens, temperature, promptLogprobs, family }: Request) 
   sampling: { temperature, seed: family, topK: 20 },
 });
 
-async function alone(wanted: Request) {
-  const { engine } = await toyEngine({ contextLength: CONTEXT });
+async function alone(wanted: Request, recurrent: boolean) {
+  const { engine } = await toyEngine({ contextLength: CONTEXT, recurrent });
   return collect(engine.generate(promptOf(wanted.family, wanted.length), optionsOf(wanted)));
 }
 
-it('answers as if alone and loses no page', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 8 }), limits, async (requests, limit) => {
-      const toy = await toyEngine({ contextLength: CONTEXT, ...limit });
-      const results = requests.map(async (wanted) => {
-        for (let i = 0; i < wanted.arrival; i++) await Promise.resolve();
-        const stream = toy.engine.generate(promptOf(wanted.family, wanted.length), optionsOf(wanted));
-        if (wanted.leaves === 0) return collect(stream);
-        for (let i = 0; i < wanted.leaves; i++) await stream.next();
-        await stream.return?.();
-        return undefined;
-      });
-      for (const [i, result] of (await Promise.all(results)).entries()) {
-        if (!result) continue;
-        const expected = await alone(requests[i] as Request);
-        expect(result.tokens).toEqual(expected.tokens);
-        expect(result.finish.reason).toBe(expected.finish.reason);
-        expect(result.promptLogprobs).toEqual(expected.promptLogprobs);
-      }
-      const { running, waiting, pagesTotal, pagesFree, pagesCached } = toy.engine.stats();
-      expect([running, waiting, pagesFree + pagesCached]).toEqual([0, 0, pagesTotal]);
-    }),
-    { numRuns: 60 },
-  );
+describe.each([
+  ['a model with a cache', false],
+  ['a model with a recurrent state', true],
+])('%s', (_, recurrent) => {
+  it('answers as if alone and loses no page', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 8 }), limits, async (requests, limit) => {
+        const toy = await toyEngine({ contextLength: CONTEXT, recurrent, ...limit });
+        const results = requests.map(async (wanted) => {
+          for (let i = 0; i < wanted.arrival; i++) await Promise.resolve();
+          const stream = toy.engine.generate(promptOf(wanted.family, wanted.length), optionsOf(wanted));
+          if (wanted.leaves === 0) return collect(stream);
+          for (let i = 0; i < wanted.leaves; i++) await stream.next();
+          await stream.return?.();
+          return undefined;
+        });
+        for (const [i, result] of (await Promise.all(results)).entries()) {
+          if (!result) continue;
+          const expected = await alone(requests[i] as Request, recurrent);
+          expect(result.tokens).toEqual(expected.tokens);
+          expect(result.finish.reason).toBe(expected.finish.reason);
+          expect(result.promptLogprobs).toEqual(expected.promptLogprobs);
+          if (recurrent) expect(result.finish.usage.cachedTokens).toBe(0);
+        }
+        const { running, waiting, pagesTotal, pagesFree, pagesCached } = toy.engine.stats();
+        expect([running, waiting, pagesFree + pagesCached]).toEqual([0, 0, pagesTotal]);
+      }),
+      { numRuns: 60 },
+    );
+  });
 });

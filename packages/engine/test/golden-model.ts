@@ -1,4 +1,4 @@
-/** The tiny Llama of the goldens, on every backend that works on this machine. */
+/** Tiny models of the goldens, by default a Llama, on every backend that works on this machine. */
 
 import { join } from 'node:path';
 import { cpuAvailability, createCpuBackend } from '@steelyard/backend-cpu';
@@ -9,7 +9,8 @@ import { loadModel } from '@steelyard/models';
 import { Engine, type EngineOptions } from '../src/engine.ts';
 import { printableTokenizer } from './printable-tokenizer.ts';
 
-export const goldenFolder = join(import.meta.dirname, '../../../tests/golden/models/llama/gqa-tied');
+const goldens = join(import.meta.dirname, '../../../tests/golden/models');
+export const goldenFolder = join(goldens, 'llama/gqa-tied');
 
 export const backends: Readonly<Record<string, () => Backend>> = {
   reference: createReferenceBackend,
@@ -19,12 +20,15 @@ export const backends: Readonly<Record<string, () => Backend>> = {
 export interface GoldenOptions extends Partial<EngineOptions> {
   /** Pages of the cache; default plenty. */
   readonly pages?: number;
+  /** Folder of the goldens. */
+  readonly golden?: string;
 }
 
 /** An engine over the golden model; `pages` of 4 tokens. */
 export async function goldenEngine(backend: Backend, options: GoldenOptions = {}): Promise<Engine> {
-  const { pages, kvDType = 'f32', pageSize = 4, ...rest } = options;
-  const model = loadModel(openModel(goldenFolder), { pageSize, kvDType });
+  const { pages, kvDType = 'f32', pageSize = 4, golden, ...rest } = options;
+  const folder = golden === undefined ? goldenFolder : join(goldens, golden);
+  const model = loadModel(openModel(folder), { pageSize, kvDType });
   const tokenizer = printableTokenizer(model.config.vocabSize);
   const common = { kvDType, pageSize, ...rest };
   if (pages === undefined) return Engine.create(model, tokenizer, backend, common);
@@ -32,6 +36,8 @@ export async function goldenEngine(backend: Backend, options: GoldenOptions = {}
   const probe = await Engine.create(model, tokenizer, backend, { ...common, memoryBytes: 2 ** 30 });
   const { kvBytesPerToken } = probe.plan;
   await probe.dispose();
-  const memoryBytes = model.weightBytes + probe.plan.temporaryBytes + pages * pageSize * kvBytesPerToken;
+  const { temporaryBytes, recurrentBytes } = probe.plan;
+  const cache = pages * pageSize * kvBytesPerToken;
+  const memoryBytes = model.weightBytes + temporaryBytes + recurrentBytes + cache;
   return Engine.create(model, tokenizer, backend, { ...common, memoryBytes });
 }

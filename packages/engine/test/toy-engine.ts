@@ -16,12 +16,15 @@ const WEIGHT_BYTES = 4;
 export async function toyEngine(options: ToyEngineOptions = {}): Promise<Toy & { engine: Engine }> {
   const { pages, eosIds, pageSize = 4, ...rest } = options;
   const toy = createToy({ ...rest, pageSize });
+  const stateBytes = options.recurrent ? (options.maxSequences ?? 32) * BYTES_PER_TOKEN : 0;
   const tokenizer = printableTokenizer(toy.model.config.vocabSize, eosIds);
   const engine = await Engine.create(toy.model, tokenizer, toy.backend, {
     kvDType: 'f32',
     pageSize,
     ...rest,
-    ...(pages !== undefined && { memoryBytes: WEIGHT_BYTES + pages * pageSize * BYTES_PER_TOKEN }),
+    ...(pages !== undefined && {
+      memoryBytes: WEIGHT_BYTES + stateBytes + pages * pageSize * BYTES_PER_TOKEN,
+    }),
   });
   return Object.assign(toy, { engine });
 }

@@ -1,6 +1,7 @@
 /**
  * A model without weights that still depends on its cache: it stores each token at its slot, reads the sequence back
  * through its pages, and makes logits of a hash of what it read. Wrong slots, pages or positions give other logits.
+ * A recurrent one reads what its state slot was fed instead, and insists on being fed without gaps.
  */
 
 import {
@@ -20,6 +21,7 @@ export interface ToyOptions {
   readonly vocabSize?: number;
   readonly contextLength?: number;
   readonly pageSize?: number;
+  readonly recurrent?: boolean;
 }
 
 export interface Toy {
@@ -43,9 +45,10 @@ export function toyLogits(tokens: readonly number[], vocabSize = VOCAB): Float32
   });
 }
 
-export function createToy({ vocabSize = VOCAB, contextLength = 256, pageSize = 4 }: ToyOptions = {}): Toy {
+export function createToy(options: ToyOptions = {}): Toy {
+  const { vocabSize = VOCAB, contextLength = 256, pageSize = 4, recurrent = false } = options;
   const toy: Toy = {
-    model: toyModel(vocabSize, contextLength, pageSize),
+    model: toyModel(vocabSize, contextLength, pageSize, recurrent),
     backend: {
       name: 'toy',
       description: 'for tests',
@@ -62,7 +65,12 @@ export function createToy({ vocabSize = VOCAB, contextLength = 256, pageSize = 4
   return toy;
 }
 
-function toyModel(vocabSize: number, contextLength: number, pageSize: number): LoadedModel {
+function toyModel(
+  vocabSize: number,
+  contextLength: number,
+  pageSize: number,
+  recurrent: boolean,
+): LoadedModel {
   const g = createBuilder('toy');
   g.output('logits', g.input('logits', ['V', vocabSize], 'f32'));
   g.state('kv.0.k', ['N', 1, pageSize, 1], 'f32');
@@ -80,6 +88,7 @@ function toyModel(vocabSize: number, contextLength: number, pageSize: number): L
     graph: g.finish(),
     weights: new Map([['w', { dtype: 'f32', shape: [1], byteLength: 4, bytes: () => new Uint8Array(4) }]]),
     kv: { states: [{ name: 'kv.0.k', heads: 1, dim: 1 }] },
+    recurrent: recurrent ? [{ name: 'hash', rows: 1, channels: 1 }] : [],
     parameterCount: 1,
     weightBytes: 4,
     facts: {},
@@ -104,6 +113,7 @@ function toyExecutable(
   pageSize: number,
 ): Executable {
   const cache = new Int32Array((limits['N'] as number) * pageSize).fill(-1);
+  const states = toy.model.recurrent.length > 0 ? new Map<number, number[]>() : undefined;
   let running = false;
   return {
     temporaryBytes: 0,
@@ -114,7 +124,8 @@ function toyExecutable(
       try {
         checkDims(request, limits);
         toy.steps.push(request);
-        const logits = compute(request, cache, vocabSize, pageSize);
+        const read = states ? readStates(request, states) : readPages(request, cache, pageSize);
+        const logits = compute(request, read, vocabSize);
         await toy.beforeEnd(toy.steps.length);
         return { logits };
       } finally {
@@ -124,34 +135,48 @@ function toyExecutable(
   };
 }
 
-function compute(
-  { dims, inputs }: RunRequest,
-  cache: Int32Array,
-  vocab: number,
-  pageSize: number,
-): Float32Array {
-  const input = (name: string): number[] => [...(inputs[name] as Int32Array)];
-  const [slots, tokens, positions, sequences] = ['slots', 'tokens', 'positions', 'sequences'].map(input) as [
-    number[],
-    number[],
-    number[],
-    number[],
-  ];
+/** The tokens of token t's sequence up to itself. */
+type ReadBack = (t: number) => readonly number[];
+
+const input = ({ inputs }: RunRequest, name: string): number[] => [...(inputs[name] as Int32Array)];
+
+function readPages(request: RunRequest, cache: Int32Array, pageSize: number): ReadBack {
+  const [slots, tokens, positions, sequences, pages] = (
+    ['slots', 'tokens', 'positions', 'sequences', 'pages'] as const
+  ).map((name) => input(request, name)) as [number[], number[], number[], number[], number[]];
   if (new Set(slots).size !== slots.length) throw new Error('a slot is written twice in one step');
   slots.forEach((slot, t) => (cache[slot] = tokens[t] as number));
-  const pages = input('pages');
-  const width = dims['P'] as number;
-  const rows = input('rows');
-  const logits = new Float32Array(rows.length * vocab);
-  rows.forEach((t, row) => {
-    const read = Array.from({ length: (positions[t] as number) + 1 }, (_, position) => {
+  const width = request.dims['P'] as number;
+  return (t) =>
+    Array.from({ length: (positions[t] as number) + 1 }, (_, position) => {
       const page = pages[(sequences[t] as number) * width + Math.floor(position / pageSize)] as number;
       const token = cache[page * pageSize + (position % pageSize)] as number;
       if (token < 0) throw new Error(`position ${position} was never written`);
       return token;
     });
-    logits.set(toyLogits(read, vocab), row * vocab);
+}
+
+/** Feeds the step's tokens to their slots. */
+function readStates(request: RunRequest, states: Map<number, number[]>): ReadBack {
+  const [tokens, positions, sequences, stateSlots] = (
+    ['tokens', 'positions', 'sequences', 'stateSlots'] as const
+  ).map((name) => input(request, name)) as [number[], number[], number[], number[]];
+  if (new Set(stateSlots).size !== stateSlots.length) throw new Error('two sequences share a slot');
+  const fed = tokens.map((token, t) => {
+    const slot = stateSlots[sequences[t] as number] as number;
+    const before = positions[t] === 0 ? [] : (states.get(slot) ?? []);
+    if (before.length !== positions[t]) throw new Error(`slot ${slot} was fed ${before.length} tokens`);
+    const all = [...before, token];
+    states.set(slot, all);
+    return all;
   });
+  return (t) => fed[t] as number[];
+}
+
+function compute(request: RunRequest, read: ReadBack, vocab: number): Float32Array {
+  const rows = input(request, 'rows');
+  const logits = new Float32Array(rows.length * vocab);
+  rows.forEach((t, row) => logits.set(toyLogits(read(t), vocab), row * vocab));
   return logits;
 }
 

@@ -3,7 +3,7 @@
  * A forward pass is traced once per model; symbolic dims are bound at each run, so nothing is ever retraced.
  *
  * Axis letters used across the project: T tokens in a step, S sequences in a step, V rows whose logits are
- * wanted, P pages of the longest sequence, N pages in the cache, H heads, D head_dim.
+ * wanted, P pages of the longest sequence, N pages in the cache, R slots of recurrent states, H heads, D head_dim.
  */
 
 import type { DType } from './dtypes/index.ts';

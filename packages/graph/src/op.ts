@@ -63,8 +63,8 @@ export interface OpDefinition<
   readonly results: R;
   readonly attrs: S;
   /**
-   * Result i is a view of operand `aliases[i]`: the same memory, no work. For `kvwrite` the same state,
-   * changed in place.
+   * Result i is a view of operand `aliases[i]`: the same memory, no work. In an op that computes, [0]: its first operand
+   * is a state, which it changes in place.
    */
   readonly aliases?: readonly number[];
   /** True when the op is only a view and needs no kernel. */

@@ -126,7 +126,9 @@ export class ConfigReader {
   integers(key: Key): readonly number[] | undefined {
     const found = this.#take(key);
     if (!found) return undefined;
-    const { value, name } = found;
+    const { name } = found;
+    // GGUF's lists of numbers come as typed arrays.
+    const value = ArrayBuffer.isView(found.value) ? Array.from(found.value as Int32Array) : found.value;
     const good = Array.isArray(value) && value.every((item) => Number.isInteger(item));
     if (!good) this.#refuse(name, value, 'a list of whole numbers');
     return value as readonly number[];
@@ -155,6 +157,11 @@ export class ConfigReader {
   /** True when the key is there with null as its value, which is not the same as absent where absent means a default. */
   isNull(key: Key): boolean {
     return this.#names(key).some((name) => this.#values.get(name) === null);
+  }
+
+  /** True when the key holds this word, where others are numbers. */
+  isWord(key: Key, word: string): boolean {
+    return this.#take(key)?.value === word;
   }
 
   /** A size computed from others. @throws FormatError when it is not a whole number from 1 */

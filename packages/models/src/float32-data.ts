@@ -34,6 +34,20 @@ export function scaledFloat32(data: TensorData, scales: TensorData, blocks: Scal
   return { dtype: 'f32', shape: data.shape, byteLength: 4 * rows * columns, bytes };
 }
 
+/** A matrix [rows, columns] as float32 [columns, rows], each element changed when it is read. */
+export function transposedFloat32(data: TensorData, change: (value: number) => number): TensorData {
+  const [rows, columns] = data.shape as [number, number];
+  const bytes = (): Uint8Array => {
+    const values = decodeFloat32(data);
+    const out = new Float32Array(values.length);
+    for (let row = 0; row < rows; row++) {
+      for (let i = 0; i < columns; i++) out[i * rows + row] = change(values[row * columns + i] as number);
+    }
+    return new Uint8Array(out.buffer);
+  };
+  return { dtype: 'f32', shape: [columns, rows], byteLength: 4 * rows * columns, bytes };
+}
+
 /** All elements of `data`, in memory of their own. */
 export function decodeFloat32(data: TensorData): Float32Array {
   const info = dtypeInfo(data.dtype);

@@ -46,6 +46,7 @@ export function loadModel(file: ModelFile, options: LoadOptions): LoadedModel {
     graph,
     weights: step.weights,
     kv: { states: step.states },
+    recurrent: step.recurrent,
     ...(pooling && { pooling }),
     parameterCount,
     weightBytes,

@@ -35,6 +35,14 @@ export interface KvSpec {
   readonly states: readonly KvState[];
 }
 
+/** A state that sequences carry from token to token, float32: the engine allocates `[R, rows, channels]`. */
+export interface RecurrentState {
+  /** Name of the state in the graph. */
+  readonly name: string;
+  readonly rows: number;
+  readonly channels: number;
+}
+
 export interface LoadOptions {
   /** Tokens per page of the KV cache. */
   readonly pageSize: number;
@@ -51,13 +59,15 @@ export interface LoadedModel {
   readonly config: ModelConfig;
   /**
    * One step. Inputs, all i32: `tokens` [T], `positions` [T], `sequences` [T], `slots` [T] (cache slots of the
-   * new tokens), `pages` [S, P], `rows` [V] (tokens of this step whose logits are wanted). States: those of
-   * `kv`. Output: `logits` [V, vocabSize] f32, or `hidden` [V, hiddenSize] where that was asked for.
+   * new tokens), `pages` [S, P], `rows` [V] (tokens of this step whose logits are wanted), and where there are
+   * recurrent states `stateSlots` [S]. States: those of `kv` and `recurrent`. Output: `logits` [V, vocabSize] f32, or `hidden` [V, hiddenSize] where that was asked for.
    */
   readonly graph: Graph;
   /** Exactly the graph's weights by canonical name, less its constants. */
   readonly weights: ReadonlyMap<string, TensorData>;
   readonly kv: KvSpec;
+  /** Empty for models whose only memory is the cache. A sequence at position 0 begins anew, whatever its slot holds. */
+  readonly recurrent: readonly RecurrentState[];
   /** How the file's maker pools hidden states to one vector, where these were asked for and the file says it. */
   readonly pooling?: Pooling;
   /** Elements of all weights. */

@@ -13,6 +13,7 @@ import { gemma3 } from './gemma3.ts';
 import { gpt2 } from './gpt2.ts';
 import { gptOss } from './gpt_oss.ts';
 import { granite } from './granite.ts';
+import { jamba } from './jamba.ts';
 import { llama } from './llama.ts';
 import { llama4 } from './llama4.ts';
 import { ministral3 } from './ministral3.ts';
@@ -36,6 +37,7 @@ const registry: readonly Architecture[] = [
   gpt2,
   gptOss,
   granite,
+  jamba,
   llama,
   llama4,
   ministral3,

@@ -4,10 +4,16 @@
  */
 
 import { createBuilder, type Builder, type Graph, type TensorData, type Value } from '@steelyard/graph';
-import { decodeFloat32 } from './float32-data.ts';
+import { decodeFloat32, transposedFloat32 } from './float32-data.ts';
 import type { ScaleBlocks } from './quantisation.ts';
-import type { KvState, LoadOptions } from './model.ts';
+import type { KvState, LoadOptions, RecurrentState } from './model.ts';
 import type { Stored, WeightSource } from './weight-source.ts';
+
+/** How a file holds a weight that the graph has transposed. */
+export interface TransposedWeight {
+  readonly stored?: Stored;
+  readonly change?: (value: number) => number;
+}
 
 export class Step {
   readonly g: Builder;
@@ -22,9 +28,11 @@ export class Step {
   readonly rows: Value;
   readonly weights = new Map<string, TensorData>();
   readonly states: KvState[] = [];
+  readonly recurrent: RecurrentState[] = [];
   readonly #source: WeightSource;
   readonly #options: LoadOptions;
   readonly #declared = new Map<string, Value>();
+  #stateSlots: Value | undefined;
 
   constructor(name: string, source: WeightSource, options: LoadOptions) {
     this.#source = source;
@@ -66,11 +74,13 @@ export class Step {
   weight(name: string, shape: readonly number[], stored?: Stored): Value {
     const known = this.#declared.get(name);
     if (known) return known;
-    const data = this.#source.get(name, shape, stored);
-    const value = this.g.weight(name, shape, data.dtype);
-    this.weights.set(name, data);
-    this.#declared.set(name, value);
-    return value;
+    return this.#declare(name, this.#source.get(name, shape, stored));
+  }
+
+  /** A weight that files hold as [rows, columns], as float32 [columns, rows], changed element by element. */
+  transposedWeight(name: string, shape: readonly [number, number], options: TransposedWeight = {}): Value {
+    const { stored, change = (value) => value } = options;
+    return this.#declare(name, transposedFloat32(this.#source.get(name, shape, stored), change));
   }
 
   /** Contents of a small tensor that is needed now, at load, and not by the graph; undefined when absent. */
@@ -91,6 +101,25 @@ export class Step {
   state(name: string, heads: number, dim: number): Value {
     this.states.push({ name, heads, dim });
     return this.g.state(name, ['N', heads, this.#options.pageSize, dim], this.#options.kvDType);
+  }
+
+  /** [S], each sequence's slot of recurrent states; an input of the graphs that have some. */
+  get stateSlots(): Value {
+    this.#stateSlots ??= this.g.input('stateSlots', ['S'], 'i32');
+    return this.#stateSlots;
+  }
+
+  /** A state [R, rows, channels] of which each running sequence has a slot. */
+  recurrentState(name: string, rows: number, channels: number): Value {
+    this.recurrent.push({ name, rows, channels });
+    return this.g.state(name, ['R', rows, channels], 'f32');
+  }
+
+  #declare(name: string, data: TensorData): Value {
+    const value = this.g.weight(name, data.shape, data.dtype);
+    this.weights.set(name, data);
+    this.#declared.set(name, value);
+    return value;
   }
 
   finish(result: Value): Graph {

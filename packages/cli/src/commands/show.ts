@@ -164,7 +164,9 @@ function modelRows(facts: ModelFacts): [string, string][] {
 }
 
 function memoryRows({ memory, contextLength }: ModelFacts): [string, string][] {
-  const total = memory.weights + memory.cache + memory.temporaries;
+  const total = memory.weights + memory.cache + memory.states + memory.temporaries;
+  const states: [string, string][] =
+    memory.states > 0 ? [['', `${formatBytes(memory.states)} recurrent states of each sequence`]] : [];
   return [
     ['memory', `${formatBytes(total)} at full context:`],
     ['', `${formatBytes(memory.weights)} weights`],
@@ -172,6 +174,7 @@ function memoryRows({ memory, contextLength }: ModelFacts): [string, string][] {
       '',
       `${formatBytes(memory.cache)} cache of ${contextLength} tokens, ${formatBytes(memory.cachePerToken)} each`,
     ],
+    ...states,
     ['', `${formatBytes(memory.temporaries)} temporaries, prompts in steps of ${PREFILL_TOKENS} tokens`],
   ];
 }

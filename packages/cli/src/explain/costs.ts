@@ -4,6 +4,7 @@
  */
 
 import {
+  bindDim,
   bindShape,
   byteLength,
   elementCount,
@@ -47,7 +48,7 @@ function addCost(to: Cost, cost: Cost): void {
 /** Dims of one sequence: `tokens` new ones at the end of `context`, logits of the last. */
 export function stepBindings(tokens: number, context: number, pageSize: number): Bindings {
   const pages = Math.ceil(context / pageSize);
-  return { T: tokens, S: 1, V: 1, P: pages, N: pages };
+  return { T: tokens, S: 1, V: 1, P: pages, N: pages, R: 1 };
 }
 
 export function stepCosts(graph: Graph, dims: Bindings): StepCosts {
@@ -119,11 +120,19 @@ function nodeCost(node: Node, dims: Bindings, roots: ReadonlyMap<Value, Value>):
     if (storage === 'weight') cost.weightBytes += readBytes(node, value, dims);
     else if (storage !== 'state') cost.otherBytes += readBytes(node, value, dims);
     else if (!definition.aliases?.includes(i)) cost.stateBytes += readBytes(node, value, dims);
-    // A state changed in place takes what the operand after it holds, in its own dtype.
-    else cost.stateBytes += byteLength(dtype, elementsOf(node.inputs[i + 1], dims));
+    else cost.stateBytes += byteLength(dtype, changedElements(node, dims));
   });
-  if (!definition.aliases) for (const value of node.outputs) cost.otherBytes += valueBytes(value, dims);
+  node.outputs.forEach((value, i) => {
+    if (definition.aliases?.[i] === undefined) cost.otherBytes += valueBytes(value, dims);
+  });
   return cost;
+}
+
+/** Of a state changed in place: what is new of a cache; of a recurrence each sequence's row, read and written. */
+function changedElements({ op, inputs }: Node, dims: Bindings): number {
+  if (op === 'kvwrite') return elementsOf(inputs[1], dims);
+  const row = (inputs[0]?.shape.slice(1) ?? []).reduce<number>((n, dim) => n * bindDim(dim, dims), 1);
+  return 2 * elementsOf(inputs.at(-1), dims) * row;
 }
 
 /** Lookups read only the rows, and experts, they are asked for; everything else reads its operands whole. */

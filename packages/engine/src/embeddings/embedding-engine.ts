@@ -198,8 +198,8 @@ export class EmbeddingEngine {
     const { pooling, pageSize } = this.#options;
     const { hiddenSize } = this.#model.config;
     let firstPage = 0;
-    const texts = batch.map(({ tokens }) => {
-      const text = new PlacedText(tokens, firstPage, pageSize);
+    const texts = batch.map(({ tokens }, stateSlot) => {
+      const text = new PlacedText(tokens, firstPage, pageSize, stateSlot);
       firstPage += text.pages.length;
       return { text, pooled: new PooledRows(pooling, hiddenSize) };
     });
@@ -211,7 +211,7 @@ export class EmbeddingEngine {
         const ends = start + count === text.tokens.length;
         return { sequence: text, start, count, rows: pooling === 'last' ? Number(ends) : count };
       });
-      const result = await this.#step.executable.run(stepInputs(parts, this.plan.pages));
+      const result = await this.#step.executable.run(stepInputs(parts, this.plan.limits));
       const hidden = result['hidden'] as Float32Array;
       let row = 0;
       parts.forEach(({ rows }, i) => {

@@ -5,9 +5,11 @@ import type { PlacedTokens } from '../step-inputs.ts';
 export class PlacedText implements PlacedTokens {
   readonly tokens: readonly number[];
   readonly pages: readonly number[];
+  readonly stateSlot: number;
   readonly #firstSlot: number;
 
-  constructor(tokens: readonly number[], firstPage: number, pageSize: number) {
+  constructor(tokens: readonly number[], firstPage: number, pageSize: number, stateSlot: number) {
+    this.stateSlot = stateSlot;
     this.tokens = tokens;
     this.pages = Array.from({ length: Math.ceil(tokens.length / pageSize) }, (_, i) => firstPage + i);
     this.#firstSlot = firstPage * pageSize;

@@ -20,6 +20,8 @@ import { rmsnorm } from './rmsnorm.ts';
 import { rope } from './rope.ts';
 import { route } from './route.ts';
 import { scale } from './scale.ts';
+import { selectivescan } from './selectivescan.ts';
+import { shortconv } from './shortconv.ts';
 import { sigmoid } from './sigmoid.ts';
 import { silu } from './silu.ts';
 import { slice } from './slice.ts';
@@ -56,6 +58,8 @@ export const ops = {
   temper,
   split,
   concat,
+  shortconv,
+  selectivescan,
 } as const;
 
 export type OpName = keyof typeof ops;

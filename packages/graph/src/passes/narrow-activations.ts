@@ -1,7 +1,8 @@
 /**
  * Marks the matmuls that stand 8-bit activations: those around an activation function and behind attention. On real
  * models they add a mean KL divergence of about 0.001, the projections to q, k and v and the head as much again
- * (docs/quality.md); those keep 16 bits.
+ * (docs/quality.md); those keep 16 bits, and so does what makes the steps and weights of a selective scan, which lets
+ * errors live on in its state.
  */
 
 import type { Graph, Node, Value } from '../ir.ts';
@@ -22,15 +23,16 @@ function run(graph: Graph): Graph {
       if (input) uses.set(input, [...(uses.get(input) ?? []), node]);
     }
   }
-  const origin = (value: Value): string | undefined => {
+  const producer = (value: Value): Node | undefined => {
     const node = made.get(value);
-    return node && isView(node) ? origin(node.inputs[0] as Value) : node?.op;
+    return node && isView(node) ? producer(node.inputs[0] as Value) : node;
   };
   const readers = (value: Value): Node[] =>
     (uses.get(value) ?? []).flatMap((node) => (isView(node) ? readers(node.outputs[0] as Value) : [node]));
   const narrow = (node: Node): boolean => {
-    const from = origin(node.inputs[0] as Value);
-    if (from === 'attention' || (from && activations.has(from))) return true;
+    const from = producer(node.inputs[0] as Value);
+    if (from && activations.has(from.op)) return producer(from.inputs[0] as Value)?.op !== 'shortconv';
+    if (from?.op === 'attention') return true;
     const to = readers(node.outputs[0] as Value);
     return to.length > 0 && to.every(({ op }) => activations.has(op));
   };

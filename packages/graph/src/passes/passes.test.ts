@@ -3,6 +3,7 @@ import { createBuilder, dumpGraph, type Graph } from '../index.ts';
 import { fuseGlu } from './fuse-glu.ts';
 import { fuseResidual } from './fuse-residual.ts';
 import { mergeMatmuls } from './merge-matmuls.ts';
+import { narrowActivations } from './narrow-activations.ts';
 import { planMemory } from './plan-memory.ts';
 
 /** One MLP with a residual, as models write it. */
@@ -53,6 +54,26 @@ describe('passes', () => {
       '%5 [T, 12] f32 = slice(%12) start=0 length=12',
       '%7 [T, 12] f32 = slice(%12) start=12 length=12',
     ]);
+  });
+
+  it('narrow-activations leaves what a recurrence is made of at 16 bits', () => {
+    const g = createBuilder('mamba');
+    const x = g.input('x', ['T', 8], 'f32');
+    const index = (name: string, dim: string) => g.input(name, [dim], 'i32');
+    const [, convolved] = g.shortconv(
+      g.state('history', ['R', 3, 8], 'f32'),
+      x,
+      g.weight('taps', [4, 8], 'f32'),
+      null,
+      index('positions', 'T'),
+      index('sequences', 'T'),
+      index('slots', 'S'),
+    ) as [typeof x, typeof x];
+    const [w, v] = [g.weight('w', [8, 8], 'f32'), g.weight('v', [8, 8], 'f32')];
+    const chosen = g.matmul(g.silu(convolved), null, w, { transposed: true });
+    g.output('y', g.matmul(g.silu(chosen), null, v, { transposed: true }));
+    const narrowed = narrowActivations.run(g.finish()).nodes.filter(({ op }) => op === 'matmul');
+    expect(narrowed.map(({ attrs }) => attrs['narrow'] ?? false)).toEqual([false, true]);
   });
 
   it('leaves a gate that is used twice alone', () => {

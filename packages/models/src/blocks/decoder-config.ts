@@ -19,6 +19,8 @@ export interface DecoderDefaults {
   readonly norm?: 'rms' | 'layer';
   /** `head_dim` when `config.json` does not say; default hidden_size / heads. */
   readonly headDim?: number;
+  /** Of every layer that attends, where the architecture has read them itself. */
+  readonly kvHeads?: number;
   /** Elements of heads, where the architecture has settings of its own for them. */
   readonly headSizes?: HeadSizes;
 }
@@ -34,10 +36,12 @@ export function readDecoder(reader: ConfigReader, defaults: DecoderDefaults): De
   const count = { min: 1, max: limits.heads };
   const hiddenSize = reader.integer({ hf: 'hidden_size', gguf: 'embedding_length' }, width);
   const heads = reader.integer({ hf: 'num_attention_heads', gguf: 'attention.head_count' }, count);
-  const kvHeads = reader.integer(
-    { hf: 'num_key_value_heads', gguf: 'attention.head_count_kv' },
-    { ...count, fallback: heads },
-  );
+  const kvHeads =
+    defaults.kvHeads ??
+    reader.integer(
+      { hf: 'num_key_value_heads', gguf: 'attention.head_count_kv' },
+      { ...count, fallback: heads },
+    );
   const sizes = defaults.headSizes ?? readHeadSizes(reader, defaults.headDim ?? hiddenSize / heads);
   if (!reader.flag({ gguf: 'attention.causal' }, true)) {
     throw new UnsupportedError(

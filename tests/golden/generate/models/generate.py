@@ -36,7 +36,10 @@ def randomise(model, seed, formats, norm_mean):
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=generator)
-            if parameter.dim() > 1:
+            if name.endswith("A_log"):
+                # From channels that forget at once to some that keep what they saw.
+                values = 1.5 * noise - 1
+            elif parameter.dim() > 1:
                 values = noise * (0.3 if is_table(name) else 1.4 * parameter.shape[-1] ** -0.5)
             elif name.endswith("bias"):
                 values = 0.3 * noise

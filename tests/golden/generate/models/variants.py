@@ -4,40 +4,8 @@
 a reason in `note` where llama.cpp's converter drops what the variant is about.
 """
 
-DECODER = dict(
-    vocab_size=72,
-    hidden_size=32,
-    intermediate_size=40,
-    num_hidden_layers=2,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    max_position_embeddings=256,
-    tie_word_embeddings=False,
-)
-
-
-def decoder(kind, gguf=("f16",), note="", norm_mean=1.0, prompts=None, **changes):
-    return dict(
-        config_class=kind,
-        config={**DECODER, **changes},
-        gguf=list(gguf),
-        note=note,
-        norm_mean=norm_mean,
-        prompts=prompts,
-    )
-
-
-def encoder(kind, pooling, published=None, gguf=("f16",), note="", **changes):
-    sizes = {key: value for key, value in DECODER.items() if key not in ["num_key_value_heads", "tie_word_embeddings"]}
-    return dict(
-        config_class=kind,
-        config={**sizes, "max_position_embeddings": 64, **changes},
-        gguf=list(gguf),
-        note=note,
-        pooling=pooling,
-        published=published,
-        encoder=True,
-    )
+from shapes import LONGROPE, TEMPERED, YARN, decoder, encoder, rope
+from sparse import SPARSE
 
 
 def llama(**changes):
@@ -51,90 +19,18 @@ def gemma(kind, **changes):
         num_attention_heads=2,
         num_key_value_heads=1,
         head_dim=24,
-        tie_word_embeddings=True,
         query_pre_attn_scalar=24,
         sliding_window=8,
-        **changes,
+        **{"tie_word_embeddings": True, **changes},
     )
 
-
-def gpt_oss(**changes):
-    made = decoder(
-        "GptOssConfig",
-        **{
-            "hidden_size": 64,
-            "intermediate_size": 32,
-            "head_dim": 16,
-            "num_hidden_layers": 3,
-            "sliding_window": 8,
-            "rope_parameters": rope(
-                "yarn",
-                theta=150000.0,
-                factor=32.0,
-                beta_fast=32.0,
-                beta_slow=1.0,
-                original_max_position_embeddings=8,
-                truncate=False,
-            ),
-            **changes,
-        },
-    )
-    return {**made, "mxfp4": True}
-
-
-def llama4(**changes):
-    return decoder(
-        "Llama4TextConfig",
-        **{
-            "head_dim": 16,
-            "intermediate_size": 24,
-            "intermediate_size_mlp": 40,
-            "num_hidden_layers": 4,
-            "num_local_experts": 4,
-            **changes,
-        },
-    )
-
-
-def deepseek(kind, **changes):
-    return decoder(
-        kind,
-        **{
-            "num_key_value_heads": 4,
-            "kv_lora_rank": 16,
-            "q_lora_rank": 24,
-            "qk_nope_head_dim": 8,
-            "qk_rope_head_dim": 8,
-            "v_head_dim": 12,
-            "num_hidden_layers": 3,
-            "first_k_dense_replace": 1,
-            "n_routed_experts": 8,
-            "num_experts_per_tok": 3,
-            "moe_intermediate_size": 24,
-            **changes,
-        },
-    )
-
-
-def rope(kind, theta=10000.0, **more):
-    return {"rope_type": kind, "rope_theta": theta, **more}
-
-
-YARN = rope("yarn", factor=4.0, original_max_position_embeddings=32)
-
-# So short a context that prompts go past it.
-TEMPERED = rope(
-    "yarn", factor=16.0, original_max_position_embeddings=8, mscale=1.0, mscale_all_dim=1.0,
-    llama_4_scaling_beta=0.1,
-)
-
-LONGROPE = rope("longrope", short_factor=[1.0, 1.25, 1.5, 2.0], long_factor=[1.0, 2.5, 4.0, 8.0])
 
 GPT2 = dict(
     vocab_size=72, n_positions=64, n_ctx=64, n_embd=32, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=0
 )
 
 # As Nomic's own file has it: names of GPT-2, and of its kernels.
+
 NOMIC = dict(
     activation_function="swiglu",
     architectures=["NomicBertModel"],
@@ -178,54 +74,6 @@ NOMIC = dict(
 )
 
 # Its keys as DeepSeek's own files have them.
-DEEPSEEK_V3 = dict(
-    architectures=["DeepseekV3ForCausalLM"],
-    attention_bias=False,
-    attention_dropout=0.0,
-    aux_loss_alpha=0.0001,
-    bos_token_id=0,
-    eos_token_id=1,
-    ep_size=1,
-    first_k_dense_replace=1,
-    hidden_act="silu",
-    hidden_size=32,
-    initializer_range=0.02,
-    intermediate_size=40,
-    kv_lora_rank=16,
-    max_position_embeddings=256,
-    model_type="deepseek_v3",
-    moe_intermediate_size=24,
-    moe_layer_freq=1,
-    n_group=4,
-    n_routed_experts=8,
-    n_shared_experts=1,
-    norm_topk_prob=True,
-    num_attention_heads=4,
-    num_experts_per_tok=3,
-    num_hidden_layers=3,
-    num_key_value_heads=4,
-    num_nextn_predict_layers=1,
-    pretraining_tp=1,
-    q_lora_rank=24,
-    qk_nope_head_dim=8,
-    qk_rope_head_dim=8,
-    rms_norm_eps=1e-06,
-    rope_scaling=dict(
-        beta_fast=32, beta_slow=1, factor=4, mscale=1.0, mscale_all_dim=1.0,
-        original_max_position_embeddings=32, type="yarn",
-    ),
-    rope_theta=10000,
-    routed_scaling_factor=2.5,
-    scoring_func="sigmoid",
-    seq_aux=True,
-    tie_word_embeddings=False,
-    topk_group=2,
-    topk_method="noaux_tc",
-    torch_dtype="float32",
-    use_cache=True,
-    v_head_dim=12,
-    vocab_size=72,
-)
 
 VARIANTS = {
     "bert": {
@@ -267,6 +115,9 @@ VARIANTS = {
             note="config.json and GGUF give the attention factor different meanings",
         ),
         "biases": llama(attention_bias=True, mlp_bias=True),
+        "gelu": llama(
+            hidden_act="gelu_new", gguf=[], note="GGUF files do not say the activation"
+        ),
         "head-dim": llama(head_dim=24, num_attention_heads=3, num_key_value_heads=1, hidden_size=36),
         "ministral-layers": decoder(
             "MinistralConfig",
@@ -298,6 +149,17 @@ VARIANTS = {
             gguf=[],
             note="the converter does not write n_inner nor the scale by layer",
         ),
+        "unscaled-untied": dict(
+            config_class="GPT2Config",
+            config={
+                **GPT2,
+                "scale_attn_weights": False,
+                "activation_function": "gelu",
+                "tie_word_embeddings": False,
+            },
+            gguf=[],
+            note="GGUF files say neither the scale nor the activation",
+        ),
     },
     "qwen2": {
         "tied": decoder("Qwen2Config", tie_word_embeddings=True),
@@ -327,138 +189,6 @@ VARIANTS = {
             note="the converter does not write the window",
         ),
     },
-    "qwen3_moe": {
-        "sparse": decoder(
-            "Qwen3MoeConfig",
-            head_dim=16,
-            num_experts=8,
-            num_experts_per_tok=3,
-            moe_intermediate_size=24,
-            norm_topk_prob=True,
-        ),
-        "fp8": {
-            **decoder(
-                "Qwen3MoeConfig",
-                head_dim=8,
-                num_experts=4,
-                num_experts_per_tok=2,
-                moe_intermediate_size=24,
-                gguf=[],
-                note="GGUF files have no 8-bit floats",
-            ),
-            "fp8": [16, 16],
-        },
-        "dense-layers": decoder(
-            "Qwen3MoeConfig",
-            head_dim=8,
-            num_hidden_layers=3,
-            attention_bias=True,
-            num_experts=4,
-            num_experts_per_tok=2,
-            moe_intermediate_size=24,
-            mlp_only_layers=[1],
-            use_sliding_window=True,
-            sliding_window=8,
-            gguf=[],
-            note="llama.cpp knows neither dense layers nor weights that do not add up to one nor windows",
-        ),
-    },
-    "gpt_oss": {
-        "mxfp4": gpt_oss(gguf=["f16"], num_local_experts=5, num_experts_per_tok=3),
-        "limits": gpt_oss(
-            num_local_experts=4,
-            num_experts_per_tok=1,
-            swiglu_alpha=1.2,
-            swiglu_limit=1.5,
-            layer_types=["full_attention", "sliding_attention", "full_attention"],
-            attention_bias=False,
-            rope_parameters=rope("yarn", factor=8.0, original_max_position_embeddings=16, truncate=True),
-            gguf=[],
-            note="GGUF files have no gain, limit, order of layers nor rounding of yarn's range",
-        ),
-    },
-    "llama4": {
-        "chunked": llama4(
-            num_experts_per_tok=2,
-            attention_chunk_size=8,
-            floor_scale=4,
-            attn_scale=0.3,
-            interleave_moe_layer_step=2,
-            gguf=[],
-            note="llama.cpp fixes the chunk and the temperature",
-        ),
-        "full": llama4(
-            num_experts_per_tok=1,
-            attention_chunk_size=8,
-            layer_types=["full_attention", "chunked_attention", "full_attention", "full_attention"],
-            no_rope_layers=[0, 1, 1, 0],
-            moe_layers=[0, 3],
-            use_qk_norm=False,
-            attention_bias=True,
-            attn_temperature_tuning=False,
-            rope_parameters=rope(
-                "llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=64
-            ),
-            gguf=[],
-            note="llama.cpp fixes which layers have positions, chunks and norms",
-        ),
-        "nested": {
-            **llama4(num_experts_per_tok=1, gguf=["f16"], interleave_moe_layer_step=2),
-            "nested": "Llama4Config",
-            "vision": dict(
-                hidden_size=16,
-                num_hidden_layers=1,
-                num_attention_heads=2,
-                intermediate_size=64,
-                vision_output_dim=16,
-                image_size=28,
-                patch_size=14,
-                projector_input_dim=16,
-                projector_output_dim=16,
-            ),
-        },
-    },
-    "deepseek": {
-        "v2": deepseek(
-            "DeepseekV2Config",
-            n_shared_experts=2,
-            routed_scaling_factor=1.5,
-            rope_parameters={**YARN, "mscale": 0.707, "mscale_all_dim": 0.707},
-        ),
-        "v2-lite": deepseek("DeepseekV2Config", q_lora_rank=None, n_shared_experts=1, attention_bias=True, gguf=[],
-                            note="the converter has no biases of attention"),
-        "v2-groups": deepseek(
-            "DeepseekV2Config",
-            n_shared_experts=1,
-            topk_method="group_limited_greedy",
-            n_group=4,
-            topk_group=2,
-            gguf=[],
-            note="llama.cpp takes groups by their best two experts",
-        ),
-        "v3": {
-            **deepseek(
-                "DeepseekV3Config",
-                n_group=4,
-                topk_group=2,
-                rope_parameters={**YARN, "mscale": 1.0, "mscale_all_dim": 1.0},
-            ),
-            "published": DEEPSEEK_V3,
-        },
-        "v3-fp8": {
-            **deepseek(
-                "DeepseekV3Config",
-                n_group=1,
-                topk_group=1,
-                norm_topk_prob=False,
-                rope_interleave=False,
-                rope_parameters={**YARN, "mscale": 1.0, "mscale_all_dim": 0.5},
-                gguf=[],
-                note="GGUF files have no 8-bit floats",
-            ),
-            "fp8": [16, 16],
-        },
-    },
     "ministral3": {
         "nested": {
             **decoder("Ministral3Config", head_dim=8, rope_parameters=TEMPERED),
@@ -484,32 +214,6 @@ VARIANTS = {
             note="the converter does not write the window",
         ),
     },
-    "qwen2_moe": {
-        "shared": decoder(
-            "Qwen2MoeConfig",
-            num_experts=6,
-            num_experts_per_tok=3,
-            moe_intermediate_size=24,
-            shared_expert_intermediate_size=28,
-        ),
-        "dense-layers": decoder(
-            "Qwen2MoeConfig",
-            num_hidden_layers=4,
-            num_experts=4,
-            num_experts_per_tok=2,
-            moe_intermediate_size=24,
-            shared_expert_intermediate_size=28,
-            norm_topk_prob=True,
-            qkv_bias=False,
-            decoder_sparse_step=2,
-            mlp_only_layers=[3],
-            use_sliding_window=True,
-            sliding_window=8,
-            max_window_layers=3,
-            gguf=[],
-            note="llama.cpp knows neither dense layers nor the sum of the weights nor windows of this architecture",
-        ),
-    },
     "gemma3": {
         "local-global": gemma("Gemma3TextConfig", num_hidden_layers=6),
         "linear-softcap": gemma(
@@ -524,6 +228,14 @@ VARIANTS = {
             gguf=[],
             note="GGUF files have every sixth layer global",
         ),
+        "biases-untied": gemma(
+            "Gemma3TextConfig",
+            num_hidden_layers=2,
+            attention_bias=True,
+            tie_word_embeddings=False,
+            gguf=[],
+            note="GGUF files of this architecture have no biases",
+        ),
     },
     "gemma2": {
         "capped": gemma("Gemma2Config", attn_logit_softcapping=5.0, final_logit_softcapping=3.0),
@@ -534,6 +246,13 @@ VARIANTS = {
             gguf=[],
             note="the converter wants caps",
         ),
+        "biases-untied": gemma(
+            "Gemma2Config",
+            attention_bias=True,
+            tie_word_embeddings=False,
+            gguf=[],
+            note="GGUF files of this architecture have no biases",
+        ),
     },
     "granite": {
         "scaled": decoder(
@@ -543,6 +262,7 @@ VARIANTS = {
             attention_multiplier=0.25,
             logits_scaling=2.0,
         ),
+        "biases-tied": decoder("GraniteConfig", attention_bias=True, mlp_bias=True, tie_word_embeddings=True),
     },
     "smollm3": {
         "interval": decoder("SmolLM3Config", pad_token_id=0, tie_word_embeddings=True, num_hidden_layers=4),
@@ -555,6 +275,7 @@ VARIANTS = {
             gguf=[],
             note="GGUF files have every fourth layer without positions and no window",
         ),
+        "biases": decoder("SmolLM3Config", pad_token_id=0, attention_bias=True, mlp_bias=True),
     },
     "cohere2": {
         "window": decoder(
@@ -575,6 +296,9 @@ VARIANTS = {
         ),
     },
     "cohere": {
+        "untied": decoder(
+            "CohereConfig", tie_word_embeddings=False, gguf=[], note="the converter takes the head for tied"
+        ),
         "plain": decoder("CohereConfig", tie_word_embeddings=True, logit_scale=0.25),
         "normed-heads": decoder("CohereConfig", tie_word_embeddings=True, use_qk_norm=True, layer_norm_eps=1e-4),
         "biases": decoder(
@@ -606,6 +330,7 @@ VARIANTS = {
         ),
     },
     "olmo2": {
+        "tied": decoder("Olmo2Config", pad_token_id=0, tie_word_embeddings=True),
         "mha": decoder("Olmo2Config", pad_token_id=0, num_key_value_heads=4),
         "biases": decoder(
             "Olmo2Config",
@@ -641,4 +366,5 @@ VARIANTS = {
             prompts=[("long", 28, 4), ("short", 7, 6)],
         ),
     },
+    **SPARSE,
 }

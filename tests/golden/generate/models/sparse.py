@@ -1,0 +1,352 @@
+"""The tiny random models with routed experts: one entry per golden variant, by architecture; see variants.py."""
+
+from shapes import YARN, decoder, rope
+
+
+def gpt_oss(**changes):
+    made = decoder(
+        "GptOssConfig",
+        **{
+            "hidden_size": 64,
+            "intermediate_size": 32,
+            "head_dim": 16,
+            "num_hidden_layers": 3,
+            "sliding_window": 8,
+            "rope_parameters": rope(
+                "yarn",
+                theta=150000.0,
+                factor=32.0,
+                beta_fast=32.0,
+                beta_slow=1.0,
+                original_max_position_embeddings=8,
+                truncate=False,
+            ),
+            **changes,
+        },
+    )
+    return {**made, "mxfp4": True}
+
+
+def llama4(**changes):
+    return decoder(
+        "Llama4TextConfig",
+        **{
+            "head_dim": 16,
+            "intermediate_size": 24,
+            "intermediate_size_mlp": 40,
+            "num_hidden_layers": 4,
+            "num_local_experts": 4,
+            **changes,
+        },
+    )
+
+
+def deepseek(kind, **changes):
+    return decoder(
+        kind,
+        **{
+            "num_key_value_heads": 4,
+            "kv_lora_rank": 16,
+            "q_lora_rank": 24,
+            "qk_nope_head_dim": 8,
+            "qk_rope_head_dim": 8,
+            "v_head_dim": 12,
+            "num_hidden_layers": 3,
+            "first_k_dense_replace": 1,
+            "n_routed_experts": 8,
+            "num_experts_per_tok": 3,
+            "moe_intermediate_size": 24,
+            **changes,
+        },
+    )
+
+
+def jamba(**changes):
+    """Both kinds of layers with and without experts, unless changed."""
+    defaults = dict(
+        num_hidden_layers=4,
+        num_experts=4,
+        num_experts_per_tok=2,
+        attn_layer_period=4,
+        attn_layer_offset=2,
+        expert_layer_period=2,
+        expert_layer_offset=1,
+        mamba_d_state=16,
+        mamba_dt_rank=6,
+        use_mamba_kernels=False,
+    )
+    return decoder("JambaConfig", **{**defaults, **changes})
+
+
+DEEPSEEK_V3 = dict(
+    architectures=["DeepseekV3ForCausalLM"],
+    attention_bias=False,
+    attention_dropout=0.0,
+    aux_loss_alpha=0.0001,
+    bos_token_id=0,
+    eos_token_id=1,
+    ep_size=1,
+    first_k_dense_replace=1,
+    hidden_act="silu",
+    hidden_size=32,
+    initializer_range=0.02,
+    intermediate_size=40,
+    kv_lora_rank=16,
+    max_position_embeddings=256,
+    model_type="deepseek_v3",
+    moe_intermediate_size=24,
+    moe_layer_freq=1,
+    n_group=4,
+    n_routed_experts=8,
+    n_shared_experts=1,
+    norm_topk_prob=True,
+    num_attention_heads=4,
+    num_experts_per_tok=3,
+    num_hidden_layers=3,
+    num_key_value_heads=4,
+    num_nextn_predict_layers=1,
+    pretraining_tp=1,
+    q_lora_rank=24,
+    qk_nope_head_dim=8,
+    qk_rope_head_dim=8,
+    rms_norm_eps=1e-06,
+    rope_scaling=dict(
+        beta_fast=32, beta_slow=1, factor=4, mscale=1.0, mscale_all_dim=1.0,
+        original_max_position_embeddings=32, type="yarn",
+    ),
+    rope_theta=10000,
+    routed_scaling_factor=2.5,
+    scoring_func="sigmoid",
+    seq_aux=True,
+    tie_word_embeddings=False,
+    topk_group=2,
+    topk_method="noaux_tc",
+    torch_dtype="float32",
+    use_cache=True,
+    v_head_dim=12,
+    vocab_size=72,
+)
+
+SPARSE = {
+    "qwen2_moe": {
+        "tied": decoder(
+            "Qwen2MoeConfig",
+            num_experts=4,
+            num_experts_per_tok=1,
+            moe_intermediate_size=24,
+            shared_expert_intermediate_size=28,
+            tie_word_embeddings=True,
+        ),
+        "shared": decoder(
+            "Qwen2MoeConfig",
+            num_experts=6,
+            num_experts_per_tok=3,
+            moe_intermediate_size=24,
+            shared_expert_intermediate_size=28,
+        ),
+        "dense-layers": decoder(
+            "Qwen2MoeConfig",
+            num_hidden_layers=4,
+            num_experts=4,
+            num_experts_per_tok=2,
+            moe_intermediate_size=24,
+            shared_expert_intermediate_size=28,
+            norm_topk_prob=True,
+            qkv_bias=False,
+            decoder_sparse_step=2,
+            mlp_only_layers=[3],
+            use_sliding_window=True,
+            sliding_window=8,
+            max_window_layers=3,
+            gguf=[],
+            note="llama.cpp knows neither dense layers nor the sum of the weights nor windows of this architecture",
+        ),
+    },
+    "qwen3_moe": {
+        "interval-tied": decoder(
+            "Qwen3MoeConfig",
+            head_dim=8,
+            num_experts=4,
+            num_experts_per_tok=2,
+            moe_intermediate_size=24,
+            norm_topk_prob=True,
+            decoder_sparse_step=2,
+            tie_word_embeddings=True,
+            gguf=[],
+            note="llama.cpp knows no dense layers of this architecture",
+        ),
+        "sparse": decoder(
+            "Qwen3MoeConfig",
+            head_dim=16,
+            num_experts=8,
+            num_experts_per_tok=3,
+            moe_intermediate_size=24,
+            norm_topk_prob=True,
+        ),
+        "fp8": {
+            **decoder(
+                "Qwen3MoeConfig",
+                head_dim=8,
+                num_experts=4,
+                num_experts_per_tok=2,
+                moe_intermediate_size=24,
+                gguf=[],
+                note="GGUF files have no 8-bit floats",
+            ),
+            "fp8": [16, 16],
+        },
+        "dense-layers": decoder(
+            "Qwen3MoeConfig",
+            head_dim=8,
+            num_hidden_layers=3,
+            attention_bias=True,
+            num_experts=4,
+            num_experts_per_tok=2,
+            moe_intermediate_size=24,
+            mlp_only_layers=[1],
+            use_sliding_window=True,
+            sliding_window=8,
+            gguf=[],
+            note="llama.cpp knows neither dense layers nor weights that do not add up to one nor windows",
+        ),
+    },
+    "gpt_oss": {
+        "mxfp4": gpt_oss(gguf=["f16"], num_local_experts=5, num_experts_per_tok=3),
+        "limits": gpt_oss(
+            num_local_experts=4,
+            num_experts_per_tok=1,
+            swiglu_alpha=1.2,
+            swiglu_limit=1.5,
+            layer_types=["full_attention", "sliding_attention", "full_attention"],
+            attention_bias=False,
+            rope_parameters=rope("yarn", factor=8.0, original_max_position_embeddings=16, truncate=True),
+            gguf=[],
+            note="GGUF files have no gain, limit, order of layers nor rounding of yarn's range",
+        ),
+    },
+    "jamba": {
+        "mixed": jamba(attn_layer_period=3, attn_layer_offset=1),
+        "few-bits": jamba(
+            gguf=["q8_0"],
+            num_hidden_layers=2,
+            attn_layer_period=2,
+            attn_layer_offset=1,
+            intermediate_size=64,
+            mamba_dt_rank=32,
+        ),
+        "biases": jamba(
+            mamba_proj_bias=True,
+            mamba_conv_bias=False,
+            mamba_d_state=7,
+            mamba_d_conv=3,
+            mamba_expand=3,
+            num_hidden_layers=3,
+            attn_layer_period=2,
+            attn_layer_offset=0,
+            expert_layer_period=1,
+            expert_layer_offset=0,
+            num_experts_per_tok=1,
+        ),
+        "dense-tied": jamba(num_experts=1, num_experts_per_tok=1, tie_word_embeddings=True),
+        "attention-only": jamba(
+            num_hidden_layers=2,
+            attn_layer_period=1,
+            attn_layer_offset=0,
+            hidden_act="gelu",
+            gguf=[],
+            note="GGUF files do not say the activation",
+        ),
+        "gelu": jamba(
+            hidden_act="gelu_pytorch_tanh",
+            num_hidden_layers=2,
+            attn_layer_period=2,
+            attn_layer_offset=1,
+            gguf=[],
+            note="GGUF files do not say the activation",
+        ),
+    },
+    "llama4": {
+        "chunked": llama4(
+            num_experts_per_tok=2,
+            attention_chunk_size=8,
+            floor_scale=4,
+            attn_scale=0.3,
+            interleave_moe_layer_step=2,
+            gguf=[],
+            note="llama.cpp fixes the chunk and the temperature",
+        ),
+        "full": llama4(
+            num_experts_per_tok=1,
+            attention_chunk_size=8,
+            layer_types=["full_attention", "chunked_attention", "full_attention", "full_attention"],
+            no_rope_layers=[0, 1, 1, 0],
+            moe_layers=[0, 3],
+            use_qk_norm=False,
+            attention_bias=True,
+            attn_temperature_tuning=False,
+            rope_parameters=rope(
+                "llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=64
+            ),
+            gguf=[],
+            note="llama.cpp fixes which layers have positions, chunks and norms",
+        ),
+        "nested": {
+            **llama4(num_experts_per_tok=1, gguf=["f16"], interleave_moe_layer_step=2),
+            "nested": "Llama4Config",
+            "vision": dict(
+                hidden_size=16,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                intermediate_size=64,
+                vision_output_dim=16,
+                image_size=28,
+                patch_size=14,
+                projector_input_dim=16,
+                projector_output_dim=16,
+            ),
+        },
+    },
+    "deepseek": {
+        "v2": deepseek(
+            "DeepseekV2Config",
+            n_shared_experts=2,
+            routed_scaling_factor=1.5,
+            rope_parameters={**YARN, "mscale": 0.707, "mscale_all_dim": 0.707},
+        ),
+        "v2-lite": deepseek("DeepseekV2Config", q_lora_rank=None, n_shared_experts=1, attention_bias=True, gguf=[],
+                            note="the converter has no biases of attention"),
+        "v2-biases-tied": deepseek("DeepseekV2Config", n_shared_experts=1, mlp_bias=True, tie_word_embeddings=True, gguf=[],
+                                   note="the converter has no biases of feed-forward layers"),
+        "v2-groups": deepseek(
+            "DeepseekV2Config",
+            n_shared_experts=1,
+            topk_method="group_limited_greedy",
+            n_group=4,
+            topk_group=2,
+            gguf=[],
+            note="llama.cpp takes groups by their best two experts",
+        ),
+        "v3": {
+            **deepseek(
+                "DeepseekV3Config",
+                n_group=4,
+                topk_group=2,
+                rope_parameters={**YARN, "mscale": 1.0, "mscale_all_dim": 1.0},
+            ),
+            "published": DEEPSEEK_V3,
+        },
+        "v3-fp8": {
+            **deepseek(
+                "DeepseekV3Config",
+                n_group=1,
+                topk_group=1,
+                norm_topk_prob=False,
+                rope_interleave=False,
+                rope_parameters={**YARN, "mscale": 1.0, "mscale_all_dim": 0.5},
+                gguf=[],
+                note="GGUF files have no 8-bit floats",
+            ),
+            "fp8": [16, 16],
+        },
+    },
+}
