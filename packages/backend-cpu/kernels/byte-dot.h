@@ -49,6 +49,15 @@ inline vi dot_words(vi acc, vs u, vs x) {
 inline vs even_bytes(vb u) { return (vs)((vus)u & 0xff); }
 inline vs odd_bytes(vb u) { return (vs)((vus)u >> 8); }
 
+// Bits of every byte moved up by kBy (down below zero), of which those of `mask` are kept. No vector shifts bytes: what a
+// shift of words carries across them must lie outside the mask.
+template <int kBy>
+inline vb moved(vb u, uint8_t mask) {
+  if constexpr (kBy > 0) u = (vb)((vus)u << kBy);
+  if constexpr (kBy < 0) u = (vb)((vus)u >> -kBy);
+  return u & mask;
+}
+
 // Even and odd bytes apart as 16 bits: right for bytes of any size.
 inline vi dot_wide(vi acc, vb u, vi x) {
   acc = dot_words(acc, even_bytes(u), (vs)((vus)x << 8) >> 8);
@@ -89,6 +98,44 @@ inline vi dot_bytes(vi acc, vb u, vi x) {
   if constexpr (kBits < 8) return (vi)wasm_i32x4_relaxed_dot_i8x16_i7x16_add((v128_t)x, (v128_t)u, (v128_t)acc);
 #endif
   return dot_wide(acc, u, x);
+#endif
+}
+
+// Here a sum is what it is: the compiler must not regroup what adds up to it, which takes more registers than there are.
+inline vi settled(vi sum) {
+#if defined(__AVX2__)
+  __asm__("" : "+v"(sum));
+#endif
+  return sum;
+}
+
+// How many products of bytes wait in pairs of 16 bits before they become 32; none where the level adds to 32 bits at once.
+// As many as fit of codes of kBits times at most 128.
+#if defined(__AVX2__) && !defined(__AVX512VNNI__)
+template <int kBits>
+constexpr int kHeldProducts = kBits == 4 ? 8 : kBits == 5 ? 4 : kBits == 6 ? 2 : 1;
+#else
+template <int kBits>
+constexpr int kHeldProducts = 0;
+#endif
+
+// Product kNumber of those that `sum` takes. `held` is what waits. Codes of 8 bits are taken around their zero point, 128,
+// where one product waits: as magnitudes, whose signs go to the other factor, within 127.
+template <int kBits, int kNumber>
+inline void add_product(vi& sum, [[maybe_unused]] vi& held, vb u, vi x) {
+#if defined(__AVX2__) && !defined(__AVX512VNNI__)
+  constexpr int kHeld = kHeldProducts<kBits>;
+  __m256i product;
+  if constexpr (kHeld == 1) {
+    const __m256i w = (__m256i)(u ^ 0x80);
+    product = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8((__m256i)x, w));
+  } else {
+    product = _mm256_maddubs_epi16((__m256i)u, (__m256i)x);
+  }
+  held = settled(kNumber % kHeld == 0 ? (vi)product : (vi)_mm256_add_epi16((__m256i)held, product));
+  if constexpr (kNumber % kHeld == kHeld - 1) sum = settled(sum + (vi)_mm256_madd_epi16((__m256i)held, _mm256_set1_epi16(1)));
+#else
+  sum = dot_bytes<kBits>(sum, u, x);
 #endif
 }
 

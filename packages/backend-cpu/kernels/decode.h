@@ -243,12 +243,9 @@ inline float e8m0(uint8_t b) {
 
 // Half of the bits of a float: the other half is zero.
 inline void bf16_to_floats(const uint8_t* from, float* to, int64_t n) {
-  typedef uint16_t Halves __attribute__((vector_size(kLanes * 2)));
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
-    Halves half;
-    std::memcpy(&half, from + 2 * i, sizeof half);
-    vi bits = __builtin_convertvector(half, vi) << 16;
+    const vi bits = load_widened<uint16_t>(from + 2 * i) << 16;
     std::memcpy(to + i, &bits, sizeof bits);
   }
   for (; i < n; i++) {

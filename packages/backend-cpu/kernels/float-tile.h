@@ -15,10 +15,7 @@ struct Bf16 {
 inline vf load_value(const float* p) { return load(p); }
 inline vf load_value(const uint16_t* p) { return load_halves(p); }
 inline vf load_value(const Bf16* p) {
-  typedef uint16_t Halves __attribute__((vector_size(kLanes * 2)));
-  Halves half;
-  __builtin_memcpy(&half, p, sizeof half);
-  vi bits = __builtin_convertvector(half, vi) << 16;
+  const vi bits = load_widened<uint16_t>(p) << 16;
   vf v;
   __builtin_memcpy(&v, &bits, sizeof v);
   return v;

@@ -54,10 +54,10 @@ void multiply_packed_rows(const uint8_t* panel, const IntegerRows& rows, int64_t
   }
 }
 
-// As many rows of activations at once as registers hold; and with them, and with one alone, parts of a panel: narrow
-// vectors share what they load of the activations.
-template <class Format, Form kForm>
-constexpr int kTileRows = kLanes == 4 ? 4 : (kLanes == 16 ? 8 : 4) / (kForm == Form::planes ? 2 : 1) / (Format::Scales::kHalves ? 2 : 1);
+// Parts of a panel and rows of activations that are taken at once, as many as registers hold; with one row alone, parts
+// share what narrow vectors load of it.
+template <Form kForm>
+constexpr int kTileRows = kLanes == 16 && kForm != Form::planes ? 8 : 4;
 #if defined(__wasm__) || defined(SY_NEON)
 template <class Format>
 constexpr int kTileParts = Format::Scales::kHalves ? 1 : 2;
@@ -65,18 +65,37 @@ constexpr int kRowParts = 4;
 #else
 template <class Format>
 constexpr int kTileParts = 1;
-constexpr int kRowParts = 1;
+constexpr int kRowParts = kLanes == 8 ? 2 : 1;
 #endif
 
+// From so many rows of activations on a panel is spread out for them, unless it is nearly so already.
+constexpr int64_t kSpreadFrom = kLanes >= 8 ? 12 : INT64_MAX;
+template <Form kForm>
+constexpr int kSpreadRows = kLanes == 8 ? 3 : kTileRows<kForm>;
+constexpr int kSpreadParts = kLanes == 8 ? 2 : 1;
+
+// One panel, of `width` rows that count, and all rows of activations.
+template <class Format, int kN, int kM, Form kForm>
+void multiply_panel(const uint8_t* panel, const IntegerRows& rows, int64_t m, int64_t n, int64_t width, const Place& to) {
+  int64_t i = 0;
+  for (; i + kM <= m; i += kM) multiply_packed_rows<Format, kN, kM, kForm>(panel, rows, i, n, width, to);
+  for (; i < m; i++) multiply_packed_rows<Format, kRowParts, 1, kForm>(panel, rows, i, n, width, to);
+}
+
 template <class Format, Form kForm>
-void multiply_packed(const Tensor& w, Range units, const IntegerRows& rows, int64_t m, const Place& to) {
-  constexpr int kM = kTileRows<Format, kForm>, kN = kTileParts<Format>;
+void multiply_packed(const Tensor& w, Range units, const IntegerRows& rows, int64_t m, const Place& to, char* own) {
   const int64_t k = rows.runs * 32, panel_bytes = Format::panel_bytes(k);
   for (int64_t unit = units.begin; unit < units.end; unit++) {
     const uint8_t* panel = (const uint8_t*)w.packed + unit * panel_bytes;
-    int64_t n = unit * kUnit, width = w.rows() - n < kUnit ? w.rows() - n : kUnit, i = 0;
-    for (; i + kM <= m; i += kM) multiply_packed_rows<Format, kN, kM, kForm>(panel, rows, i, n, width, to);
-    for (; i < m; i++) multiply_packed_rows<Format, kRowParts, 1, kForm>(panel, rows, i, n, width, to);
+    const int64_t n = unit * kUnit, width = w.rows() - n < kUnit ? w.rows() - n : kUnit;
+    if constexpr (kSpreadFrom < INT64_MAX && Format::Codes::kBits < 8) {
+      if (m >= kSpreadFrom) {
+        spread_panel<Format>(panel, k, (uint8_t*)own);
+        multiply_panel<SpreadOf<Format>, kSpreadParts, kSpreadRows<kForm>, kForm>((const uint8_t*)own, rows, m, n, width, to);
+        continue;
+      }
+    }
+    multiply_panel<Format, kTileParts<Format>, kTileRows<kForm>, kForm>(panel, rows, m, n, width, to);
   }
 }
 
@@ -179,8 +198,8 @@ void multiply_units(const Call& call, const Tensor& w, Range units, const Tensor
   const IntegerRows rows = integer_rows(call, x, narrow);
   const int64_t m = x.rows();
   bool done = call.integer_activations && w.packed && with_packed_format(w.dtype, [&](auto format) {
-    if (narrow) multiply_packed<decltype(format), form_of(true)>(w, units, rows, m, to);
-    else multiply_packed<decltype(format), form_of(false)>(w, units, rows, m, to);
+    if (narrow) multiply_packed<decltype(format), form_of(true)>(w, units, rows, m, to, call.own);
+    else multiply_packed<decltype(format), form_of(false)>(w, units, rows, m, to, call.own);
   });
   done = done || (call.integer_activations && with_block_format(w.dtype, [&](auto format) {
     if (narrow) multiply_blocks<decltype(format), form_of(true)>(w, units, rows, m, to);
@@ -253,8 +272,10 @@ int chunks_matmul(const Operands& o, int phase, int threads) {
 
 ScratchSize scratch_matmul(const Operands& o) {
   const Tensor& x = *o.in[Matmul::x];
-  size_t integers = takes_integers(o) ? IntegerRows{nullptr, x.last() / 32, false}.bytes(x.rows()) : 0;
-  return {integers, align_up((x.last() > 64 ? x.last() : 64) * kFloatRows * 4)};
+  const int64_t decoded = (x.last() > 64 ? x.last() : 64) * kFloatRows * 4;
+  if (!takes_integers(o)) return {0, align_up(decoded)};
+  const int64_t runs = x.last() / 32, spread = x.rows() >= kSpreadFrom ? runs * kMostSpreadBytes : 0;
+  return {IntegerRows{nullptr, runs, false}.bytes(x.rows()), align_up(spread > decoded ? spread : decoded)};
 }
 
 // Bytes of a weight in panels; 0 when it is read as published.

@@ -12,64 +12,58 @@
 
 namespace steelyard::SY_LEVEL {
 
-// Integer sums of kN parts by kM rows over the two halves of a run, or over both together when they share a scale.
+// Integer sums of kN parts by kM rows over a run, or over one half of it where the halves have scales of their own.
 template <class Format, int kN, int kM, Form kForm>
 struct TileSums {
   using Codes = typename Format::Codes;
-  static constexpr int kPlanes = kForm == Form::planes ? 2 : 1, kHalves = Format::Scales::kHalves ? 2 : 1, kZero = Format::Scales::kZero - Codes::kBias;
-  vi plane[kPlanes][kHalves][kN][kM];
+  static constexpr int kPlanes = kForm == Form::planes ? 2 : 1, kHalves = Format::Scales::kHalves ? 2 : 1, kGroups = 8 / kHalves;
+  // Products that wait in 16 bits; none where the level adds to 32 at once.
+  static constexpr int kHeld = kForm == Form::bytes ? kHeldProducts<Codes::kBits> : 0;
+  // Where no two products fit, codes are taken around their zero point, and nothing is left to subtract.
+  static constexpr int kZero = kHeld == 1 ? 0 : Format::Scales::kZero - Codes::kBias;
+  vi sums[kPlanes][kN][kM], held[kN][kM];
 
-  void start(const IntegerRow* x, int64_t run) {
-    for (int m = 0; m < kM; m++)
-      for (int h = 0; h < kHalves; h++) {
-        // The zero point times minus the sum: a power of two.
-        vi zero = {};
-        if constexpr (kZero != 0) zero = splat_int(kHalves == 2 ? x[m].halves + 2 * run + h : x[m].minus + run) * kZero;
-        for (int n = 0; n < kN; n++) {
-          if constexpr (kPlanes == 2) plane[0][h][n][m] = vi{};
-          plane[kPlanes - 1][h][n][m] = zero;
-        }
+  void start(const IntegerRow* x, int64_t run, int half) {
+    for (int m = 0; m < kM; m++) {
+      vi zero = {};
+      if constexpr (kZero != 0) {
+        // The zero point times minus the sum: a shift, of the vector, which is loaded as one.
+        zero = settled(splat_int(kHalves == 2 ? x[m].halves + 2 * run + half : x[m].minus + run)) * kZero;
       }
-  }
-  // Groups i and i + 4 of the parts from `codes` on.
-  void add(const uint8_t* codes, const IntegerRow* x, int64_t run, int i) {
-    if constexpr (kForm == Form::words) add_words(codes, x, run, i);
-    else add_bytes(codes, x, run, i);
-  }
-  void add_bytes(const uint8_t* codes, const IntegerRow* x, int64_t run, int i) {
-    vb low[kN], high[kN];
-    for (int n = 0; n < kN; n++) Codes::load(codes + 4 * kLanes * n, i, low[n], high[n]);
-    for (int m = 0; m < kM; m++)
-      for (int p = 0; p < kPlanes; p++) {
-        const int8_t* q = x[m].q + (run * kPlanes + p) * 32 + 4 * i;
-        add_products(plane[p][0], m, low, q);
-        add_products(plane[p][kHalves - 1], m, high, q + 16);
+      for (int n = 0; n < kN; n++) {
+        if constexpr (kPlanes == 2) sums[0][n][m] = vi{};
+        sums[kPlanes - 1][n][m] = zero;
       }
-  }
-  static void add_products(vi (&sums)[kN][kM], int m, const vb* u, const int8_t* q) {
-    vi x = splat_int(q);
-    for (int n = 0; n < kN; n++) sums[n][m] = dot_bytes<Codes::kBits>(sums[n][m], u[n], x);
-  }
-  void add_words(const uint8_t* codes, const IntegerRow* x, int64_t run, int i) {
-    vs u[4][kN];
-    for (int n = 0; n < kN; n++) {
-      vb low, high;
-      Codes::load(codes + 4 * kLanes * n, i, low, high);
-      u[0][n] = even_bytes(low);
-      u[1][n] = odd_bytes(low);
-      u[2][n] = even_bytes(high);
-      u[3][n] = odd_bytes(high);
     }
-    for (int part = 0; part < 4; part++)
-      for (int m = 0; m < kM; m++) {
-        vs q = (vs)splat_int(x[m].q + run * 64 + 16 * part + 4 * i);
-        vi (&sums)[kN][kM] = plane[0][part / 2 * (kHalves - 1)];
-        for (int n = 0; n < kN; n++) sums[n][m] = dot_words(sums[n][m], u[part][n], q);
-      }
   }
-  vf total(int half, int n, int m) const {
-    if constexpr (kPlanes == 2) return __builtin_convertvector((plane[0][half][n][m] << 8) + plane[1][half][n][m], vf);
-    else return __builtin_convertvector(plane[0][half][n][m], vf);
+  // Group kG of the parts from `codes` on.
+  template <int kG>
+  void add(const uint8_t* codes, const IntegerRow* x, int64_t run) {
+    vb u[kN];
+    for (int n = 0; n < kN; n++) u[n] = Codes::template group<kG>(codes + 4 * kLanes * n);
+    if constexpr (kForm == Form::words) {
+      add_words(u, x, run * 64 + kG / 4 * 32 + kG % 4 * 4);
+    } else {
+      for (int m = 0; m < kM; m++)
+        for (int p = 0; p < kPlanes; p++) {
+          const vi q = splat_int(x[m].q + (run * kPlanes + p) * 32 + 4 * kG);
+          for (int n = 0; n < kN; n++) add_product<Codes::kBits, kG % kGroups>(sums[p][n][m], held[n][m], u[n], q);
+        }
+    }
+  }
+  void add_words(const vb* u, const IntegerRow* x, int64_t at) {
+    for (int odd = 0; odd < 2; odd++) {
+      vs words[kN];
+      for (int n = 0; n < kN; n++) words[n] = odd ? odd_bytes(u[n]) : even_bytes(u[n]);
+      for (int m = 0; m < kM; m++) {
+        const vs q = (vs)splat_int(x[m].q + at + 16 * odd);
+        for (int n = 0; n < kN; n++) sums[0][n][m] = settled(dot_words(sums[0][n][m], words[n], q));
+      }
+    }
+  }
+  vf total(int n, int m) const {
+    if constexpr (kPlanes == 2) return __builtin_convertvector((sums[0][n][m] << 8) + sums[1][n][m], vf);
+    else return __builtin_convertvector(sums[0][n][m], vf);
   }
 };
 
@@ -81,30 +75,39 @@ template <class Format, int kN, int kM, Form kForm>
 using SumsOf = TileSums<Format, kN, kM, kForm>;
 #endif
 
+// acc += a half run, or a whole one.
+template <class Format, int kHalf, int kN, int kM, Form kForm>
+inline void add_half(const uint8_t* block, const uint8_t* run, int part, const IntegerRow* x, int64_t number, vf (&acc)[kN][kM]) {
+  using Scales = typename Format::Scales;
+  using Sums = SumsOf<Format, kN, kM, kForm>;
+  Sums sums;
+  sums.start(x, number, kHalf);
+  const uint8_t* codes = run + Scales::kBytes + 4 * kLanes * part;
+  [&]<int... G>(std::integer_sequence<int, G...>) {
+    (sums.template add<kHalf * Sums::kGroups + G>(codes, x, number), ...);
+  }(std::make_integer_sequence<int, Sums::kGroups>{});
+  for (int n = 0; n < kN; n++) {
+    const vf scale = Scales::scale(block, run, part + n, kHalf);
+    for (int m = 0; m < kM; m++) acc[n][m] = fma(sums.total(n, m), scale * splat(x[m].scale[number]), acc[n][m]);
+  }
+}
+
 // out[n][m] = lanes of x[m] times rows [kLanes * (part + n), + kLanes) of the panel.
 template <class Format, int kN, int kM, Form kForm>
 inline void multiply_tile(const uint8_t* panel, int64_t runs, int part, const IntegerRow* x, vf (&out)[kN][kM]) {
   using Scales = typename Format::Scales;
   vf acc[kN][kM] = {};
-  SumsOf<Format, kN, kM, kForm> sums;
   for (int64_t run = 0; run < runs;) {
     const uint8_t* block = panel;
     panel += Scales::kBlockBytes;
     for (int r = 0; r < Scales::kRuns; r++, run++, panel += Format::kRunBytes) {
-      const uint8_t* codes = panel + Scales::kBytes + 4 * kLanes * part;
-      sums.start(x, run);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; i++) sums.add(codes, x, run, i);
-      for (int n = 0; n < kN; n++) {
-        for (int h = 0; h < (Scales::kHalves ? 2 : 1); h++) {
-          vf scale = Scales::scale(block, panel, part + n, h);
-          for (int m = 0; m < kM; m++) acc[n][m] = fma(sums.total(h, n, m), scale * splat(x[m].scale[run]), acc[n][m]);
-        }
-        if constexpr (Scales::kOffset) {
-          vf offset = Scales::offset(block, panel, part + n);
+      add_half<Format, 0, kN, kM, kForm>(block, panel, part, x, run, acc);
+      if constexpr (Scales::kHalves) add_half<Format, 1, kN, kM, kForm>(block, panel, part, x, run, acc);
+      if constexpr (Scales::kOffset)
+        for (int n = 0; n < kN; n++) {
+          const vf offset = Scales::offset(block, panel, part + n);
           for (int m = 0; m < kM; m++) acc[n][m] = fma(offset, splat(x[m].scaled[run]), acc[n][m]);
         }
-      }
     }
   }
   for (int n = 0; n < kN; n++)

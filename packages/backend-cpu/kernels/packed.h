@@ -16,40 +16,29 @@ constexpr int kParts = kPanelRows / kLanes;
 
 template <class Byte>
 inline vf load_small(const uint8_t* p) {
-  typedef Byte small __attribute__((vector_size(kLanes)));
-  small v;
-  __builtin_memcpy(&v, p, sizeof v);
-  return __builtin_convertvector(v, vf);
+  return __builtin_convertvector(load_widened<Byte>(p), vf);
 }
 
 inline void store_half(uint8_t* to, int row, const uint8_t* from) { std::memcpy(to + 2 * row, from, 2); }
 
 // --- Codes: the small unsigned integers of a run.
 
-// kHighBits bits above each nibble, as planes after the nibbles: a plane of 64 bytes holds 8 / kHighBits groups.
+// Groups of nibbles and, with kHighBits, a fifth bit of each: a plane of 64 bytes after the nibbles.
 template <int kHighBits>
 struct Nibbles {
   static constexpr int kBits = 4 + kHighBits, kBytes = 256 + 64 * kHighBits, kBias = 0;
-  // Groups i and i + 4 of a part.
-  static void load(const uint8_t* codes, int i, vb& low, vb& high) {
-    vb v = load_bytes(codes + 64 * i);
-    low = v & 15;
-    high = v >> 4;
-    if constexpr (kHighBits == 1) {
-      vb bits = load_bytes(codes + 256);
-      low |= (bits >> (uint8_t)i & 1) << 4;
-      high |= (bits >> (uint8_t)(i + 4) & 1) << 4;
-    } else if constexpr (kHighBits == 2) {
-      low |= (load_bytes(codes + 256) >> (uint8_t)(2 * i) & 3) << 4;
-      high |= (load_bytes(codes + 320) >> (uint8_t)(2 * i) & 3) << 4;
-    }
+  // Group kG of a part.
+  template <int kG>
+  static vb group(const uint8_t* codes) {
+    vb u = moved<kG < 4 ? 0 : -4>(load_bytes(codes + 64 * (kG % 4)), 15);
+    if constexpr (kHighBits == 1) u |= moved<4 - kG>(load_bytes(codes + 256), 16);
+    return u;
   }
   // Column c of a row.
   static int at(const uint8_t* codes, int row, int c) {
     int group = c % 16 / 4, within = row * 4 + c % 4, high = c / 16;
     int u = codes[64 * group + within] >> 4 * high & 15;
     if constexpr (kHighBits == 1) u |= (codes[256 + within] >> (group + 4 * high) & 1) << 4;
-    if constexpr (kHighBits == 2) u |= (codes[256 + 64 * high + within] >> 2 * group & 3) << 4;
     return u;
   }
   static void pack(uint8_t* codes, int row, const uint8_t* u) {
@@ -57,20 +46,39 @@ struct Nibbles {
       int at = c / 4 * 64 + row * 4 + c % 4, within = row * 4 + c % 4, group = c / 4;
       codes[at] = (u[c] & 15) | (u[c + 16] & 15) << 4;
       if constexpr (kHighBits == 1) codes[256 + within] |= (u[c] >> 4) << group | (u[c + 16] >> 4) << (group + 4);
-      if constexpr (kHighBits == 2) {
-        codes[256 + within] |= (u[c] >> 4) << 2 * group;
-        codes[320 + within] |= (u[c + 16] >> 4) << 2 * group;
-      }
+    }
+  }
+};
+
+// Codes of six bits, a group of every four in the two high bits of the three before it: one mask for most.
+struct Sixes {
+  static constexpr int kBits = 6, kBytes = 384, kBias = 0;
+  template <int kG>
+  static vb group(const uint8_t* codes) {
+    codes += 192 * (kG / 4);
+    if constexpr (kG % 4 < 3) return load_bytes(codes + 64 * (kG % 4)) & 63;
+    else return moved<-6>(load_bytes(codes), 3) | moved<-4>(load_bytes(codes + 64), 12) | moved<-2>(load_bytes(codes + 128), 48);
+  }
+  static int at(const uint8_t* codes, int row, int c) {
+    const uint8_t* from = codes + c / 16 * 192 + row * 4 + c % 4;
+    const int group = c % 16 / 4;
+    return group < 3 ? from[64 * group] & 63 : from[0] >> 6 | (from[64] >> 6) << 2 | (from[128] >> 6) << 4;
+  }
+  static void pack(uint8_t* codes, int row, const uint8_t* u) {
+    for (int c = 0; c < 32; c++) {
+      uint8_t* to = codes + c / 16 * 192 + row * 4 + c % 4;
+      if (c % 16 < 12) to[c % 16 / 4 * 64] |= u[c];
+      else for (int i = 0; i < 3; i++) to[64 * i] |= (u[c] >> 2 * i & 3) << 6;
     }
   }
 };
 
 struct Bytes {
-  // What the codes of `load` lack: products of signed bytes take them without it.
+  // What the codes of `group` lack: products of signed bytes take them without it.
   static constexpr int kBits = 8, kBytes = 512, kBias = kSignedProducts ? 128 : 0;
-  static void load(const uint8_t* codes, int i, vb& low, vb& high) {
-    low = load_bytes(codes + 64 * i) ^ (uint8_t)kBias;
-    high = load_bytes(codes + 64 * (i + 4)) ^ (uint8_t)kBias;
+  template <int kG>
+  static vb group(const uint8_t* codes) {
+    return load_bytes(codes + 64 * kG) ^ (uint8_t)kBias;
   }
   static int at(const uint8_t* codes, int row, int c) { return codes[c / 4 * 64 + row * 4 + c % 4]; }
   static void pack(uint8_t* codes, int row, const uint8_t* u) {
@@ -167,6 +175,63 @@ struct PackedFormat {
   }
 };
 
+// --- A panel spread out for many rows of activations: codes as bytes, scales as floats.
+
+template <int kCodeBits>
+struct SpreadCodes : Bytes {
+  static constexpr int kBits = kCodeBits;
+};
+
+// A run's scales, or those of its halves, and then its offsets.
+template <int kZeroPoint, bool kHasHalves, bool kHasOffset>
+struct SpreadScales {
+  static constexpr int kZero = kZeroPoint, kBytes = 64 * (1 + kHasHalves + kHasOffset), kBlockBytes = 0, kRuns = 1;
+  static constexpr bool kOffset = kHasOffset, kHalves = kHasHalves;
+  static constexpr int kOffsetAt = 64 * (1 + kHasHalves);
+  static vf scale(const uint8_t*, const uint8_t* run, int part, int half) { return load((const float*)(run + 64 * half) + kLanes * part); }
+  static vf offset(const uint8_t*, const uint8_t* run, int part) { return load((const float*)(run + kOffsetAt) + kLanes * part); }
+};
+
+template <class C, class S>
+struct SpreadFormat {
+  using Codes = C;
+  using Scales = S;
+  static constexpr int64_t kRunBytes = S::kBytes + C::kBytes;
+  static int64_t panel_bytes(int64_t k) { return k / 32 * kRunBytes; }
+};
+
+template <class Format>
+using SpreadOf = SpreadFormat<SpreadCodes<Format::Codes::kBits>, SpreadScales<Format::Scales::kZero, Format::Scales::kHalves, Format::Scales::kOffset>>;
+
+// Of any format, to a run.
+constexpr int64_t kMostSpreadBytes = 512 + 3 * 64;
+
+template <class Format>
+inline void spread_run(const uint8_t* block, const uint8_t* run, uint8_t* to) {
+  using S = typename Format::Scales;
+  using C = typename Format::Codes;
+  using To = typename SpreadOf<Format>::Scales;
+  for (int part = 0; part < kParts; part++) {
+    uint8_t *scales = to + 4 * kLanes * part, *codes = scales + To::kBytes;
+    store((float*)scales, S::scale(block, run, part, 0));
+    if constexpr (S::kHalves) store((float*)(scales + 64), S::scale(block, run, part, 1));
+    if constexpr (S::kOffset) store((float*)(scales + To::kOffsetAt), S::offset(block, run, part));
+    auto spread = [&](int group, vb u) { std::memcpy(codes + 64 * group, &u, sizeof u); };
+    [&]<int... G>(std::integer_sequence<int, G...>) {
+      (spread(G, C::template group<G>(run + S::kBytes + 4 * kLanes * part)), ...);
+    }(std::make_integer_sequence<int, 8>{});
+  }
+}
+
+// A whole panel.
+template <class Format>
+inline void spread_panel(const uint8_t* panel, int64_t k, uint8_t* to) {
+  using S = typename Format::Scales;
+  for (int64_t run = 0; run < k / 32; panel += S::kBlockBytes)
+    for (const uint8_t* block = panel; panel < block + Format::kBlockBytes - S::kBlockBytes; run++, panel += Format::kRunBytes, to += SpreadOf<Format>::kRunBytes)
+      spread_run<Format>(block, panel + S::kBlockBytes, to);
+}
+
 // Calls visit with the packed format of a dtype; false for those that are read as published.
 template <class Visit>
 bool with_packed_format(DType dtype, Visit visit) {
@@ -178,7 +243,7 @@ bool with_packed_format(DType dtype, Visit visit) {
     case DType::q8_0: visit(PackedFormat<Q8_0, 34, Bytes, HalfScale<128, 0>>{}); return true;
     case DType::q4_k: visit(PackedFormat<Q4_K, 144, Nibbles<0>, SuperScaleOffset>{}); return true;
     case DType::q5_k: visit(PackedFormat<Q5_K, 176, Nibbles<1>, SuperScaleOffset>{}); return true;
-    case DType::q6_k: visit(PackedFormat<Q6_K, 210, Nibbles<2>, SuperHalfScales>{}); return true;
+    case DType::q6_k: visit(PackedFormat<Q6_K, 210, Sixes, SuperHalfScales>{}); return true;
     default: return false;
   }
 }

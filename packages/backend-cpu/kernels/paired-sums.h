@@ -10,45 +10,39 @@ namespace steelyard::SY_LEVEL {
 template <class Format, int kN, int kM, Form kForm>
 struct PairedSums {
   using Codes = typename Format::Codes;
-  static constexpr int kPlanes = kForm == Form::planes ? 2 : 1, kHalves = Format::Scales::kHalves ? 2 : 1;
+  static constexpr int kPlanes = kForm == Form::planes ? 2 : 1, kHalves = Format::Scales::kHalves ? 2 : 1, kGroups = 8 / kHalves;
   static constexpr int kZero = Format::Scales::kZero - Codes::kBias;
   // Of rows of weights 0 and 1, and 2 and 3, of a part: weights by activations, the latter the inner ones.
-  int32x4_t plane[kPlanes][kHalves][kN][kM / 2][2];
+  int32x4_t plane[kPlanes][kN][kM / 2][2];
 
-  void start(const IntegerRow* x, int64_t run) {
-    for (int m = 0; m < kM; m += 2)
-      for (int h = 0; h < kHalves; h++) {
-        int32x4_t zero = {};
-        if constexpr (kZero != 0) {
-          const int32_t a = minus(x[m], run, h) * kZero, b = minus(x[m + 1], run, h) * kZero;
-          zero = int32x4_t{a, b, a, b};
-        }
-        for (int n = 0; n < kN; n++)
-          for (int pair = 0; pair < 2; pair++) {
-            if constexpr (kPlanes == 2) plane[0][h][n][m / 2][pair] = int32x4_t{};
-            plane[kPlanes - 1][h][n][m / 2][pair] = zero;
-          }
+  void start(const IntegerRow* x, int64_t run, int half) {
+    for (int m = 0; m < kM; m += 2) {
+      int32x4_t zero = {};
+      if constexpr (kZero != 0) {
+        const int32_t a = minus(x[m], run, half) * kZero, b = minus(x[m + 1], run, half) * kZero;
+        zero = int32x4_t{a, b, a, b};
       }
+      for (int n = 0; n < kN; n++)
+        for (int pair = 0; pair < 2; pair++) {
+          if constexpr (kPlanes == 2) plane[0][n][m / 2][pair] = int32x4_t{};
+          plane[kPlanes - 1][n][m / 2][pair] = zero;
+        }
+    }
   }
   static int32_t minus(const IntegerRow& x, int64_t run, int half) { return kHalves == 2 ? x.halves[2 * run + half] : x.minus[run]; }
 
-  // Groups i and i + 1, and i + 4 and i + 5, when i is even.
-  void add(const uint8_t* codes, const IntegerRow* x, int64_t run, int i) {
-    if (i % 2) return;
-    int8x16_t low[kN][2], high[kN][2];
-    for (int n = 0; n < kN; n++) {
-      vb first[2], second[2];
-      Codes::load(codes + 4 * kLanes * n, i, first[0], second[0]);
-      Codes::load(codes + 4 * kLanes * n, i + 1, first[1], second[1]);
-      pair_rows(first, low[n]);
-      pair_rows(second, high[n]);
-    }
-    for (int m = 0; m < kM; m += 2)
-      for (int p = 0; p < kPlanes; p++) {
-        const int64_t at = (run * kPlanes + p) * 32 + 4 * i;
-        add_products(plane[p][0], m, low, x, at);
-        add_products(plane[p][kHalves - 1], m, high, x, at + 16);
+  // Groups kG - 1 and kG, when kG is odd.
+  template <int kG>
+  void add(const uint8_t* codes, const IntegerRow* x, int64_t run) {
+    if constexpr (kG % 2 == 1) {
+      int8x16_t w[kN][2];
+      for (int n = 0; n < kN; n++) {
+        const vb groups[2] = {Codes::template group<kG - 1>(codes + 4 * kLanes * n), Codes::template group<kG>(codes + 4 * kLanes * n)};
+        pair_rows(groups, w[n]);
       }
+      for (int m = 0; m < kM; m += 2)
+        for (int p = 0; p < kPlanes; p++) add_products(plane[p], m, w, x, (run * kPlanes + p) * 32 + 4 * (kG - 1));
+    }
   }
   // Four columns of four rows, and the next four columns, become eight columns of two rows each.
   static void pair_rows(const vb* groups, int8x16_t* pairs) {
@@ -60,13 +54,13 @@ struct PairedSums {
     for (int n = 0; n < kN; n++)
       for (int pair = 0; pair < 2; pair++) sums[n][m / 2][pair] = vmmlaq_s32(sums[n][m / 2][pair], w[n][pair], rows);
   }
-  vi lanes(int p, int half, int n, int m) const {
-    const int32x4_t* pairs = plane[p][half][n][m / 2];
+  vi lanes(int p, int n, int m) const {
+    const int32x4_t* pairs = plane[p][n][m / 2];
     return m % 2 ? (vi)vuzp2q_s32(pairs[0], pairs[1]) : (vi)vuzp1q_s32(pairs[0], pairs[1]);
   }
-  vf total(int half, int n, int m) const {
-    if constexpr (kPlanes == 2) return __builtin_convertvector((lanes(0, half, n, m) << 8) + lanes(1, half, n, m), vf);
-    else return __builtin_convertvector(lanes(0, half, n, m), vf);
+  vf total(int n, int m) const {
+    if constexpr (kPlanes == 2) return __builtin_convertvector((lanes(0, n, m) << 8) + lanes(1, n, m), vf);
+    else return __builtin_convertvector(lanes(0, n, m), vf);
   }
 };
 

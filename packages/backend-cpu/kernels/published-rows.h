@@ -43,6 +43,10 @@ inline vi8 run_products(vb32 u, const int8_t* q) {
       half[h] = dot_words(half[h], odd_bytes(bytes), (vs)load_bytes(q + 32 * h + 16));
     }
     return __builtin_shufflevector(half[0], half[1], 0, 1, 2, 3, 4, 5, 6, 7);
+#elif SY_LANES == 8
+    // The even columns of both half runs, then the odd ones.
+    const vs even = (vs)join(load16((const uint8_t*)q), load16((const uint8_t*)q + 32)), odd = (vs)join(load16((const uint8_t*)q + 16), load16((const uint8_t*)q + 48));
+    return (vi8)dot_words(dot_words(vi{}, even_bytes((vb)u), even), odd_bytes((vb)u), odd);
 #endif
   }
 }

@@ -9,11 +9,11 @@
 namespace steelyard::SY_LEVEL {
 
 // How a run is stored: bytes; two planes of them, n = 256 * high + low, the high ones first, so that byte products apply
-// to both; or words, in each half run the even columns first, for levels whose best product is of pairs of words.
+// to both; or words, in each half run the even columns first, for levels whose product of words is as good.
 enum class Form { bytes, planes, words };
 
 constexpr Form form_of([[maybe_unused]] bool narrow) {
-#if defined(__wasm_relaxed_simd__)
+#if defined(__wasm_relaxed_simd__) || (defined(__AVX2__) && !defined(__AVX512VNNI__))
   return narrow ? Form::bytes : Form::words;
 #elif defined(__wasm_simd128__)
   return Form::words;

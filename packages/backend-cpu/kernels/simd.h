@@ -76,6 +76,25 @@ inline float fma(float a, float b, float c) {
 #endif
 }
 
+// kLanes small integers, each a lane. g++ converts vectors of bytes lane by lane, hence the instructions by name.
+template <class Small>
+inline vi load_widened(const void* p) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(Small) == 2) return (vi)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p));
+  else if constexpr ((Small)-1 < 0) return (vi)_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p));
+  else return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)p));
+#elif defined(__AVX2__)
+  if constexpr (sizeof(Small) == 2) return (vi)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p));
+  else if constexpr ((Small)-1 < 0) return (vi)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)p));
+  else return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)p));
+#else
+  typedef Small Narrow __attribute__((vector_size(kLanes * sizeof(Small))));
+  Narrow v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return __builtin_convertvector(v, vi);
+#endif
+}
+
 inline vf max(vf a, vf b) { return a > b ? a : b; }
 inline vf min(vf a, vf b) { return a < b ? a : b; }
 
