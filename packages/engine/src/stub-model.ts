@@ -4,7 +4,7 @@
  */
 
 import { CapacityError, RequestError } from '@steelyard/core';
-import type { ChatMessage } from '@steelyard/text';
+import { answerSyntax, readsToolCalls, type ChatMessage } from '@steelyard/text';
 import { Answer } from './answer.ts';
 import { checkOptions } from './check-options.ts';
 import { checkConstraint, type Constraint } from './constraint/constraint.ts';
@@ -267,6 +267,8 @@ export function createStubModel(options: StubOptions = {}): LanguageModel {
       vocabSize: tokenizer.vocabSize,
       backend: 'stub',
       hasChatTemplate,
+      callsTools: template !== undefined && readsToolCalls(template),
+      reasons: template !== undefined && answerSyntax(template) !== undefined,
     },
     chat(messages, wanted = {}) {
       const prompt = promptOf(messages);

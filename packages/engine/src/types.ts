@@ -182,6 +182,10 @@ export interface ModelInfo {
   readonly vocabSize: number;
   readonly backend: string;
   readonly hasChatTemplate: boolean;
+  /** Whether its calls of tools can be told from its text. Default false. */
+  readonly callsTools?: boolean;
+  /** Whether it thinks first, as its template shows. Default false. */
+  readonly reasons?: boolean;
 }
 
 /** Where a model comes from, and what computes it: digests as SHA-256 in hex. */

@@ -71,6 +71,7 @@ function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
     embeddingModels: options.embeddingModels ?? providerOf([]),
     storage: options.storage ?? noStorage,
     keeps: options.storage !== undefined,
+    ...(options.depot ? { depot: options.depot } : {}),
     identify: identifier(options),
     background: new BackgroundRuns(),
     limits: options.limits,
@@ -119,7 +120,7 @@ async function serve(endpoint: Endpoint, c: Context<AppEnv>, services: Services)
   try {
     const caller = endpoint.open ? ANYBODY : await services.identify(c.req.raw.headers);
     const body = endpoint.request
-      ? validate(endpoint.request, await readJson(c.req.raw, services.limits))
+      ? validate(endpoint.request, await readJson(c.req.raw, services.limits, endpoint))
       : undefined;
     const response = await endpoint.handle({
       body,

@@ -5,7 +5,7 @@ import type { EmbeddingModel, Embeddings, EmbedOptions } from '@steelyard/engine
 import { admitted } from './admission.ts';
 import type { Call, Services } from './endpoint.ts';
 import { promptRefusal } from './http/api-error.ts';
-import { acquireModel, type Lease } from './model-provider.ts';
+import { acquireModel, type AcquireOptions, type Lease } from './model-provider.ts';
 import type { Place } from './queue/fair-queue.ts';
 
 interface TextsPlan {
@@ -15,20 +15,30 @@ interface TextsPlan {
   /** The parameter at fault when a text is too long. */
   readonly param: 'input' | 'documents';
   readonly options?: EmbedOptions;
+  /** Texts that are too long are cut. Default false. */
+  readonly truncate?: boolean;
+  /** How long the model stays loaded from now on once nobody uses it. */
+  readonly keepAliveMs?: number;
 }
 
 /** @throws NotFoundError for a model that is not served or makes no vectors; whatever the engine throws */
 export function embedTexts(
   call: Call<unknown>,
-  { model: name, texts, param, options }: TextsPlan,
+  { model: name, texts, param, options, truncate = false, keepAliveMs }: TextsPlan,
 ): Promise<Embeddings & { readonly model: string }> {
   return admitted(call, name, async (stop) => {
     const { signal } = stop;
-    const { model, release } = await acquireEmbedder(call.services, name, signal);
+    const { model, release } = await acquireEmbedder(call.services, name, {
+      signal,
+      ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
+    });
     let place: Place | undefined;
     try {
       place = await call.services.queues.enter(call, model.info.name, { maxTokens: 0 }, stop);
-      return { ...(await model.embed(texts, { ...options, signal })), model: model.info.name };
+      return {
+        ...(await model.embed(truncate ? cut(texts, model) : texts, { ...options, signal })),
+        model: model.info.name,
+      };
     } catch (error) {
       throw promptRefusal(error, param);
     } finally {
@@ -38,13 +48,23 @@ export function embedTexts(
   });
 }
 
+/** The first tokens of each text that fit; most models put a mark at the end, which stays. */
+function cut(texts: TextsPlan['texts'], model: EmbeddingModel): TextsPlan['texts'] {
+  const { contextLength } = model.info;
+  return texts.map((text) => {
+    const ids = typeof text === 'string' ? model.tokenize(text) : text;
+    if (ids.length <= contextLength) return text;
+    return [...ids.slice(0, contextLength - 1), ids.at(-1)!];
+  });
+}
+
 async function acquireEmbedder(
   { embeddingModels }: Services,
   name: string,
-  signal: AbortSignal,
+  options: AcquireOptions,
 ): Promise<Lease<EmbeddingModel>> {
   try {
-    return await acquireModel(embeddingModels, name, { signal });
+    return await acquireModel(embeddingModels, name, options);
   } catch (error) {
     if (!(error instanceof NotFoundError)) throw error;
     const known = (await embeddingModels.list()).map((info) => `'${info.name}'`).join(', ') || 'none';

@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import type { ProjectStorage } from '@steelyard/storage';
 import type { Caller } from './access/caller.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import type { ModelDepot } from './model-depot.ts';
 import type { Metrics } from './metrics.ts';
 import type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
 import type { Priority } from './queue/fair-queue.ts';
@@ -31,6 +32,8 @@ export interface Services {
   readonly keeps: boolean;
   /** Responses that are computed while nobody waits for them. */
   readonly background: BackgroundRuns;
+  /** Absent where requests see nothing of the disk. */
+  readonly depot?: ModelDepot;
   readonly lifecycle: Lifecycle;
   readonly queues: Queues;
   readonly receipts: ReceiptPolicy;
@@ -75,6 +78,8 @@ export interface Endpoint<Body = unknown, Query = RawQuery> {
   readonly summary: string;
   /** Answers without a key too. Default false. */
   readonly open?: boolean;
+  /** The body may come as any type from programs that are no browsers: `curl -d` says it is a form. Default false. */
+  readonly anyContentType?: boolean;
   /** Schema of the JSON body, where there is one. */
   readonly request?: z.ZodType<Body>;
   /** Schema of what stands behind the path; without one it is handed on unchecked. */

@@ -40,6 +40,8 @@ export interface GenerationPlan extends Demand {
   readonly model: string;
   /** Path of the endpoint, for the metrics. */
   readonly endpoint: string;
+  /** How long the model stays loaded from now on once nobody uses it. */
+  readonly keepAliveMs?: number;
   /** The parameter at fault when the prompt is too long. */
   readonly promptParam: 'messages' | 'prompt' | 'input';
   /** Gives back a place that was taken already. Default: a place is taken now. */
@@ -91,7 +93,10 @@ async function hold(call: Call<unknown>, plan: GenerationPlan, stop: Stop): Prom
   const { signal } = stop;
   let lease: Lease<LanguageModel> | undefined;
   try {
-    lease = await acquireModel(models, plan.model, { signal });
+    lease = await acquireModel(models, plan.model, {
+      signal,
+      ...(plan.keepAliveMs === undefined ? {} : { keepAliveMs: plan.keepAliveMs }),
+    });
     return { lease, place: await queues.enter(call, lease.model.info.name, plan, stop) };
   } catch (error) {
     lease?.release();

@@ -3,6 +3,7 @@ export { providerOf } from './model-provider.ts';
 export type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
 export { ModelPool, type PoolOptions } from './model-pool/model-pool.ts';
 export type { Catalog, CatalogModel, Described } from './model-pool/catalog.ts';
+export type { ModelDepot } from './model-depot.ts';
 export { DEFAULT_LIMITS } from './options.ts';
 export type { ServerLimits, ServerOptions, SteelyardServer } from './options.ts';
 export { listenOnFreePort } from './http/listen.ts';

@@ -3,6 +3,7 @@
 import type { Storage } from '@steelyard/storage';
 import type { Hono } from 'hono';
 import type { AppEnv } from './app.ts';
+import type { ModelDepot } from './model-depot.ts';
 import type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
 import type { ReceiptPolicy } from './receipts/give-receipt.ts';
 
@@ -40,6 +41,8 @@ export interface ServerOptions {
   readonly models: ModelProvider;
   /** Models for `/v1/embeddings` and `/v1/rerank`. Default none. */
   readonly embeddingModels?: EmbeddingProvider;
+  /** Models on disk, for lists, and for pulls and deletions where it has them. Default: nothing of it is seen. */
+  readonly depot?: ModelDepot;
   /** Where files are kept. Default: nowhere, and endpoints that keep something answer 501. */
   readonly storage?: StorageSource;
   /** Address to bind. Default 127.0.0.1; anything but a loopback address needs `apiKey`. */

@@ -26,6 +26,7 @@ interface Flags extends ModelFlags {
   readonly allowOrigin?: readonly string[];
   readonly chatPage: boolean;
   readonly dataDir?: string;
+  readonly pull: boolean;
   readonly modelMemory?: number;
   readonly keepAlive?: number;
   readonly receipts?: boolean;
@@ -52,6 +53,7 @@ export const registerServe: RegisterCommand = (program, context, exit) => {
     .option('--allow-origin <origin>', 'web page that may call, * for all; may be given again', collect)
     .option('--allow-host <name>', 'name by which callers may reach this server; may be given again', collect)
     .option('--no-chat-page', 'API only')
+    .option('--no-pull', 'callers may not pull or delete models (POST /api/pull)')
     .option('--data-dir <path>', 'where uploaded files are kept (default: `server` beside the models)')
     .option(
       '--receipts',
@@ -89,6 +91,7 @@ async function serve(names: readonly string[], flags: Flags, context: CommandCon
     context,
   );
   const { models, embeddingModels } = served.pool;
+  const store = await context.services.openStore();
   try {
     const loaded = await loadResident(served);
     const chatPage = flags.chatPage && (await models.list()).length > 0;
@@ -97,13 +100,14 @@ async function serve(names: readonly string[], flags: Flags, context: CommandCon
     const server = await context.services.createServer({
       models,
       embeddingModels,
+      depot: flags.pull ? store : { list: () => store.list() },
       host: flags.host,
       port: flags.port,
       portAttempts: PORT_ATTEMPTS,
       chatPage,
       version: packageVersion(),
-      dataDirectory: flags.dataDir ?? join((await context.services.openStore()).root, 'server'),
       receiptsAlways: flags.receipts ?? false,
+      dataDirectory: flags.dataDir ?? join(store.root, 'server'),
       ...(databaseUrl ? { databaseUrl } : {}),
       ...(apiKey ? { apiKey } : {}),
       ...(flags.allowHost ? { allowedHosts: flags.allowHost } : {}),

@@ -47,8 +47,7 @@ export function describeModel(
       }
       const { model, settings } = traceForText(file, backend, options);
       const { contextLength, totalBytes } = planEngine(model, settings);
-      const hasChatTemplate = readTemplate(file) !== undefined;
-      const info = languageInfo({ model, name, backend, contextLength, hasChatTemplate });
+      const info = languageInfo({ model, name, backend, contextLength, template: readTemplate(file) });
       return { kind: 'language', info, memoryBytes: totalBytes };
     } finally {
       backend.dispose();

@@ -3,6 +3,7 @@
 import type { ModelFile } from '@steelyard/formats';
 import type { Backend, DType } from '@steelyard/graph';
 import { loadModel, type LoadedModel } from '@steelyard/models';
+import { answerSyntax, readsToolCalls, type ChatTemplate } from '@steelyard/text';
 import { Engine, type EngineOptions } from '../engine.ts';
 import { createLanguageModel } from '../language-model.ts';
 import type { LanguageModel, ModelInfo } from '../types.ts';
@@ -56,7 +57,7 @@ async function load(
         `${engine.plan.kvBytesPerToken} bytes of memory per token`,
     );
   }
-  const info = languageInfo({ model, name, backend, contextLength, hasChatTemplate: template !== undefined });
+  const info = languageInfo({ model, name, backend, contextLength, template });
   const origin = originOf(path, { backend, template, digest: options.digest });
   return createLanguageModel({ info, tokenizer, template, engine, origin, onDispose: close });
 }
@@ -79,10 +80,10 @@ interface LanguageFacts {
   readonly name: string;
   readonly backend: Backend;
   readonly contextLength: number;
-  readonly hasChatTemplate: boolean;
+  readonly template: ChatTemplate | undefined;
 }
 
-export function languageInfo({ model, name, backend, ...facts }: LanguageFacts): ModelInfo {
+export function languageInfo({ model, name, backend, contextLength, template }: LanguageFacts): ModelInfo {
   const { config, parameterCount } = model;
   return {
     name,
@@ -91,6 +92,18 @@ export function languageInfo({ model, name, backend, ...facts }: LanguageFacts):
     quantisation: mainDType(model),
     vocabSize: config.vocabSize,
     backend: backend.name,
-    ...facts,
+    contextLength,
+    ...templateFacts(template),
+  };
+}
+
+/** What a template tells of its model. */
+function templateFacts(
+  template: ChatTemplate | undefined,
+): Pick<ModelInfo, 'hasChatTemplate' | 'callsTools' | 'reasons'> {
+  return {
+    hasChatTemplate: template !== undefined,
+    callsTools: template !== undefined && readsToolCalls(template),
+    reasons: template !== undefined && answerSyntax(template) !== undefined,
   };
 }

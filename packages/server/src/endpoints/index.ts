@@ -22,6 +22,7 @@ import { countMessageTokens, messages } from './messages.ts';
 import { metrics } from './metrics.ts';
 import { listModels, retrieveModel } from './models.ts';
 import { retrieveReceipt } from './receipts.ts';
+import { ollamaEndpoints } from './ollama/index.ts';
 import { rerank } from './rerank.ts';
 import { createResponse } from './responses.ts';
 import { cancelResponse, deleteResponse, listInputItems, retrieveResponse } from './stored-responses.ts';
@@ -37,6 +38,7 @@ export const endpoints: readonly Endpoint[] = [
   messages,
   countMessageTokens,
   retrieveReceipt,
+  ...ollamaEndpoints,
   createResponse,
   retrieveResponse,
   deleteResponse,

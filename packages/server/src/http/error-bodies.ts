@@ -16,16 +16,21 @@ interface Asked {
   header(name: string): string | undefined;
 }
 
+const ollamaSchema = z.object({ error: z.string() });
+
+const OLLAMA_PATH = /^\/api\//;
 const ANTHROPIC_PATH = /^\/v1\/messages(\/|$)/;
 
 export function errorBody(error: ApiError, { path, requestId, header }: Asked): object {
   if (ANTHROPIC_PATH.test(path) || header('anthropic-version') !== undefined)
     return { ...anthropicError(error), request_id: requestId };
+  if (OLLAMA_PATH.test(path)) return { error: error.message };
   return { error: error.toObject() };
 }
 
 /** What `errorBody` gives for a path, without any header. */
 export function errorSchema(path: string): z.ZodType {
+  if (OLLAMA_PATH.test(path)) return ollamaSchema;
   return ANTHROPIC_PATH.test(path) ? anthropicSchema : errorBodySchema;
 }
 

@@ -13,8 +13,12 @@ const CLOSE_BRACE = 0x7d;
 /**
  * @throws ApiError 415 for another content type, 413 above `bodyBytes`, 400 for what is not JSON or nests too deep
  */
-export async function readJson(request: Request, limits: ServerLimits): Promise<unknown> {
-  requireJsonType(request.headers.get('content-type'));
+export async function readJson(
+  request: Request,
+  limits: ServerLimits,
+  { anyContentType = false }: { readonly anyContentType?: boolean } = {},
+): Promise<unknown> {
+  if (!anyContentType || isBrowser(request)) requireJsonType(request.headers.get('content-type'));
   const bytes = await readBytes(request, limits.bodyBytes);
   checkDepth(bytes, limits.jsonDepth);
   try {
@@ -42,6 +46,11 @@ function requireJsonType(contentType: string | null): void {
     `Got content type '${contentType ?? 'none'}', expected application/json. Set the header 'Content-Type: application/json'.`,
     { code: 'unsupported_content_type' },
   );
+}
+
+/** Browsers say so with every request that writes. */
+function isBrowser({ headers }: Request): boolean {
+  return headers.has('origin') || headers.has('sec-fetch-site') || headers.has('referer');
 }
 
 async function readBytes(request: Request, limit: number): Promise<Uint8Array> {

@@ -7,6 +7,8 @@ import { toApiError, type ApiError } from './api-error.ts';
 
 /** How events, the end, and an error that ends the stream are written. */
 export interface SseFrames {
+  /** Default `text/event-stream`. */
+  readonly contentType?: string;
   event(event: unknown): string;
   end(): string;
   error(error: ApiError): string;
@@ -69,7 +71,7 @@ export function sseResponse(events: AsyncGenerator<unknown>, options: SseOptions
   );
   return new Response(body, {
     headers: {
-      'content-type': 'text/event-stream; charset=utf-8',
+      'content-type': frames.contentType ?? 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache',
       // Proxies (nginx) must not collect the stream.
       'x-accel-buffering': 'no',

@@ -7,6 +7,7 @@ import { files } from './files.ts';
 import type { Group } from './group.ts';
 import { messages } from './messages.ts';
 import { models } from './models.ts';
+import { ollama } from './ollama.ts';
 import { operations } from './operations.ts';
 import { receipts } from './receipts.ts';
 import { responses } from './responses.ts';
@@ -15,6 +16,7 @@ export const groups: readonly Group[] = [
   chat,
   responses,
   messages,
+  ollama,
   completions,
   embeddings,
   files,
