@@ -343,6 +343,15 @@ describe('serve', () => {
     expect(terminal.stderr()).toMatch(/tiny takes 1000 bytes of 999/);
   });
 
+  it('forbids connections before it looks for a model', async () => {
+    const terminal = createTerminal();
+    expect(await terminal.run('serve', 'nobody', '--no-egress', '--allow-egress', 'db:5432')).toBe(1);
+    expect(terminal.services.forbidden).toEqual([['db:5432']]);
+    const open = createTerminal();
+    await open.run('serve', 'nobody');
+    expect(open.services.forbidden).toEqual([]);
+  });
+
   it('refuses two models of one name', async () => {
     expect(await createTerminal().run('serve', 'tiny', 'tiny')).toBe(2);
     expect(await createTerminal().run('serve', '--keep-alive', 'soon')).toBe(2);

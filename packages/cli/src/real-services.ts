@@ -1,6 +1,7 @@
 /** The services that commands use outside of tests: the packages below, loaded when first asked for. */
 
 import { join } from 'node:path';
+import { readJson } from './read-json.ts';
 import type { Services } from './services.ts';
 import { openRealStore } from './real-store.ts';
 import { storageWhenNeeded } from './storage-when-needed.ts';
@@ -65,6 +66,10 @@ export function createServices(): Services {
       const engine = await import('@steelyard/engine/node');
       return engine.describeModel(path, withoutUndefined(options));
     },
+    async forbidEgress(allowed) {
+      const { forbidEgress } = await import('@steelyard/core/node');
+      forbidEgress({ allowed });
+    },
     async receipts() {
       const server = await import('@steelyard/server');
       return {
@@ -79,12 +84,15 @@ export function createServices(): Services {
       const { ModelPool } = await import('@steelyard/server');
       return new ModelPool(catalog, options);
     },
-    async createServer({ dataDirectory, databaseUrl, receiptsAlways = false, ...options }) {
-      const { createServer, fileSigner } = await import('@steelyard/server');
+    async createServer({ dataDirectory, databaseUrl, receiptsAlways = false, routesFile, ...options }) {
+      const { createServer, fileSigner, parseRouting } = await import('@steelyard/server');
       const storage = storageWhenNeeded({ directory: dataDirectory, ...(databaseUrl && { databaseUrl }) });
       const server = createServer({
         ...options,
         storage: storage.open,
+        ...(routesFile === undefined
+          ? {}
+          : { routing: parseRouting(await readJson(routesFile), routesFile) }),
         receipts: { always: receiptsAlways, sign: fileSigner(join(dataDirectory, 'receipt-key.pem')) },
       });
       return {

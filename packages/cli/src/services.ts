@@ -77,9 +77,11 @@ export interface WasmReport {
 }
 
 /** The caller keeps the models and disposes them after the server. */
-export interface ServeOptions extends Omit<ServerOptions, 'storage' | 'receipts'> {
+export interface ServeOptions extends Omit<ServerOptions, 'storage' | 'receipts' | 'routing'> {
   /** Made and opened at the first request that keeps something. */
   readonly dataDirectory: string;
+  /** JSON of what may be computed elsewhere. Default: nothing may. */
+  readonly routesFile?: string;
   /** A receipt for every answer; default for those who ask. They are signed by a key in `dataDirectory`. */
   readonly receiptsAlways?: boolean;
   /** `postgresql://...`. Default: PGlite in `dataDirectory`. */
@@ -105,6 +107,8 @@ export interface Services {
     path: string,
     options: EmbeddingModelOptions & { readonly availableBytes?: number },
   ): Promise<Described>;
+  /** Connects to no other machine from now on but to those allowed. */
+  forbidEgress(allowed: readonly string[]): Promise<void>;
   /** What receipts of answers are for. */
   receipts(): Promise<ReceiptTools>;
   /** Many models within a budget of memory, loaded on demand. */

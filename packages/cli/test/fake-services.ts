@@ -72,6 +72,8 @@ export interface FakeServices extends Services {
   readonly opened: string[];
   readonly disposed: string[];
   readonly served: ServeOptions[];
+  /** What was allowed when connections were forbidden. */
+  readonly forbidden: (readonly string[])[];
 }
 
 export function createFakeServices(options: FakeOptions = {}): FakeServices {
@@ -79,11 +81,13 @@ export function createFakeServices(options: FakeOptions = {}): FakeServices {
   const opened: string[] = [];
   const disposed: string[] = [];
   const served: ServeOptions[] = [];
+  const forbidden: (readonly string[])[] = [];
   return {
     store,
     opened,
     disposed,
     served,
+    forbidden,
     openStore: () => Promise.resolve(store),
     openLanguageModel: (path, { name = 'stub' }) => {
       opened.push(path);
@@ -113,6 +117,10 @@ export function createFakeServices(options: FakeOptions = {}): FakeServices {
       );
     },
     receipts: () => createServices().receipts(),
+    forbidEgress: (allowed) => {
+      forbidden.push(allowed);
+      return Promise.resolve();
+    },
     createModelPool: (catalog, poolOptions) => Promise.resolve(new ModelPool(catalog, poolOptions)),
     makesVectors: (path) => Promise.resolve(path.includes('embed')),
     architectures: () =>

@@ -70,8 +70,8 @@ export function linkedSignal(sources: readonly AbortSignal[]): {
   abort: (reason?: ApiError) => void;
 } {
   const controller = new AbortController();
-  // Each choice listens, and there may be a hundred.
-  setMaxListeners(0, controller.signal);
+  // Each choice listens, and there may be a hundred. Not 0, of which Node 20 makes an error when undici asks for it.
+  setMaxListeners(Infinity, controller.signal);
   const abort = (reason?: ApiError) => {
     for (const source of sources) source.removeEventListener('abort', follow);
     controller.abort(reason);

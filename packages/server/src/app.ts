@@ -6,7 +6,7 @@ import { getPath } from 'hono/utils/url';
 import { checkServerKey } from './access/api-key.ts';
 import { ANYBODY } from './access/caller.ts';
 import { mountDocs } from './docs/mount-docs.ts';
-import type { Endpoint, RawQuery, Services } from './endpoint.ts';
+import type { Call, Endpoint, RawQuery, Services } from './endpoint.ts';
 import { endpoints } from './endpoints/index.ts';
 import { ApiError, isFault, toApiError } from './http/api-error.ts';
 import { errorBody } from './http/error-bodies.ts';
@@ -19,6 +19,7 @@ import { Metrics } from './metrics.ts';
 import type { ServerLimits, ServerOptions } from './options.ts';
 import { mountChatPage } from './chat-page.ts';
 import { Queues } from './queue/queues.ts';
+import { local, Router } from './upstreams/router.ts';
 import { BackgroundRuns } from './responses/background-runs.ts';
 
 export interface AppEnv {
@@ -78,6 +79,7 @@ function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
     lifecycle,
     queues,
     receipts: options.receipts ?? {},
+    ...(options.routing ? { router: new Router(options.routing, options.env ?? process.env) } : {}),
     metrics: new Metrics(() => models.loaded().map(({ model }) => model), lifecycle, queues),
     version: options.version ?? '0.1.0',
     startedAt: Math.floor(Date.now() / 1000),
@@ -122,7 +124,7 @@ async function serve(endpoint: Endpoint, c: Context<AppEnv>, services: Services)
     const body = endpoint.request
       ? validate(endpoint.request, await readJson(c.req.raw, services.limits, endpoint))
       : undefined;
-    const response = await endpoint.handle({
+    const response = await answer(endpoint, {
       body,
       params: c.req.param(),
       query: endpoint.query ? validate<RawQuery>(endpoint.query, c.req.query()) : c.req.query(),
@@ -141,6 +143,15 @@ async function serve(endpoint: Endpoint, c: Context<AppEnv>, services: Services)
   } finally {
     services.metrics.observeRequest(endpoint.path, status, (performance.now() - started) / 1000);
   }
+}
+
+/** Where the answer is computed is decided here, and said by it. */
+function answer(endpoint: Endpoint, call: Call<unknown, RawQuery>): Response | Promise<Response> {
+  const { router } = call.services;
+  const here = async () => endpoint.handle(call);
+  if (endpoint.routable && router) return router.answer(call, endpoint, here);
+  const asksModel = typeof (call.body as { model?: unknown } | undefined)?.model === 'string';
+  return asksModel ? local(here) : here();
 }
 
 function unknownUrl(c: Context<AppEnv>): ApiError {

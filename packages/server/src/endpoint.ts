@@ -13,6 +13,7 @@ import type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
 import type { Priority } from './queue/fair-queue.ts';
 import type { Queues } from './queue/queues.ts';
 import type { ReceiptPolicy } from './receipts/give-receipt.ts';
+import type { Router } from './upstreams/router.ts';
 import type { BackgroundRuns } from './responses/background-runs.ts';
 import type { ServerLimits, StorageSource } from './options.ts';
 
@@ -37,6 +38,8 @@ export interface Services {
   readonly lifecycle: Lifecycle;
   readonly queues: Queues;
   readonly receipts: ReceiptPolicy;
+  /** Where requests may be computed that need not be computed here. */
+  readonly router?: Router;
   readonly metrics: Metrics;
   readonly version: string;
   /** Unix seconds of the start; models are shown as created then. */
@@ -80,6 +83,8 @@ export interface Endpoint<Body = unknown, Query = RawQuery> {
   readonly open?: boolean;
   /** The body may come as any type from programs that are no browsers: `curl -d` says it is a form. Default false. */
   readonly anyContentType?: boolean;
+  /** Other providers have it in the same form, so that a request may be computed there. Default false. */
+  readonly routable?: boolean;
   /** Schema of the JSON body, where there is one. */
   readonly request?: z.ZodType<Body>;
   /** Schema of what stands behind the path; without one it is handed on unchecked. */

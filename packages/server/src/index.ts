@@ -14,3 +14,4 @@ export { compareReceipts, firstDifference, type Difference } from './receipts/co
 export { replayReceipt, type ReplayOptions } from './receipts/replay.ts';
 export { fileSigner, signatureHolds } from './receipts/sign.ts';
 export { readReceipts } from './receipts/read-receipts.ts';
+export { parseRouting, routingSchema, type Routing } from './upstreams/config.ts';

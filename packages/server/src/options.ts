@@ -5,6 +5,7 @@ import type { Hono } from 'hono';
 import type { AppEnv } from './app.ts';
 import type { ModelDepot } from './model-depot.ts';
 import type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
+import type { Routing } from './upstreams/config.ts';
 import type { ReceiptPolicy } from './receipts/give-receipt.ts';
 
 /** Opens what the server keeps, at the first call; later calls give the same. The giver closes it. */
@@ -59,6 +60,10 @@ export interface ServerOptions {
   readonly allowedHosts?: readonly string[];
   /** Origins that may call from a browser besides the server's own (`*` for all). Default none. */
   readonly allowedOrigins?: readonly string[];
+  /** What may be computed elsewhere. Default: nothing. */
+  readonly routing?: Routing;
+  /** Where the keys of `routing` are. Default: the process's environment. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** Receipts of answers. Default: on request, without signature. */
   readonly receipts?: ReceiptPolicy;
   readonly limits?: Partial<ServerLimits>;

@@ -1,6 +1,5 @@
 /** `steelyard replay` computes the answer of a receipt again; `steelyard receipts verify` checks signatures. */
 
-import { readFile } from 'node:fs/promises';
 import { RequestError } from '@steelyard/core';
 import type { Receipt } from '@steelyard/server';
 import type { RegisterCommand } from '../command.ts';
@@ -14,6 +13,7 @@ import {
 import type { CommandContext } from '../context.ts';
 import { EXIT_ERROR } from '../errors.ts';
 import { openModel } from '../models-by-name.ts';
+import { readJson } from '../read-json.ts';
 import { packageVersion } from '../version.ts';
 
 interface Flags extends ModelFlags {
@@ -127,20 +127,6 @@ function chosen(all: readonly Receipt[], choice: number | undefined, file: strin
   if (first && !second) return first;
   const has = all.map((one) => one.choice).join(', ');
   throw new RequestError(`${file} has receipts of answers ${has}; choose one with --choice`, 'choice');
-}
-
-async function readJson(file: string): Promise<unknown> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new RequestError(
-      `${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
-      'file',
-    );
-  });
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    throw new RequestError(`${file}: is not JSON; expected a receipt, or an answer with receipts`, 'file');
-  }
 }
 
 async function readObject(file: string): Promise<Readonly<Record<string, unknown>>> {

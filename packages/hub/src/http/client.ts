@@ -4,6 +4,7 @@
  */
 
 import { NetworkError, UnsupportedError } from '@steelyard/core';
+import { checkEgress } from '@steelyard/core/node';
 import type { Dispatcher, Response } from 'undici';
 import { abortedError } from '../failures.ts';
 import { isLoopback } from './loopback.ts';
@@ -71,6 +72,7 @@ export class HttpClient {
   }
 
   async #send(url: URL, headers: Record<string, string>, signal: AbortSignal | undefined): Promise<Response> {
+    checkEgress(url);
     // Loaded on first use: looking into the store needs no network.
     const { EnvHttpProxyAgent, fetch } = await import('undici');
     const env = (name: string): string | undefined => this.#env[name] ?? this.#env[name.toUpperCase()];

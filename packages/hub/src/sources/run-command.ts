@@ -1,6 +1,7 @@
 /** Runs a package manager of the machine. Arguments are passed as they are; no shell reads them. */
 
 import { spawn } from 'node:child_process';
+import { checkEgress } from '@steelyard/core/node';
 import { isErrorCode } from '../failures.ts';
 
 const MAX_OUTPUT = 1 << 20;
@@ -26,6 +27,8 @@ export function runCommand(
   options: CommandOptions,
 ): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
+    // These commands ask registries, from a process of their own.
+    checkEgress(command);
     const child = spawn(command, args, {
       env: { ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],

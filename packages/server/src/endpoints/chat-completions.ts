@@ -30,6 +30,7 @@ export const chatCompletions = defineEndpoint({
   method: 'POST',
   path: PATH,
   summary: "The assistant's next message.",
+  routable: true,
   request: chatRequestSchema,
   response: chatResponseSchema,
   streamEvent: chatChunkSchema,

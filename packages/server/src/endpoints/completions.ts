@@ -26,6 +26,7 @@ export const completions = defineEndpoint({
   method: 'POST',
   path: PATH,
   summary: 'Continuations of prompts.',
+  routable: true,
   request: completionRequestSchema,
   response: completionResponseSchema,
   streamEvent: completionResponseSchema,

@@ -13,6 +13,7 @@ export const embeddings = defineEndpoint({
   method: 'POST',
   path: '/v1/embeddings',
   summary: 'Vectors of texts.',
+  routable: true,
   request: embeddingRequestSchema,
   response: embeddingResponseSchema,
   async handle(call: Call<EmbeddingRequest>) {

@@ -12,21 +12,24 @@ const modelSchema = z.object({
   created: z.int(),
   owned_by: z.string(),
   /** Extension: facts about the weights and where they run. */
-  steelyard: z.object({
-    /** `available` models are loaded when a request names them. */
-    state: z.enum(['available', 'loading', 'loaded']),
-    /** Bytes that it takes, or would take, in memory. */
-    memory_bytes: z.int().optional(),
-    architecture: z.string(),
-    parameter_count: z.number(),
-    quantisation: z.string(),
-    context_length: z.int(),
-    vocab_size: z.int(),
-    backend: z.string(),
-    has_chat_template: z.boolean(),
-    /** Elements of a vector; only of models for `/v1/embeddings`. */
-    dimensions: z.int().optional(),
-  }),
+  steelyard: z.union([
+    z.object({ state: z.literal('upstream'), upstream: z.string() }),
+    z.object({
+      /** `available` models are loaded when a request names them. */
+      state: z.enum(['available', 'loading', 'loaded']),
+      /** Bytes that it takes, or would take, in memory. */
+      memory_bytes: z.int().optional(),
+      architecture: z.string(),
+      parameter_count: z.number(),
+      quantisation: z.string(),
+      context_length: z.int(),
+      vocab_size: z.int(),
+      backend: z.string(),
+      has_chat_template: z.boolean(),
+      /** Elements of a vector; only of models for `/v1/embeddings`. */
+      dimensions: z.int().optional(),
+    }),
+  ]),
 });
 
 /** For clients of Anthropic's, which say so by a header: their fields beside the others. */
@@ -77,12 +80,25 @@ export const retrieveModel = defineEndpoint({
 
 type ModelBody = z.infer<typeof modelSchema>;
 
-async function allModels({ models, embeddingModels, startedAt }: Services): Promise<ModelBody[]> {
+async function allModels({ models, embeddingModels, router, startedAt }: Services): Promise<ModelBody[]> {
   const offered = <Info extends ModelInfo | EmbeddingInfo>(
     infos: readonly Info[],
     provider: { status?(name: string): ModelStatus },
   ) => infos.map((info) => toModel(info, provider.status?.(info.name) ?? { state: 'loaded' }, startedAt));
-  return [...offered(await models.list(), models), ...offered(await embeddingModels.list(), embeddingModels)];
+  const here = [
+    ...offered(await models.list(), models),
+    ...offered(await embeddingModels.list(), embeddingModels),
+  ];
+  const elsewhere = (router?.list() ?? [])
+    .filter(({ model }) => !here.some(({ id }) => id === model))
+    .map(({ model, upstream }): ModelBody => ({
+      id: model,
+      object: 'model',
+      created: startedAt,
+      owned_by: upstream,
+      steelyard: { state: 'upstream', upstream },
+    }));
+  return [...here, ...elsewhere];
 }
 
 function isAnthropic({ headers }: Request): boolean {

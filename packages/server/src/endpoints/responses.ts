@@ -15,6 +15,7 @@ export const createResponse = defineEndpoint({
   method: 'POST',
   path: RESPONSES_PATH,
   summary: "The model's answer to a text or to items, kept and gone on from where that is wished.",
+  routable: true,
   request: responseRequestSchema,
   response: responseSchema,
   streamEvent: responseEventSchema,

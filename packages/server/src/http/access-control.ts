@@ -19,7 +19,7 @@ export function accessControl(options: AppOptions): MiddlewareHandler<AppEnv> {
     await next();
     if (crossOrigin) {
       c.header('access-control-allow-origin', origin);
-      c.header('access-control-expose-headers', 'x-request-id, request-id');
+      c.header('access-control-expose-headers', 'x-request-id, request-id, x-steelyard-computed-by');
       c.header('vary', 'Origin');
     }
   };

@@ -6,11 +6,13 @@
 import {
   CapacityError,
   FormatError,
+  NetworkError,
   NotFoundError,
   RequestError,
   SteelyardError,
   UnsupportedError,
 } from '@steelyard/core';
+import { EgressForbiddenError } from '@steelyard/core/node';
 import type { ErrorObject } from '../schemas/error.ts';
 
 const MAX_MESSAGE = 1_000;
@@ -48,8 +50,8 @@ export class ApiError extends Error {
   }
 }
 
-/** Not served here, not now, or not in time: nobody needs to look into these. */
-const EXPECTED = new Set([501, 503, 504]);
+/** Not served here, not now, not in time, or not to be had elsewhere: nobody needs to look into these. */
+const EXPECTED = new Set([501, 502, 503, 504]);
 
 /** Whether it is a failure of the server, which its operator should hear of. */
 export function isFault({ status }: ApiError): boolean {
@@ -106,6 +108,13 @@ export function toApiError(error: unknown): ApiError {
   }
   if (error instanceof FormatError) {
     return new ApiError(500, error.message, { code: 'model_file_invalid', cause: error });
+  }
+  if (error instanceof NetworkError) {
+    const forbidden = error instanceof EgressForbiddenError;
+    return new ApiError(forbidden ? 403 : 502, error.message, {
+      code: forbidden ? 'egress_forbidden' : 'network_failure',
+      cause: error,
+    });
   }
   if (error instanceof SteelyardError && error.code === 'aborted') {
     return new ApiError(503, error.message, { code: 'aborted', cause: error });

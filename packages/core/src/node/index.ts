@@ -1,0 +1,8 @@
+export {
+  checkEgress,
+  egressForbidden,
+  EgressForbiddenError,
+  forbidEgress,
+  isThisMachine,
+  type EgressRules,
+} from './egress.ts';
