@@ -12,7 +12,6 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
-  readFileSync,
   renameSync,
   statSync,
   symlinkSync,
@@ -25,11 +24,11 @@ import { parseArgs } from 'node:util';
 import { openModel } from '../packages/formats/dist/node/index.js';
 import { loadModel } from '../packages/models/dist/index.js';
 import { cases, describeFloors, quick } from './cpu/cases.mjs';
+import { writeSection } from './cpu/section.mjs';
+import { rowOf } from './cpu/statistics.mjs';
 import { markdownTable } from './cpu/table.mjs';
 import { cacheFolder, floorsProgram, llamaCppProgram } from './peers/build.mjs';
 import { startRunner } from './peers/runner.mjs';
-
-const NOISY = 0.15;
 
 const { values: options } = parseArgs({
   options: {
@@ -91,17 +90,6 @@ function onlyBackend(libraries, name) {
   return folder;
 }
 
-function median(values) {
-  return [...values].sort((a, b) => a - b)[values.length >> 1];
-}
-
-/** The middle half's width over the median: one interrupted run of five does not count. */
-function spreadOf(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const cut = Math.floor(sorted.length / 4);
-  return (sorted[sorted.length - 1 - cut] - sorted[cut]) / median(values);
-}
-
 const machine = (() => {
   const text = execFileSync(floorsProgram(), [options.threads], { encoding: 'utf8' });
   const [memory, cached, products] = text.trim().split(' ').map(Number);
@@ -129,23 +117,8 @@ async function measure(one) {
     }
   }
   for (const runner of Object.values(runners)) runner.stop();
-  const rate = (ms) => (one.tokens * 1000) / ms;
-  const { ours, ...peers } = Object.fromEntries(
-    Object.entries(times).map(([name, ms]) => [name, rate(median(ms))]),
-  );
-  const spread = Math.max(...Object.values(times).map(spreadOf));
-  const best = Math.max(...Object.values(peers));
-  return {
-    case: one.name,
-    metric: one.command,
-    unit: 'tok/s',
-    ours,
-    limit: one.floor ? one.floor(machine, file) : null,
-    peers,
-    ratio: spread > NOISY || best === -Infinity ? null : ours / best,
-    spread,
-    noisy: spread > NOISY,
-  };
+  const limit = one.floor ? one.floor(machine, file) : null;
+  return rowOf({ name: one.name, metric: one.command, tokens: one.tokens, times, limit });
 }
 
 const setting = `${cpus()[0]?.model ?? 'unknown processor'}, ${options.threads} threads; ${describeFloors(machine)}`;
@@ -166,11 +139,4 @@ for (const one of chosen) {
 const table = markdownTable(rows);
 console.log(table);
 if (options.json) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);
-if (options.write) {
-  const [begin, end] = ['<!-- bench:cpu -->', '<!-- /bench:cpu -->'];
-  const page = readFileSync(options.write, 'utf8');
-  const [before, rest] = page.split(begin);
-  if (rest === undefined || !rest.includes(end))
-    throw new Error(`${options.write} has no ${begin} ... ${end}`);
-  writeFileSync(options.write, `${before}${begin}\n\n${setting}.\n\n${table}\n\n${end}${rest.split(end)[1]}`);
-}
+if (options.write) writeSection(options.write, 'bench:cpu', `${setting}.\n\n${table}`);

@@ -17,7 +17,7 @@ import {
   type ThreadHost,
   type ThreadStart,
 } from '../wasm/threads.ts';
-import type { WorkerRunner } from '../wasm/worker-runner.ts';
+import type { Response, WorkerRunner } from '../wasm/worker-runner.ts';
 import { physicalCores } from './physical-cores.ts';
 
 /** Best first. */
@@ -89,7 +89,7 @@ const host: ThreadHost = { readsFiles: true, sharesMemory: true, start: startWor
 /** A thread does not keep the process alive, except while a command is pending. */
 function startWorker(start: ThreadStart, events: ThreadEvents): Thread {
   const worker = new Worker(workerUrl(), { workerData: start, execArgv: [] });
-  worker.on('message', events.response);
+  worker.on('message', (response: Response) => events.response(response));
   worker.on('error', (error) => events.end(error.message));
   worker.on('exit', (code) => events.end(`exit code ${code}`));
   // After the listeners, which would hold it again.
