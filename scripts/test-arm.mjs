@@ -4,8 +4,9 @@
  */
 
 import { execFileSync } from 'node:child_process';
-import { buildRunner } from '../packages/backend-cpu/scripts/build-runner.mjs';
+import { buildRunner, runnerEnvironment } from '../packages/backend-cpu/scripts/build-runner.mjs';
 import { findCompiler } from '../packages/backend-cpu/scripts/toolchain.mjs';
+import { kernelUnits } from '../packages/backend-cpu/scripts/units.mjs';
 import { runNode } from './run.mjs';
 
 const COMPILER = 'aarch64-linux-gnu-g++';
@@ -40,7 +41,7 @@ if (!(found.compiler && found.emulator)) {
 
 const program = await buildRunner({
   compiler: found.compiler,
-  architecture: 'arm64',
+  units: kernelUnits('arm64'),
   name: 'arm64',
   flags: ['-O2', '-static'],
 });
@@ -54,14 +55,7 @@ const machines = [
 for (const { cpu, levels, absent } of machines) {
   const code = await runNode(
     ['node_modules/vitest/vitest.mjs', 'run', 'packages/backend-cpu/test/recorded-cases.test.ts'],
-    {
-      env: {
-        ...process.env,
-        STEELYARD_RUNNER: `${EMULATOR} -cpu ${cpu} ${program}`,
-        STEELYARD_RUNNER_LEVELS: levels,
-        STEELYARD_RUNNER_ABSENT: absent,
-      },
-    },
+    { env: runnerEnvironment(`${EMULATOR} -cpu ${cpu} ${program}`, levels, absent) },
   );
   if (code) process.exit(code);
 }

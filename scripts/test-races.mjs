@@ -1,10 +1,32 @@
-/** `npm run test:races`: the thread pool of the kernels under g++'s thread sanitizer. */
+/** `npm run test:races`: the thread pool, and recorded cases of all kernels on several threads, under g++'s thread sanitizer. */
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { root } from './run.mjs';
+import { buildRunner, runnerEnvironment } from '../packages/backend-cpu/scripts/build-runner.mjs';
+import { findCompiler } from '../packages/backend-cpu/scripts/toolchain.mjs';
+import { emulatedUnits } from '../packages/backend-cpu/scripts/units.mjs';
+import { root, runNode } from './run.mjs';
+
+async function kernels() {
+  const program = await buildRunner({
+    compiler: findCompiler(['g++']),
+    units: emulatedUnits(),
+    name: 'races',
+    flags: ['-O1', '-g', '-fsanitize=thread'],
+  });
+  return runNode(
+    ['node_modules/vitest/vitest.mjs', 'run', 'packages/backend-cpu/test/recorded-cases.test.ts'],
+    {
+      env: {
+        ...runnerEnvironment(program, 'amx_emulated scalar'),
+        TSAN_OPTIONS: 'halt_on_error=1',
+        STEELYARD_RUNNER_CASES: '4',
+      },
+    },
+  );
+}
 
 const folder = mkdtempSync(join(tmpdir(), 'steelyard-races-'));
 const sources = ['test/native/thread-pool.cc', 'kernels/thread-pool.cc'].map((name) =>
@@ -16,6 +38,7 @@ try {
   execFileSync('g++', [...flags, ...sources, '-o', program], { stdio: 'inherit' });
   execFileSync(program, { stdio: 'inherit', env: { ...process.env, TSAN_OPTIONS: 'halt_on_error=1' } });
   console.log('no data race in the thread pool');
+  process.exitCode = await kernels();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -8,6 +8,9 @@
 #include "float-tile.h"
 #include "packed-tile.h"
 #include "published-rows.h"
+#if defined(SY_AMX)
+#include "amx-bytes.h"
+#endif
 
 namespace steelyard::SY_LEVEL {
 namespace {
@@ -74,10 +77,9 @@ template <Form kForm>
 constexpr int kSpreadRows = kLanes == 8 ? 3 : kTileRows<kForm>;
 constexpr int kSpreadParts = kLanes == 8 ? 2 : 1;
 
-// One panel, of `width` rows that count, and all rows of activations.
+// One panel, of `width` rows that count, and rows [i, m) of activations.
 template <class Format, int kN, int kM, Form kForm>
-void multiply_panel(const uint8_t* panel, const IntegerRows& rows, int64_t m, int64_t n, int64_t width, const Place& to) {
-  int64_t i = 0;
+void multiply_panel(const uint8_t* panel, const IntegerRows& rows, int64_t i, int64_t m, int64_t n, int64_t width, const Place& to) {
   for (; i + kM <= m; i += kM) multiply_packed_rows<Format, kN, kM, kForm>(panel, rows, i, n, width, to);
   for (; i < m; i++) multiply_packed_rows<Format, kRowParts, 1, kForm>(panel, rows, i, n, width, to);
 }
@@ -85,17 +87,22 @@ void multiply_panel(const uint8_t* panel, const IntegerRows& rows, int64_t m, in
 template <class Format, Form kForm>
 void multiply_packed(const Tensor& w, Range units, const IntegerRows& rows, int64_t m, const Place& to, char* own) {
   const int64_t k = rows.runs * 32, panel_bytes = Format::panel_bytes(k);
+  int64_t first = 0;
+#if defined(SY_AMX)
+  first = multiply_matrix<Format, kForm>((const uint8_t*)w.packed, units, rows, m, (uint8_t*)own, [&](int64_t row, int64_t n, vf lanes) { to.put(row, n, lanes, w.rows() - n); });
+  if (first == m) return;
+#endif
   for (int64_t unit = units.begin; unit < units.end; unit++) {
     const uint8_t* panel = (const uint8_t*)w.packed + unit * panel_bytes;
     const int64_t n = unit * kUnit, width = w.rows() - n < kUnit ? w.rows() - n : kUnit;
     if constexpr (kSpreadFrom < INT64_MAX && Format::Codes::kBits < 8) {
-      if (m >= kSpreadFrom) {
+      if (m - first >= kSpreadFrom) {
         spread_panel<Format>(panel, k, (uint8_t*)own);
-        multiply_panel<SpreadOf<Format>, kSpreadParts, kSpreadRows<kForm>, kForm>((const uint8_t*)own, rows, m, n, width, to);
+        multiply_panel<SpreadOf<Format>, kSpreadParts, kSpreadRows<kForm>, kForm>((const uint8_t*)own, rows, first, m, n, width, to);
         continue;
       }
     }
-    multiply_panel<Format, kTileParts<Format>, kTileRows<kForm>, kForm>(panel, rows, m, n, width, to);
+    multiply_panel<Format, kTileParts<Format>, kTileRows<kForm>, kForm>(panel, rows, first, m, n, width, to);
   }
 }
 
@@ -272,10 +279,14 @@ int chunks_matmul(const Operands& o, int phase, int threads) {
 
 ScratchSize scratch_matmul(const Operands& o) {
   const Tensor& x = *o.in[Matmul::x];
-  const int64_t decoded = (x.last() > 64 ? x.last() : 64) * kFloatRows * 4;
-  if (!takes_integers(o)) return {0, align_up(decoded)};
+  int64_t own = (x.last() > 64 ? x.last() : 64) * kFloatRows * 4;
+  if (!takes_integers(o)) return {0, align_up(own)};
   const int64_t runs = x.last() / 32, spread = x.rows() >= kSpreadFrom ? runs * kMostSpreadBytes : 0;
-  return {IntegerRows{nullptr, runs, false}.bytes(x.rows()), align_up(spread > decoded ? spread : decoded)};
+  own = spread > own ? spread : own;
+#if defined(SY_AMX)
+  own = own > unpacked_bytes(x.last()) ? own : unpacked_bytes(x.last());
+#endif
+  return {IntegerRows{nullptr, runs, false}.bytes(x.rows()), align_up(own)};
 }
 
 // Bytes of a weight in panels; 0 when it is read as published.

@@ -208,6 +208,14 @@ napi_value features_js(napi_env env, napi_callback_info) {
   return result;
 }
 
+// refused() -> what the processor has and the operating system does not give, and why; or ''
+napi_value refused_js(napi_env env, napi_callback_info) {
+  napi_value result = nullptr;
+  std::string refused = cpu_features().refused;
+  napi_create_string_utf8(env, refused.c_str(), refused.size(), &result);
+  return result;
+}
+
 // A tensor's pieces: [handle, offset, bytes] flattened, mostly one. False, with an exception, when one is no good.
 bool buffer(napi_env env, napi_value array, Buffer* result, std::vector<std::shared_ptr<Pages>>* owners) {
   uint32_t length = 0;
@@ -381,7 +389,7 @@ napi_value init(napi_env env, napi_value exports) {
     const char* name;
     napi_callback fn;
   } functions[] = {
-      {"mapFile", map_file_js}, {"allocate", allocate_js}, {"release", release_js}, {"releaseExecutable", release_executable_js}, {"read", read_js}, {"write", write_js}, {"level", level_js}, {"features", features_js},
+      {"mapFile", map_file_js}, {"allocate", allocate_js}, {"release", release_js}, {"releaseExecutable", release_executable_js}, {"read", read_js}, {"write", write_js}, {"level", level_js}, {"features", features_js}, {"refused", refused_js},
       {"compile", compile_js},  {"temporaryBytes", temporary_bytes_js}, {"readArena", read_arena_js}, {"run", run_js},
   };
   for (const auto& f : functions) {

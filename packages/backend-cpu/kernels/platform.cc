@@ -13,7 +13,12 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#if defined(__aarch64__) && defined(__linux__)
+#if defined(__x86_64__)
+#include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
+#elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #elif defined(__aarch64__) && defined(__APPLE__)
 #include <sys/sysctl.h>
@@ -78,7 +83,32 @@ void unmap_file(const char* data, size_t bytes) { munmap((void*)data, bytes); }
   } else                                  \
     missing += " " name " ";
 
-CpuFeatures cpu_features() {
+namespace {
+
+// Whether the processor has tiles, of bytes and of bfloat16.
+bool has_tiles() {
+  unsigned a, b, c, d;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+  return (d >> 22 & 1) && (d >> 24 & 1) && (d >> 25 & 1);
+}
+
+// Why this process may not use them; empty when it may. The state of tiles is large, so a system gives it on request.
+std::string tiles_refused() {
+  unsigned a, b, c, d;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 27 & 1)) return "the operating system saves no extended state";
+  uint32_t low, high;
+  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  if ((low >> 17 & 3) != 3) return "the operating system does not save tiles";
+#if defined(__linux__)
+  // ARCH_REQ_XCOMP_PERM for XTILEDATA; for all threads of the process, those to come too.
+  if (syscall(SYS_arch_prctl, 0x1023, 18) != 0) return std::string("arch_prctl refused tiles: ") + std::strerror(errno);
+#endif
+  return "";
+}
+
+}  // namespace
+
+static CpuFeatures find_features() {
   CpuFeatures f;
   std::string missing;
   __builtin_cpu_init();
@@ -93,7 +123,17 @@ CpuFeatures cpu_features() {
   SY_FEATURE("avx512vnni")
   f.avx512 = missing.empty();
   SY_FEATURE("avx512bf16")
+  if (!f.avx512 || !has_tiles()) return f;
+  std::string why = tiles_refused();
+  f.amx = why.empty();
+  if (f.amx) f.names += " amx";
+  else f.refused = "amx: " + why;
   return f;
+}
+
+CpuFeatures cpu_features() {
+  static const CpuFeatures features = find_features();
+  return features;
 }
 #elif defined(__aarch64__)
 #if defined(__APPLE__)

@@ -17,25 +17,29 @@
 
 #if defined(__AVX512F__)
 #define SY_LANES 16
-#define SY_LEVEL avx512
+#define SY_VECTORS avx512
 #elif defined(__AVX2__)
 #define SY_LANES 8
-#define SY_LEVEL avx2
+#define SY_VECTORS avx2
 #elif defined(__wasm__)
 #define SY_LANES 4
-#define SY_LEVEL wasm
+#define SY_VECTORS wasm
 #elif defined(SY_NEON)
 #define SY_LANES 4
 #if defined(__ARM_FEATURE_MATMUL_INT8)
-#define SY_LEVEL i8mm
+#define SY_VECTORS i8mm
 #elif defined(__ARM_FEATURE_DOTPROD)
-#define SY_LEVEL dotprod
+#define SY_VECTORS dotprod
 #else
-#define SY_LEVEL neon
+#define SY_VECTORS neon
 #endif
 #else
 #define SY_LANES 4
-#define SY_LEVEL scalar
+#define SY_VECTORS scalar
+#endif
+// The build names levels that have more than their vectors.
+#if !defined(SY_LEVEL)
+#define SY_LEVEL SY_VECTORS
 #endif
 
 namespace steelyard::SY_LEVEL {

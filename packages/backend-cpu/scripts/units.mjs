@@ -28,9 +28,11 @@ const avx512 = [
   '-mprefer-vector-width=512',
 ];
 
+const amx = [...avx512, '-mamx-tile', '-mamx-int8', '-mamx-bf16', '-DSY_AMX', '-DSY_LEVEL=amx'];
+
 /** Flags by level; `kernels/dispatch.cc` chooses among just these. */
 const levels = {
-  x64: { scalar: [], avx2, avx512 },
+  x64: { scalar: [], avx2, avx512, amx },
   arm64: {
     scalar: ['-march=armv8-a', '-DSY_SCALAR'],
     neon: ['-march=armv8-a'],
@@ -39,6 +41,7 @@ const levels = {
   },
 };
 
+/** Everything but the levels and the entry point, which is the addon or a program. */
 const shared = [
   'tape',
   'op-rules',
@@ -50,13 +53,26 @@ const shared = [
   'dispatch',
 ];
 
-/** Everything but the entry point: addon or program. `architecture` as Node names it. */
+const emulated = ['-DSY_AMX', '-DSY_AMX_EMULATED', '-DSY_LEVEL=amx_emulated'];
+
+const unit = (name, source = `${name}.cc`, flags = []) => ({ name, source: join(kernels, source), flags });
+
+/** Units of all levels of an architecture, as Node names it. */
 export function kernelUnits(architecture) {
-  const unit = (name, source = `${name}.cc`, flags = []) => ({ name, source: join(kernels, source), flags });
   return [
     ...Object.entries(levels[architecture] ?? { scalar: [] }).map(([level, flags]) =>
       unit(level, 'level.cc', flags),
     ),
     ...shared.map((name) => unit(name)),
+  ];
+}
+
+/** Units of plain kernels, and of `amx_emulated`: the matrix unit in plain C++ over them. */
+export function emulatedUnits() {
+  const tables = '-DSY_TABLES=SY_TABLE(amx_emulated, true) SY_TABLE(scalar, true)';
+  return [
+    unit('scalar', 'level.cc', ['-DSY_SCALAR']),
+    unit('amx-emulated', 'level.cc', ['-DSY_SCALAR', ...emulated]),
+    ...shared.map((name) => unit(name, `${name}.cc`, name === 'dispatch' ? [tables] : [])),
   ];
 }

@@ -29,6 +29,8 @@ export interface Addon {
   level(name: string): string | undefined;
   /** Instruction sets that the processor has, separated by spaces. */
   features(): string;
+  /** What the processor has and the operating system does not let this process use, with the reason; or empty. */
+  refused(): string;
   /** Repacks weights, off the event loop. */
   compile(
     tape: Int32Array,

@@ -3,6 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { RequestError } from '@steelyard/core';
 import { loadAddon } from './addon.ts';
+import { physicalCores } from './node/physical-cores.ts';
 
 export interface CpuAvailability {
   readonly available: boolean;
@@ -12,15 +13,19 @@ export interface CpuAvailability {
   readonly threads: number;
   /** Instruction sets of the processor that levels are chosen by. */
   readonly features: readonly string[];
+  /** What the processor has and the operating system does not let this process use, with the reason. */
+  readonly refused?: string;
 }
 
 /** More threads than cores would only wait for each other at barriers, but tests may ask for them. */
 const MAX_THREADS = 256;
 
+/** One to a core, or as `STEELYARD_THREADS` says, up to the logical processors. */
 export function defaultThreads(): number {
   const wanted = Number(process.env['STEELYARD_THREADS']);
-  const cores = availableParallelism();
-  return Number.isInteger(wanted) && wanted > 0 ? Math.min(wanted, cores) : cores;
+  const logical = availableParallelism();
+  if (Number.isInteger(wanted) && wanted > 0) return Math.min(wanted, logical);
+  return physicalCores();
 }
 
 /** @throws RequestError outside 1 to 256 */
@@ -36,7 +41,8 @@ export function cpuAvailability(): CpuAvailability {
   if ('reason' in loaded) return { available: false, reason: loaded.reason, threads, features: [] };
   const features = loaded.addon.features().split(' ').filter(Boolean);
   const level = loaded.addon.level(process.env['STEELYARD_CPU'] ?? '');
-  if (level) return { available: true, level, threads, features };
+  const refused = loaded.addon.refused();
+  if (level) return { available: true, level, threads, features, ...(refused !== '' && { refused }) };
   const reason = `this processor has no ${process.env['STEELYARD_CPU']} (STEELYARD_CPU)`;
   return { available: false, reason, threads, features };
 }

@@ -63,6 +63,8 @@ export interface CpuReport {
   /** Which set of kernels runs: `avx2`, ... */
   readonly level?: string;
   readonly threads: number;
+  /** What the processor has and the operating system does not let this process use, with the reason. */
+  readonly refused?: string;
   /** The WebAssembly build of the same kernels, used where the native one is missing. */
   readonly wasm?: WasmReport;
 }

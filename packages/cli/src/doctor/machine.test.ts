@@ -35,3 +35,13 @@ it('finds no fault in missing WebAssembly kernels where native ones run', () => 
   expect(checkBackend(report, undefined, {}).status).toBe('ok');
   expect(checkWasm(report).status).toBe('ok');
 });
+
+it('says what the operating system keeps from the kernels', () => {
+  const refused = 'amx: arch_prctl refused tiles: Operation not permitted';
+  const report = { available: true, level: 'avx512', threads: 4, refused };
+  expect(checkBackend(report, undefined, {})).toEqual({
+    name: 'backend',
+    status: 'ok',
+    found: `native, avx512 kernels (the best that it has for this processor), 4 threads; not used: ${refused}`,
+  });
+});

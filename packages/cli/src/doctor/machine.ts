@@ -45,10 +45,9 @@ export function processorFeatures(): string[] | undefined {
 export function checkBackend(report: CpuReport, compiler: string | undefined, env: Environment): Check {
   if (report.available) {
     const why = env['STEELYARD_CPU'] ? 'as STEELYARD_CPU asks' : 'the best that it has for this processor';
-    return ok(
-      'backend',
-      `native, ${report.level ?? ''} kernels (${why}), ${plural(report.threads, 'thread')}`,
-    );
+    const found = `native, ${report.level ?? ''} kernels (${why}), ${plural(report.threads, 'thread')}`;
+    // Not a fault: everything runs, only prompts more slowly.
+    return ok('backend', report.refused === undefined ? found : `${found}; not used: ${report.refused}`);
   }
   const native = bareReason(report);
   const advice =
