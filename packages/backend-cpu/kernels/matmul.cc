@@ -7,6 +7,7 @@
 // order, so output is bit-identical whatever the batch and the number of threads.
 #include "float-tile.h"
 #include "packed-tile.h"
+#include "plain-product.h"
 #include "published-rows.h"
 #if defined(SY_AMX)
 #include "amx-bytes.h"
@@ -19,6 +20,8 @@ namespace {
 constexpr int64_t kUnit = kPanelRows;
 // Bytes of weights that a chunk should have at least, for its share of the work to outweigh its claim.
 constexpr int64_t kChunkBytes = 48 << 10;
+// Multiply-adds, likewise, of a product by columns.
+constexpr int64_t kPlainWork = 1 << 18;
 
 bool is_block(DType dtype) {
   return with_block_format(dtype, [](auto) {});
@@ -177,29 +180,6 @@ void multiply_floats(const Tensor& w, Range units, const Tensor& x, const Place&
   for (; n < end; n++) multiply_float_group<1>(w, x, n, to, buffer);
 }
 
-// w is [K, N]: y's columns are sums of its rows. Columns are taken in strips that stay in the cache.
-void multiply_plain(const Call& call, const Tensor& x, const Tensor& w, const Place& to) {
-  const Tensor& y = to.y;
-  const int64_t m = x.rows(), k = x.last(), n = w.last();
-  const int64_t block = dtype_info(w.dtype).block_size, strip = 256;
-  float* row = (float*)call.own;
-  Range columns = share(call, n, strip);
-  for (int64_t c = columns.begin; c < columns.end; c += strip) {
-    int64_t width = columns.end - c < strip ? columns.end - c : strip;
-    for (int64_t i = 0; i < m; i++) std::memset(y.f32(i) + to.column + c, 0, width * 4);
-    for (int64_t j = 0; j < k; j++) {
-      decode_row(w.dtype, w.block_row(j) + c / block * dtype_info(w.dtype).block_bytes, row, width);
-      for (int64_t i = 0; i < m; i++) {
-        float factor = x.f32(i)[j], *at = y.f32(i) + to.column + c;
-        for (int64_t l = 0; l < width; l++) at[l] = fma(factor, row[l], at[l]);
-      }
-    }
-    if (to.bias)
-      for (int64_t i = 0; i < m; i++)
-        for (int64_t l = c; l < c + width; l++) y.f32(i)[to.column + l] += to.bias[to.column + l];
-  }
-}
-
 // Units [begin, end) of one weight.
 void multiply_units(const Call& call, const Tensor& w, Range units, const Tensor& x, bool narrow, const Place& to) {
   const IntegerRows rows = integer_rows(call, x, narrow);
@@ -259,7 +239,7 @@ void op_matmul(const Call& call) {
     return;
   }
   for (int i = Matmul::w; i < call.in_count; i++) {
-    multiply_plain(call, x, *call.in[i], to);
+    multiply_plain(call, x, *call.in[i], to.y, to.bias, to.column, (float*)call.own);
     to.column += call.in[i]->last();
   }
 }
@@ -268,6 +248,10 @@ int chunks_matmul(const Operands& o, int phase, int threads) {
   const int64_t m = o.in[Matmul::x]->rows();
   if (takes_integers(o) && phase-- == 0) return chunks_of(m * o.in[Matmul::x]->last(), kSerialElements, m, threads);
   if (phase != 0) return 0;
+  if (!Matmul::read(o.attrs).transposed) {
+    const int64_t work = m * o.in[Matmul::x]->last() * o.out[0]->last();
+    return chunks_of(work, kPlainWork, plain_units(*o.in[Matmul::x], *o.in[Matmul::w]), threads);
+  }
   int64_t units = 0, bytes = 0;
   for (int i = Matmul::w; i < o.in_count; i++) {
     const Tensor& w = *o.in[i];
@@ -279,6 +263,7 @@ int chunks_matmul(const Operands& o, int phase, int threads) {
 
 ScratchSize scratch_matmul(const Operands& o) {
   const Tensor& x = *o.in[Matmul::x];
+  if (!Matmul::read(o.attrs).transposed) return {0, kStripBytes};
   int64_t own = (x.last() > 64 ? x.last() : 64) * kFloatRows * 4;
   if (!takes_integers(o)) return {0, align_up(own)};
   const int64_t runs = x.last() / 32, spread = x.rows() >= kSpreadFrom ? runs * kMostSpreadBytes : 0;
