@@ -98,6 +98,9 @@ const machine = (() => {
 const llama = llamaCppProgram();
 if (!llama) console.error('llama.cpp is not installed; run: npm --prefix bench ci --ignore-scripts');
 
+/** The instruction set that our kernels chose, as they say when they are ready. */
+let level;
+
 async function measure(one) {
   const file = modelFile(one);
   const args = [file.path, options.threads, `${one.context}`];
@@ -108,6 +111,7 @@ async function measure(one) {
     const folder = one.llamaBackend ? onlyBackend(llama.libraries, one.llamaBackend) : llama.libraries;
     runners['llama.cpp'] = await startRunner(llama.program, [...args, folder]);
   }
+  if (!one.env) level = /^native (\w+)/.exec(runners.ours.description)?.[1];
   const times = Object.fromEntries(Object.keys(runners).map((name) => [name, []]));
   // The first round warms caches up.
   for (let round = 0; round <= Number(options.rounds); round++) {
@@ -139,4 +143,5 @@ for (const one of chosen) {
 const table = markdownTable(rows);
 console.log(table);
 if (options.json) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);
-if (options.write) writeSection(options.write, 'bench:cpu', `${setting}.\n\n${table}`);
+// Machines of several levels have measured: each level keeps a table of its own.
+if (options.write) writeSection(options.write, `bench:cpu ${level}`, `${setting}.\n\n${table}`);

@@ -69,8 +69,8 @@ export const cases = [
   prefill('135m', 'q4_0', 512),
   ...[1, 4, 16, 64].map((count) => streams('135m', 'q4_0', count)),
   streams('1.2b', 'q4_0', 16),
-  decode('1.2b', 'bf16'),
-  decode('1.2b', 'f16'),
+  ...['bf16', 'f16'].flatMap((format) => [decode('1.2b', format), prefill('1.2b', format, 512)]),
+  ...['bf16', 'f16'].flatMap((format) => [decode('135m', format), prefill('135m', format, 512)]),
   decode('135m', 'q4_0', 128, avx2),
   prefill('135m', 'q4_0', 512, avx2),
 ];

@@ -174,9 +174,8 @@ void multiply_float_group(const Tensor& w, const Tensor& x, int64_t n, const Pla
 void multiply_floats(const Tensor& w, Range units, const Tensor& x, const Place& to, float* buffer) {
   const int64_t end = units.end * kUnit < w.rows() ? units.end * kUnit : w.rows();
   int64_t n = units.begin * kUnit;
-  // One row of x: rows of w one after the other, as memory likes to be read.
-  if (x.rows() > 1)
-    for (; n + kFloatRows <= end; n += kFloatRows) multiply_float_group<kFloatRows>(w, x, n, to, buffer);
+  // With one row of x too: a chain of multiply-adds alone would wait for itself, not for memory.
+  for (; n + kFloatRows <= end; n += kFloatRows) multiply_float_group<kFloatRows>(w, x, n, to, buffer);
   for (; n < end; n++) multiply_float_group<1>(w, x, n, to, buffer);
 }
 

@@ -118,6 +118,10 @@ inline float sum(vf v) {
 inline int32_t sum_of(vi v) {
 #if defined(__AVX512F__)
   return _mm512_reduce_add_epi32((__m512i)v);
+#elif defined(__AVX2__)
+  __m128i half = _mm_add_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
+  half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1)));
 #elif defined(SY_NEON)
   return vaddvq_s32((int32x4_t)v);
 #else
@@ -131,6 +135,10 @@ inline int32_t sum_of(vi v) {
 inline void store_bytes(int8_t* to, vi v) {
 #if defined(__AVX512F__)
   _mm_storeu_si128((__m128i*)to, _mm512_cvtepi32_epi8((__m512i)v));
+#elif defined(__AVX2__)
+  // The low bytes of a half's lanes side by side, then those of both halves.
+  const __m256i low = _mm256_shuffle_epi8((__m256i)v, _mm256_set1_epi32(0x0c080400));
+  _mm_storel_epi64((__m128i*)to, _mm_unpacklo_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1)));
 #elif defined(SY_NEON)
   int16x4_t words = vmovn_s32((int32x4_t)v);
   int32x2_t bytes = vreinterpret_s32_s8(vmovn_s16(vcombine_s16(words, words)));
@@ -143,6 +151,10 @@ inline void store_bytes(int8_t* to, vi v) {
 inline float max_of(vf v) {
 #if defined(__AVX512F__)
   return _mm512_reduce_max_ps((__m512)v);
+#elif defined(__AVX2__)
+  __m128 half = _mm_max_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+  half = _mm_max_ps(half, _mm_movehl_ps(half, half));
+  return _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
 #elif defined(SY_NEON)
   return vmaxvq_f32((float32x4_t)v);
 #else

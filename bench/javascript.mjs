@@ -1,0 +1,58 @@
+/**
+ * JavaScript's share of a decode step through the engine: the time that the event loop was busy, of all. Kernels run off
+ * it, so what it does is JavaScript: step inputs, sampling, text, events.
+ *
+ *   node bench/javascript.mjs --model FILE.gguf [--tokens N] [--threads N] [--json FILE]
+ */
+
+import { writeFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import { parseArgs } from 'node:util';
+import { openLanguageModel } from '../packages/steelyard/dist/index.js';
+
+const { values: options } = parseArgs({
+  options: {
+    model: { type: 'string' },
+    tokens: { type: 'string', default: '128' },
+    threads: { type: 'string' },
+    json: { type: 'string' },
+  },
+});
+const path = options.model ?? (await (await import('./default-model.mjs')).defaultModelPath());
+const maxTokens = Number(options.tokens);
+const model = await openLanguageModel(path, options.threads ? { threads: Number(options.threads) } : {});
+
+async function measure(sampling) {
+  let started;
+  for await (const event of model.complete('Once upon a time', { maxTokens, ...sampling })) {
+    // The prompt's step is over with the first text.
+    if (event.type === 'text')
+      started ??= {
+        at: performance.now(),
+        loop: performance.eventLoopUtilization(),
+        steps: model.stats().stepsTotal,
+      };
+  }
+  const { utilization } = performance.eventLoopUtilization(started.loop);
+  const steps = model.stats().stepsTotal - started.steps;
+  return { stepMs: (performance.now() - started.at) / steps, share: utilization, steps };
+}
+
+const cases = {
+  greedy: { temperature: 0 },
+  'temperature 0.8, top-p 0.95': { temperature: 0.8, topP: 0.95, seed: 1 },
+  'top-k 40, repetition 1.1': { temperature: 0.8, topK: 40, repetitionPenalty: 1.1, seed: 1 },
+};
+const rows = [];
+for (const [name, sampling] of Object.entries(cases)) {
+  await measure(sampling);
+  rows.push({ sampling: name, ...(await measure(sampling)) });
+}
+console.log('| sampling | ms per token | JavaScript, us | share |');
+console.log('|---|---|---|---|');
+for (const { sampling, stepMs, share } of rows)
+  console.log(
+    `| ${sampling} | ${stepMs.toFixed(2)} | ${(stepMs * share * 1000).toFixed(0)} | ${(share * 100).toFixed(1)}% |`,
+  );
+if (options.json) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);
+await model.dispose();
