@@ -18,7 +18,7 @@ export const cohere = defineArchitecture<Cohere1Config>({
   name: 'cohere',
   huggingFace: ['cohere'],
   gguf: ['command-r'],
-  variants: ['biases', 'normed-heads', 'plain'],
+  variants: ['biases', 'normed-heads', 'plain', 'untied'],
   names: decoderNames,
   readConfig,
   forward: (step, config) =>

@@ -34,7 +34,7 @@ export const gemma2 = defineArchitecture<Gemma2Config>({
   name: 'gemma2',
   huggingFace: ['gemma2'],
   gguf: ['gemma2'],
-  variants: ['capped', 'uncapped'],
+  variants: ['biases-untied', 'capped', 'uncapped'],
   names: sandwichNames,
   readConfig,
   forward: (step, config) =>

@@ -45,7 +45,7 @@ export const gemma3 = defineArchitecture<Gemma3Config>({
   name: 'gemma3',
   huggingFace: ['gemma3_text'],
   gguf: ['gemma3'],
-  variants: ['linear-softcap', 'local-global'],
+  variants: ['biases-untied', 'linear-softcap', 'local-global'],
   names: sandwichNames,
   readConfig,
   forward,

@@ -29,7 +29,7 @@ export const gpt2 = defineArchitecture<Gpt2Config>({
   name: 'gpt2',
   huggingFace: ['gpt2'],
   gguf: ['gpt2'],
-  variants: ['scaled-by-layer', 'tied'],
+  variants: ['scaled-by-layer', 'tied', 'unscaled-untied'],
   names: {
     huggingFace: {
       token_embd: 'wte',

@@ -22,7 +22,7 @@ export const granite = defineArchitecture<GraniteConfig>({
   name: 'granite',
   huggingFace: ['granite'],
   gguf: ['granite'],
-  variants: ['scaled'],
+  variants: ['biases-tied', 'scaled'],
   names: decoderNames,
   readConfig,
   forward: (step, config) =>

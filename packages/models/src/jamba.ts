@@ -33,7 +33,7 @@ export const jamba = defineArchitecture<JambaConfig>({
   name: 'jamba',
   huggingFace: ['jamba'],
   gguf: ['jamba'],
-  variants: ['biases', 'dense-tied', 'few-bits', 'mixed'],
+  variants: ['attention-only', 'biases', 'dense-tied', 'few-bits', 'gelu', 'mixed'],
   names: {
     ...decoderNames,
     huggingFace: {

@@ -28,6 +28,7 @@ export const llama = defineArchitecture<WholeConfig>({
   gguf: ['llama'],
   variants: [
     'biases',
+    'gelu',
     'gqa-llama3',
     'gqa-tied',
     'head-dim',

@@ -14,7 +14,7 @@ export const olmo2 = defineArchitecture<LlamaConfig>({
   name: 'olmo2',
   huggingFace: ['olmo2'],
   gguf: ['olmo2'],
-  variants: ['biases', 'mha'],
+  variants: ['biases', 'mha', 'tied'],
   names: {
     ...decoderNames,
     huggingFace: {

@@ -25,7 +25,7 @@ export const qwen2moe = defineArchitecture<Qwen2MoeConfig>({
   name: 'qwen2_moe',
   huggingFace: ['qwen2_moe'],
   gguf: ['qwen2moe'],
-  variants: ['dense-layers', 'shared'],
+  variants: ['dense-layers', 'shared', 'tied'],
   names: {
     ...decoderNames,
     huggingFace: {

@@ -21,7 +21,7 @@ export const qwen3moe = defineArchitecture<Qwen3MoeConfig>({
   name: 'qwen3_moe',
   huggingFace: ['qwen3_moe'],
   gguf: ['qwen3moe'],
-  variants: ['dense-layers', 'fp8', 'sparse'],
+  variants: ['dense-layers', 'fp8', 'interval-tied', 'sparse'],
   names: { ...decoderNames, huggingFace: { ...decoderTable, ...expertTable } },
   readConfig,
   forward: (step, config) =>

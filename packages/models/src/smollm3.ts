@@ -21,7 +21,7 @@ export const smollm3 = defineArchitecture<SmolLm3Config>({
   name: 'smollm3',
   huggingFace: ['smollm3'],
   gguf: ['smollm3'],
-  variants: ['interval', 'listed-window'],
+  variants: ['biases', 'interval', 'listed-window'],
   names: decoderNames,
   readConfig,
   forward: (step, config) =>
