@@ -1,6 +1,6 @@
 /**
  * From what a model says to the events of a streamed message in Anthropic's shape. A whole message is the same blocks put
- * together. The engine tells a call when it is whole, so its input comes in one piece.
+ * together. A call's input comes while it is written, where the engine tells it so.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -26,6 +26,16 @@ export interface WriterOptions {
   readonly inputTokens: number;
 }
 
+type ToolBlock = Extract<MessageBlock, { type: 'tool_use' }>;
+
+/** The call that grows. */
+interface OpenCall {
+  /** The engine's number. */
+  readonly index: number;
+  readonly block: ToolBlock;
+  text: string;
+}
+
 /** What a thinking block is signed with whose text is there to see. */
 const SIGNATURE = carried('');
 
@@ -37,6 +47,9 @@ export class MessageWriter {
   #open: 'text' | 'thinking' | undefined;
   #text = '';
   #calls = 0;
+  #openCall: OpenCall | undefined;
+  /** The engine's numbers of calls that were begun. */
+  readonly #begun = new Set<number>();
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -60,7 +73,8 @@ export class MessageWriter {
   write(event: GenerateEvent): void {
     if (event.type === 'reasoning') this.#say('thinking', event.text);
     if (event.type === 'text') this.#say('text', event.text);
-    if (event.type === 'toolCall' && mayCall(this.#options.parallel, this.#calls)) this.#call(event);
+    if (event.type === 'toolCallDelta') this.#callDelta(event);
+    if (event.type === 'toolCall') this.#call(event);
     if (event.type === 'finish') this.#finish(event);
   }
 
@@ -83,6 +97,7 @@ export class MessageWriter {
   }
 
   #close(): void {
+    this.#endCall();
     const text = this.#text;
     if (this.#open === 'text') this.#done({ type: 'text', text, citations: null });
     if (this.#open === 'thinking') {
@@ -95,19 +110,48 @@ export class MessageWriter {
     this.#text = '';
   }
 
-  #call({ name, arguments: args }: Extract<GenerateEvent, { type: 'toolCall' }>): void {
+  #callDelta({ index, name, arguments: piece }: Extract<GenerateEvent, { type: 'toolCallDelta' }>): void {
+    // Of several calls written together, one is over where the next begins.
+    if (name !== undefined) this.#beginCall(index, name);
+    if (this.#openCall?.index === index) this.#growCall(piece);
+  }
+
+  #call({ index, name, arguments: args }: Extract<GenerateEvent, { type: 'toolCall' }>): void {
+    if (!this.#begun.has(index)) {
+      this.#beginCall(index, name);
+      if (this.#openCall?.index === index) this.#growCall(args);
+    }
+    if (this.#openCall?.index === index) this.#endCall();
+  }
+
+  #beginCall(index: number, name: string): void {
+    this.#endCall();
+    if (!mayCall(this.#options.parallel, this.#calls)) return;
     this.#close();
     this.#calls++;
-    const block = {
-      type: 'tool_use' as const,
+    this.#begun.add(index);
+    const block: ToolBlock = {
+      type: 'tool_use',
       id: `toolu_${randomUUID().replaceAll('-', '').slice(0, 24)}`,
       name,
       input: {},
-      caller: { type: 'direct' as const },
+      caller: { type: 'direct' },
     };
+    this.#openCall = { index, block, text: '' };
     this.#events.push({ type: 'content_block_start', index: this.#index, content_block: block });
-    this.#delta({ type: 'input_json_delta', partial_json: args });
-    this.#done({ ...block, input: JSON.parse(args) as Record<string, unknown> });
+  }
+
+  #growCall(partial_json: string): void {
+    (this.#openCall as OpenCall).text += partial_json;
+    this.#delta({ type: 'input_json_delta', partial_json });
+  }
+
+  /** Harmless when no call grows. One that came to nothing has an empty input. */
+  #endCall(): void {
+    if (!this.#openCall) return;
+    const { block, text } = this.#openCall;
+    this.#openCall = undefined;
+    this.#done({ ...block, input: inputOf(text) });
   }
 
   #finish(event: FinishEvent): void {
@@ -170,4 +214,12 @@ function emptyMessage({ model, inputTokens }: WriterOptions): MessageObject {
       speed: null,
     },
   };
+}
+
+function inputOf(text: string): ToolBlock['input'] {
+  try {
+    return JSON.parse(text) as ToolBlock['input'];
+  } catch {
+    return {};
+  }
 }

@@ -218,14 +218,19 @@ describe('tools', () => {
     expect((await whole({ model: 'caller', tools: [weather], tool_choice })).content).toHaveLength(2);
   });
 
-  it('stream their input as JSON', async () => {
+  it('stream their input as JSON, while it is written', async () => {
     const events = await streamed({ model: 'caller', tools: [weather] });
-    const json = events.flatMap((event) =>
-      event.type === 'content_block_delta' && event.delta.type === 'input_json_delta'
-        ? [JSON.parse(event.delta.partial_json) as unknown]
-        : [],
-    );
-    expect(json).toEqual([{ city: 'Oslo' }, { city: 'Rome' }]);
+    const pieces = new Map<number, string[]>();
+    for (const event of events) {
+      if (event.type !== 'content_block_delta' || event.delta.type !== 'input_json_delta') continue;
+      pieces.set(event.index, [...(pieces.get(event.index) ?? []), event.delta.partial_json]);
+    }
+    const inputs = [...pieces.values()];
+    expect(inputs.map((all) => JSON.parse(all.join('')) as unknown)).toEqual([
+      { city: 'Oslo' },
+      { city: 'Rome' },
+    ]);
+    for (const all of inputs) expect(all.length).toBeGreaterThan(1);
   });
 
   it.each([{ type: 'any' }, { type: 'tool', name: 'weather' }])('must be called: %o', async (tool_choice) => {
