@@ -315,8 +315,6 @@ SPARSE = {
         ),
         "v2-lite": deepseek("DeepseekV2Config", q_lora_rank=None, n_shared_experts=1, attention_bias=True, gguf=[],
                             note="the converter has no biases of attention"),
-        "v2-biases-tied": deepseek("DeepseekV2Config", n_shared_experts=1, mlp_bias=True, tie_word_embeddings=True, gguf=[],
-                                   note="the converter has no biases of feed-forward layers"),
         "v2-groups": deepseek(
             "DeepseekV2Config",
             n_shared_experts=1,
