@@ -11,10 +11,10 @@ import {
   loadWasmModule,
   wasmAvailability,
 } from '@steelyard/backend-cpu';
-import { createWasmBackend, startThreads, type ThreadHost } from '@steelyard/backend-cpu/wasm';
+import { createWasmBackend, startThreads, type Response, type ThreadHost } from '@steelyard/backend-cpu/wasm';
 import { CapacityError, RequestError, ShapeError } from '@steelyard/core';
 import { createBuilder, type Backend, type Executable, type Graph, type TensorData } from '@steelyard/graph';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 function product(from: number, to: number): Graph {
   const g = createBuilder('product');
@@ -150,7 +150,7 @@ function watchedHost(workers: Worker[]): ThreadHost {
       const script = new URL('../dist/node/wasm-worker.js', import.meta.url);
       const worker = new Worker(script, { workerData: start, execArgv: [] });
       workers.push(worker);
-      worker.on('message', events.response);
+      worker.on('message', (response: Response) => events.response(response));
       worker.on('error', (error) => events.end(error.message));
       worker.on('exit', (code) => events.end(`exit code ${code}`));
       return {
@@ -161,6 +161,19 @@ function watchedHost(workers: Worker[]): ThreadHost {
     },
   };
 }
+
+it('refuses kernels of an earlier version', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wasm-old-'));
+  try {
+    // A module that is valid, and imports no memory.
+    writeFileSync(join(folder, 'simd.wasm'), Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+    vi.stubEnv('STEELYARD_WASM', folder);
+    expect(JSON.stringify(loadWasmModule('simd'))).toMatch(/earlier version.*build -- --all/);
+  } finally {
+    vi.unstubAllEnvs();
+    rmSync(folder, { recursive: true });
+  }
+});
 
 describe.skipIf(!wasmAvailability().available)('in several threads', () => {
   it('gives the same bits as in one', async () => {

@@ -70,18 +70,25 @@ export function loadWasmModule(only?: WasmVariant): Loaded {
   return loaded;
 }
 
+/** Builds from before threads had a memory of their own. */
+function takesMemory(module: WebAssembly.Module): boolean {
+  return WebAssembly.Module.imports(module).some(({ kind }) => kind === 'memory');
+}
+
 function load(candidates: readonly WasmVariant[]): Loaded {
-  let found = false;
+  let reason = 'the WebAssembly kernels are not built; run: npm run build -- --all';
   for (const variant of candidates) {
     const bytes = moduleBytes(variant);
-    found ||= bytes !== undefined;
-    if (bytes && WebAssembly.validate(bytes)) return { module: new WebAssembly.Module(bytes), variant };
+    if (!bytes) continue;
+    if (!WebAssembly.validate(bytes)) {
+      reason = `Node ${process.versions.node} does not know the SIMD instructions of the WebAssembly kernels; update Node`;
+      continue;
+    }
+    const module = new WebAssembly.Module(bytes);
+    if (takesMemory(module)) return { module, variant };
+    reason = 'the WebAssembly kernels are of an earlier version; run: npm run build -- --all';
   }
-  return {
-    reason: found
-      ? `Node ${process.versions.node} does not know the SIMD instructions of the WebAssembly kernels; update Node`
-      : 'the WebAssembly kernels are not built; run: npm run build -- --all',
-  };
+  return { reason };
 }
 
 const host: ThreadHost = { readsFiles: true, sharesMemory: true, start: startWorker };
