@@ -41,6 +41,9 @@ export async function openLlamaCpp(path, contextLength, threads) {
           },
         },
       );
+      // Without this a version that gives no logits would make every difference look like a tie.
+      if (!gaps.every(Number.isFinite))
+        throw new Error('this version of node-llama-cpp gives no logits of single tokens');
       return gaps;
     },
     /** Rows of logits after each of `tokens`. */
