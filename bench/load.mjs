@@ -31,8 +31,41 @@ const FLAT = 1.1;
 const SAMPLE_MS = 2000;
 const WORDS = 'river stone light paper garden winter engine music window bread coast answer'.split(' ');
 
+/** A request of each kind; tells what is wrong with its answer, if anything is. */
+const ask = {
+  /** A schema that only the client's own marker fits: another's text cannot pass for it. */
+  async schema({ marker, long, next }) {
+    const schema = {
+      type: 'object',
+      properties: { marker: { const: marker }, text: { type: 'string', maxLength: long ? 200 : 40 } },
+      required: ['marker', 'text'],
+      additionalProperties: false,
+    };
+    const { text } = await post('/v1/chat/completions', {
+      messages: [{ role: 'user', content: words(next, long ? 300 : 20) }],
+      response_format: { type: 'json_schema', json_schema: { name: 'marked', schema } },
+      max_completion_tokens: 300,
+    });
+    if (!text.startsWith(`{`) || !text.includes(marker)) return `got ${text.slice(0, 80)}`;
+  },
+  /** The prompt comes back before its continuation. */
+  async echo({ marker, long, next }) {
+    const prompt = `${marker} ${words(next, long ? 300 : 10)}`;
+    const { text } = await post('/v1/completions', { prompt, echo: true, max_tokens: long ? 100 : 16 });
+    if (!text.startsWith(prompt)) return `got ${text.slice(0, 80)}`;
+  },
+  /** Batch invariance: alone or beside 199 others, the same. */
+  async greedy({ long, index, greedy }) {
+    const prompt = `Client ${index} asks: ${words(random(index + 7), long ? 200 : 12)}`;
+    const { text } = await post('/v1/completions', { prompt, temperature: 0, max_tokens: long ? 64 : 24 });
+    const before = greedy.get(long) ?? text;
+    greedy.set(long, before);
+    if (text !== before) return `said ${JSON.stringify(text)} after ${JSON.stringify(before)}`;
+  },
+};
+
 const server = options.url ? { url: options.url } : await startServer();
-const model = options.model ?? (await firstModel(server.url));
+const model = await firstModel(server.url);
 const tally = { answers: 0, busy: 0, errors: [], mixed: [], tokens: 0, first: [], whole: [] };
 const memory = [];
 const end = Date.now() + minutes * 60_000;
@@ -83,38 +116,6 @@ async function runClient(index) {
     }
   }
 }
-
-const ask = {
-  /** A schema that only the client's own marker fits: another's text cannot pass for it. */
-  async schema({ marker, long, next }) {
-    const schema = {
-      type: 'object',
-      properties: { marker: { const: marker }, text: { type: 'string', maxLength: long ? 200 : 40 } },
-      required: ['marker', 'text'],
-      additionalProperties: false,
-    };
-    const { text } = await post('/v1/chat/completions', {
-      messages: [{ role: 'user', content: words(next, long ? 300 : 20) }],
-      response_format: { type: 'json_schema', json_schema: { name: 'marked', schema } },
-      max_completion_tokens: 300,
-    });
-    if (!text.startsWith(`{`) || !text.includes(marker)) return `got ${text.slice(0, 80)}`;
-  },
-  /** The prompt comes back before its continuation. */
-  async echo({ marker, long, next }) {
-    const prompt = `${marker} ${words(next, long ? 300 : 10)}`;
-    const { text } = await post('/v1/completions', { prompt, echo: true, max_tokens: long ? 100 : 16 });
-    if (!text.startsWith(prompt)) return `got ${text.slice(0, 80)}`;
-  },
-  /** Batch invariance: alone or beside 199 others, the same. */
-  async greedy({ long, index, greedy }) {
-    const prompt = `Client ${index} asks: ${words(random(index + 7), long ? 200 : 12)}`;
-    const { text } = await post('/v1/completions', { prompt, temperature: 0, max_tokens: long ? 64 : 24 });
-    const before = greedy.get(long) ?? text;
-    greedy.set(long, before);
-    if (text !== before) return `said ${JSON.stringify(text)} after ${JSON.stringify(before)}`;
-  },
-};
 
 /** Streams, and waits where the server says that it is busy. */
 async function post(path, body) {
