@@ -20,6 +20,10 @@ let directory: string;
 let storage: Storage;
 let server: SteelyardServer;
 let origin: string;
+/** Asks for keys, and takes the one given as an admin's. */
+let administered: SteelyardServer;
+let administeredOrigin: string;
+const ADMIN_KEY = 'an admin key';
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'steelyard-examples-'));
@@ -31,32 +35,41 @@ beforeAll(async () => {
     reply: (messages) =>
       JSON.stringify(messages.at(-1)).includes('longer') ? '{"longer": true}' : 'An answer.',
   });
-  server = createServer({
+  const common = {
     models: providerOf([model]),
     embeddingModels: providerOf([createStubEmbeddingModel({ name: 'vectors' })]),
     storage: () => Promise.resolve(storage),
     port: 0,
-  });
+  };
+  server = createServer(common);
   origin = (await server.listen()).url;
-}, 60_000);
+  administered = createServer({ ...common, keys: true, apiKey: ADMIN_KEY });
+  administeredOrigin = (await administered.listen()).url;
+}, 240_000);
 
 afterAll(async () => {
   await server?.close();
+  await administered?.close();
   await storage?.close();
   await rm(directory, { recursive: true, force: true });
 });
 
 const examples = groups.flatMap(({ slug, examples: of }) =>
-  of.map((example) => [`${slug}: ${example.title}`, example] as const),
+  of.map((example) => [`${slug}: ${example.title}`, slug, example] as const),
 );
 
-it.each(examples)('%s', async (_, { language, code }) => {
-  const filled = fillExample(code, { origin, model: 'stub', embeddingModel: 'vectors' });
+it.each(examples)('%s', async (_, slug, { language, code }) => {
+  const at = slug === 'organization' ? administeredOrigin : origin;
+  const filled = fillExample(code, { origin: at, model: 'stub', embeddingModel: 'vectors' });
   const [command, args] =
     language === 'sh'
       ? (['bash', ['-euo', 'pipefail', '-c', filled]] as const)
       : (['node', ['--input-type=module', '-e', filled]] as const);
-  const { stdout } = await run(command, args, { cwd: root, timeout: 30_000 });
+  const { stdout } = await run(command, args, {
+    cwd: root,
+    timeout: 30_000,
+    env: { ...process.env, STEELYARD_ADMIN_KEY: ADMIN_KEY },
+  });
   expect(stdout).not.toBe('');
 });
 

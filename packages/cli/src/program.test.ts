@@ -13,6 +13,8 @@ const NAMES = [
   'chat',
   'run',
   'serve',
+  'keys',
+  'projects',
   'audit',
   'embed',
   'pull',

@@ -7,6 +7,7 @@ import { registerChat } from './commands/chat.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerEmbed } from './commands/embed.ts';
 import { registerExplain } from './commands/explain.ts';
+import { registerKeys, registerProjects } from './commands/keys.ts';
 import { registerList } from './commands/list.ts';
 import { registerPull } from './commands/pull.ts';
 import { registerReceipts, registerReplay } from './commands/replay.ts';
@@ -22,6 +23,8 @@ const COMMANDS = [
   registerChat,
   registerRun,
   registerServe,
+  registerKeys,
+  registerProjects,
   registerAudit,
   registerEmbed,
   registerPull,

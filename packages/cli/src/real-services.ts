@@ -84,6 +84,9 @@ export function createServices(): Services {
       const { ModelPool } = await import('@steelyard/server');
       return new ModelPool(catalog, options);
     },
+    async administration(records) {
+      return (await import('@steelyard/server')).administration(records);
+    },
     async createServer({ dataDirectory, databaseUrl, receiptsAlways = false, routesFile, ...options }) {
       const { createServer, fileSigner, parseRouting } = await import('@steelyard/server');
       const storage = storageWhenNeeded({ directory: dataDirectory, ...(databaseUrl && { databaseUrl }) });

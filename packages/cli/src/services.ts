@@ -127,4 +127,6 @@ export interface Services {
   createServer(options: ServeOptions): Promise<SteelyardServer>;
   /** What a server has written down, without the server. @throws RequestError while a server holds the directory */
   openRecords(options: StorageOptions): Promise<Records>;
+  /** The API of administration over records. */
+  administration(records: Records): Promise<(path: string, init?: RequestInit) => Promise<Response>>;
 }

@@ -137,13 +137,15 @@ export function createFakeServices(options: FakeOptions = {}): FakeServices {
     inspect: () => Promise.reject(new NotFoundError('there is no file behind this store')),
     cpuReport: () => Promise.resolve({ available: true, level: 'avx2', threads: 2 }),
     openRecords: () => Promise.reject(new NotFoundError('nothing is kept here')),
+    administration: async (records) => (await import('@steelyard/server')).administration(records),
     hubUrl: () => Promise.resolve('http://127.0.0.1:9'),
     createServer: (serveOptions) => {
       served.push(serveOptions);
       const port = serveOptions.port ?? 0;
       return Promise.resolve({
         app: undefined as never,
-        listen: () => Promise.resolve({ url: `http://127.0.0.1:${port}`, host: '127.0.0.1', port }),
+        listen: () =>
+          Promise.resolve({ url: `http://127.0.0.1:${port}`, host: '127.0.0.1', port, needsKey: false }),
         close: () => Promise.resolve(),
       });
     },

@@ -3,8 +3,11 @@
 import { randomUUID } from 'node:crypto';
 import { Hono, type Context } from 'hono';
 import { getPath } from 'hono/utils/url';
-import { checkServerKey } from './access/api-key.ts';
-import { ANYBODY } from './access/caller.ts';
+import { openAccess, singleKeyAccess, type Access, type Admission } from './access/access.ts';
+import { ANYBODY, type Caller } from './access/caller.ts';
+import { KeyRing } from './access/key-ring.ts';
+import { checkModel, groupOf, restricted } from './access/scopes.ts';
+import { UsageMeter } from './access/usage-meter.ts';
 import { mountDocs } from './docs/mount-docs.ts';
 import type { Call, Endpoint, RawQuery, Services } from './endpoint.ts';
 import { endpoints } from './endpoints/index.ts';
@@ -23,12 +26,16 @@ import { local, Router } from './upstreams/router.ts';
 import { BackgroundRuns } from './responses/background-runs.ts';
 
 export interface AppEnv {
-  Variables: { requestId: string };
+  Variables: { requestId: string; limits?: Admission['headers'] };
 }
 
 export interface AppOptions extends ServerOptions {
   readonly host: string;
   readonly limits: ServerLimits;
+  /** Default: what `storage` holds. */
+  readonly records?: Services['records'];
+  /** Default: by `keys` and `apiKey`. */
+  readonly access?: Access;
 }
 
 export function createApp(options: AppOptions, lifecycle: Lifecycle): Hono<AppEnv> {
@@ -41,6 +48,7 @@ export function createApp(options: AppOptions, lifecycle: Lifecycle): Hono<AppEn
     c.header('x-request-id', requestId);
     // By the name that Anthropic's SDK reads.
     c.header('request-id', requestId);
+    for (const [name, value] of Object.entries(c.get('limits') ?? {})) c.header(name, value);
     c.header('x-content-type-options', 'nosniff');
   });
   app.use(accessControl(options));
@@ -67,13 +75,21 @@ function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
   const { models } = options;
   const { sequencesPerModel: places, queueLength: maxWaiting } = options.limits;
   const queues = new Queues({ places, maxWaiting });
+  const records = options.records ?? options.storage ?? noStorage;
+  const reportError =
+    options.onError ?? ((error, requestId) => console.error(`request ${requestId} failed:`, error));
+  const { access, charge } = accessOf(options, records, (error) => reportError(error, 'usage'), lifecycle);
   return {
     models,
     embeddingModels: options.embeddingModels ?? providerOf([]),
     storage: options.storage ?? noStorage,
     keeps: options.storage !== undefined,
     ...(options.depot ? { depot: options.depot } : {}),
-    identify: identifier(options),
+    records,
+    access,
+    charge,
+    prices: options.prices ?? {},
+    scopeGroups: new Set(endpoints.filter(({ open }) => !open).map(groupOf)),
     background: new BackgroundRuns(),
     limits: options.limits,
     lifecycle,
@@ -83,14 +99,34 @@ function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
     metrics: new Metrics(() => models.loaded().map(({ model }) => model), lifecycle, queues),
     version: options.version ?? '0.1.0',
     startedAt: Math.floor(Date.now() / 1000),
-    reportError:
-      options.onError ?? ((error, requestId) => console.error(`request ${requestId} failed:`, error)),
+    reportError,
   };
 }
 
-function identifier({ apiKey }: AppOptions): Services['identify'] {
-  if (apiKey === undefined) return () => Promise.resolve(ANYBODY);
-  return (headers) => Promise.resolve().then(() => checkServerKey(headers, apiKey));
+function accessOf(
+  { apiKey, keys, prices = {}, access }: AppOptions,
+  records: Services['records'],
+  onError: (error: unknown) => void,
+  lifecycle: Lifecycle,
+): Pick<Services, 'access' | 'charge'> {
+  if (access || !keys) {
+    const plain = apiKey === undefined ? openAccess : singleKeyAccess(apiKey);
+    return { access: access ?? plain, charge() {} };
+  }
+  const meter = new UsageMeter(records, onError);
+  lifecycle.atEnd(() => meter.flush());
+  const ring = new KeyRing(records, {
+    ...(apiKey === undefined ? {} : { serverKey: apiKey }),
+    prices,
+    flush: () => meter.flush(),
+  });
+  return {
+    access: ring,
+    charge(caller, used) {
+      meter.record(caller, used);
+      ring.charge(caller, used.inputTokens + used.outputTokens);
+    },
+  };
 }
 
 function noStorage(): Promise<never> {
@@ -120,7 +156,10 @@ async function serve(endpoint: Endpoint, c: Context<AppEnv>, services: Services)
   const started = performance.now();
   let status = 500;
   try {
-    const caller = endpoint.open ? ANYBODY : await services.identify(c.req.raw.headers);
+    const { caller, headers } = endpoint.open
+      ? { caller: ANYBODY, headers: {} }
+      : await services.access.admit(c.req.raw.headers, endpoint);
+    c.set('limits', headers);
     const body = endpoint.request
       ? validate(endpoint.request, await readJson(c.req.raw, services.limits, endpoint))
       : undefined;
@@ -133,7 +172,7 @@ async function serve(endpoint: Endpoint, c: Context<AppEnv>, services: Services)
       caller,
       storage: async () => (await services.storage()).project(caller.project),
       signal: c.req.raw.signal,
-      services,
+      services: servicesFor(caller, services),
     });
     status = response.status;
     return response;
@@ -149,9 +188,21 @@ async function serve(endpoint: Endpoint, c: Context<AppEnv>, services: Services)
 function answer(endpoint: Endpoint, call: Call<unknown, RawQuery>): Response | Promise<Response> {
   const { router } = call.services;
   const here = async () => endpoint.handle(call);
+  const asked = (call.body as { model?: unknown } | undefined)?.model;
+  // Before any routing: other providers' models are held to the key's scopes too.
+  if (typeof asked === 'string') checkModel(call.caller, asked);
   if (endpoint.routable && router) return router.answer(call, endpoint, here);
-  const asksModel = typeof (call.body as { model?: unknown } | undefined)?.model === 'string';
-  return asksModel ? local(here) : here();
+  return typeof asked === 'string' ? local(here) : here();
+}
+
+/** Models that the caller may not use are not there for it. */
+function servicesFor(caller: Caller, services: Services): Services {
+  if (!caller.scopes.models) return services;
+  return {
+    ...services,
+    models: restricted(services.models, caller),
+    embeddingModels: restricted(services.embeddingModels, caller),
+  };
 }
 
 function unknownUrl(c: Context<AppEnv>): ApiError {

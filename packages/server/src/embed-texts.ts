@@ -35,10 +35,12 @@ export function embedTexts(
     let place: Place | undefined;
     try {
       place = await call.services.queues.enter(call, model.info.name, { maxTokens: 0 }, stop);
-      return {
-        ...(await model.embed(truncate ? cut(texts, model) : texts, { ...options, signal })),
-        model: model.info.name,
-      };
+      const given = truncate ? cut(texts, model) : texts;
+      const embeddings = await model.embed(given, { ...options, signal });
+      const inputTokens = embeddings.promptTokens;
+      const used = { model: model.info.name, inputTokens, cachedTokens: 0, outputTokens: 0 };
+      call.services.charge(call.caller, used);
+      return { ...embeddings, model: model.info.name };
     } catch (error) {
       throw promptRefusal(error, param);
     } finally {

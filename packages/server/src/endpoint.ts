@@ -4,8 +4,11 @@
  */
 
 import type { z } from 'zod';
-import type { ProjectStorage } from '@steelyard/storage';
+import type { ProjectStorage, Records } from '@steelyard/storage';
+import type { Access } from './access/access.ts';
 import type { Caller } from './access/caller.ts';
+import type { Prices } from './access/prices.ts';
+import type { Used } from './access/usage-meter.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { ModelDepot } from './model-depot.ts';
 import type { Metrics } from './metrics.ts';
@@ -27,8 +30,14 @@ export interface Services {
    * @throws ApiError 501 when this server was made without storage
    */
   readonly storage: StorageSource;
-  /** @throws ApiError 401 where a key is needed and none, or a wrong one, is given */
-  readonly identify: (headers: Headers) => Promise<Caller>;
+  /** Projects, keys, usage and the audit log. @throws ApiError 501 when this server was made without storage */
+  readonly records: () => Promise<Records>;
+  readonly access: Access;
+  /** Counts what a call used, for its limits and its bill. */
+  readonly charge: (caller: Caller, used: Used) => void;
+  readonly prices: Prices;
+  /** Names of scopes: what stands behind `/v1/` in the paths served. */
+  readonly scopeGroups: ReadonlySet<string>;
   /** False when it was made without storage: what is kept by default then is not. */
   readonly keeps: boolean;
   /** Responses that are computed while nobody waits for them. */
@@ -85,6 +94,8 @@ export interface Endpoint<Body = unknown, Query = RawQuery> {
   readonly anyContentType?: boolean;
   /** Other providers have it in the same form, so that a request may be computed there. Default false. */
   readonly routable?: boolean;
+  /** What a key needs for it. Default: `read` for GET, else `write`. */
+  readonly access?: 'read' | 'write' | 'admin';
   /** Schema of the JSON body, where there is one. */
   readonly request?: z.ZodType<Body>;
   /** Schema of what stands behind the path; without one it is handed on unchecked. */

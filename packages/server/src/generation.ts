@@ -44,6 +44,8 @@ export interface GenerationPlan extends Demand {
   readonly keepAliveMs?: number;
   /** The parameter at fault when the prompt is too long. */
   readonly promptParam: 'messages' | 'prompt' | 'input';
+  /** Choices that share a prompt, whose tokens then count once. Default 1. */
+  readonly choicesPerPrompt?: number;
   /** Gives back a place that was taken already. Default: a place is taken now. */
   readonly leave?: () => void;
   /** Starts the choices; each must stop when the signal aborts. */
@@ -69,7 +71,11 @@ export async function startGeneration(call: Call<unknown>, plan: GenerationPlan)
     held = await hold(call, plan, stop);
     const { model } = held.lease;
     const asked = wish === 'none' ? model : traced(model);
-    const merged = interleave(readAhead(plan.start(asked, stop.signal), held.place));
+    const merged = interleave(
+      readAhead(plan.start(asked, stop.signal), held.place, (index, finish) =>
+        chargeFor(call, plan, model.info.name, index, finish),
+      ),
+    );
     const events = supervise(merged, { call, plan, abort, signal: stop.signal, model, wish });
     const first = await events.next().catch((error: unknown) => {
       throw promptRefusal(error, plan.promptParam);
@@ -108,16 +114,20 @@ async function hold(call: Call<unknown>, plan: GenerationPlan, stop: Stop): Prom
 function readAhead(
   choices: readonly AsyncIterable<GenerateEvent>[],
   place: Place,
+  onFinish: (index: number, finish: FinishEvent) => void,
 ): readonly AsyncIterable<GenerateEvent>[] {
   let running = choices.length;
   let tokens = 0;
   return choices.map(
-    (choice) =>
+    (choice, index) =>
       new ReadAhead(choice, {
         sizeOf,
         limit: AHEAD,
         onEnd(last) {
-          if (last?.type === 'finish') tokens += tokensOf(last);
+          if (last?.type === 'finish') {
+            tokens += tokensOf(last);
+            onFinish(index, last);
+          }
           if (--running === 0) place.done(tokens);
         },
       }),
@@ -191,6 +201,23 @@ async function* supervise(
   } finally {
     abort();
   }
+}
+
+/** What was computed is counted, for an aborted answer too. */
+function chargeFor(
+  { caller, services }: Call<unknown>,
+  { choicesPerPrompt = 1 }: GenerationPlan,
+  model: string,
+  index: number,
+  { usage }: FinishEvent,
+): void {
+  const first = index % choicesPerPrompt === 0;
+  services.charge(caller, {
+    model,
+    inputTokens: first ? usage.promptTokens : 0,
+    cachedTokens: first ? usage.cachedTokens : 0,
+    outputTokens: usage.completionTokens,
+  });
 }
 
 /** Takes events from whichever stream has one; between streams that all have one, in turn. */

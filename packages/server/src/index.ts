@@ -15,3 +15,4 @@ export { replayReceipt, type ReplayOptions } from './receipts/replay.ts';
 export { fileSigner, signatureHolds } from './receipts/sign.ts';
 export { readReceipts } from './receipts/read-receipts.ts';
 export { parseRouting, routingSchema, type Routing } from './upstreams/config.ts';
+export { administration } from './admin-app.ts';

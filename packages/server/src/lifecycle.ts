@@ -24,6 +24,7 @@ export class Lifecycle {
   readonly #limits: LifecycleLimits;
   readonly #shutdown = new AbortController();
   readonly #waiters: (() => void)[] = [];
+  readonly #atEnd: (() => Promise<void>)[] = [];
   #active = 0;
   #bytes = 0;
   #draining = false;
@@ -80,9 +81,16 @@ export class Lifecycle {
   async drain(drainMs: number): Promise<void> {
     this.#draining = true;
     await this.#idleWithin(drainMs);
-    if (this.#active === 0) return;
-    this.#shutdown.abort(shuttingDown());
-    await this.#idleWithin(ABORT_GRACE_MS);
+    if (this.#active > 0) {
+      this.#shutdown.abort(shuttingDown());
+      await this.#idleWithin(ABORT_GRACE_MS);
+    }
+    for (const work of this.#atEnd) await work();
+  }
+
+  /** Work for the end of `drain`, which must not throw. */
+  atEnd(work: () => Promise<void>): void {
+    this.#atEnd.push(work);
   }
 
   async #idleWithin(ms: number): Promise<void> {

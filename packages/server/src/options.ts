@@ -2,6 +2,7 @@
 
 import type { Storage } from '@steelyard/storage';
 import type { Hono } from 'hono';
+import type { Prices } from './access/prices.ts';
 import type { AppEnv } from './app.ts';
 import type { ModelDepot } from './model-depot.ts';
 import type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
@@ -46,7 +47,7 @@ export interface ServerOptions {
   readonly depot?: ModelDepot;
   /** Where files are kept. Default: nowhere, and endpoints that keep something answer 501. */
   readonly storage?: StorageSource;
-  /** Address to bind. Default 127.0.0.1; anything but a loopback address needs `apiKey`. */
+  /** Address to bind. Default 127.0.0.1; anything but a loopback address needs `apiKey` or `keys`. */
   readonly host?: string;
   /** Default 8642; 0 lets the system choose. */
   readonly port?: number;
@@ -54,8 +55,18 @@ export interface ServerOptions {
   readonly portAttempts?: number;
   /** Serve the built-in chat page at `/` and the documentation at `/docs`. Default true. */
   readonly chatPage?: boolean;
-  /** Require `Authorization: Bearer <apiKey>` under `/v1`. Default: no key is asked for. */
+  /**
+   * Require `Authorization: Bearer <apiKey>`, or `x-api-key`. Default: no key is asked for. With `keys` it is a key among
+   * others, an admin's.
+   */
   readonly apiKey?: string;
+  /**
+   * Ask for keys of projects, kept in `storage`; the first start makes an admin key. Default: only where other machines
+   * reach the server and there is no `apiKey`.
+   */
+  readonly keys?: boolean;
+  /** What tokens cost, for budgets and reports. Default: nothing. */
+  readonly prices?: Prices;
   /** Host names accepted in the Host header besides loopback names. On a loopback address others are refused. */
   readonly allowedHosts?: readonly string[];
   /** Origins that may call from a browser besides the server's own (`*` for all). Default none. */
@@ -73,11 +84,21 @@ export interface ServerOptions {
   readonly onError?: (error: unknown, requestId: string) => void;
 }
 
+export interface Listening {
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+  /** Whether callers need a key. */
+  readonly needsKey: boolean;
+  /** The first admin key, on the first start with `keys`. It is told only here. */
+  readonly adminKey?: string;
+}
+
 export interface SteelyardServer {
   /** The routes, for tests (`app.request`) and for mounting elsewhere. */
   readonly app: Hono<AppEnv>;
   /** @throws RequestError when the port (and those after it, if asked) is taken */
-  listen(): Promise<{ readonly url: string; readonly host: string; readonly port: number }>;
+  listen(): Promise<Listening>;
   /** Stops accepting, lets answers finish for `limits.drainMs`, then aborts them. Models are not disposed. */
   close(): Promise<void>;
 }

@@ -47,7 +47,7 @@ describe('listening', () => {
   it('wants a key where other machines reach it', () => {
     const options = { models: providerOf([fakeModel()]), host: '0.0.0.0' };
     expect(() => createServer(options)).toThrow(/0\.0\.0\.0 can be reached by other machines.*--api-key/);
-    expect(() => createServer({ ...options, apiKey: '' })).toThrow(/no key is set/);
+    expect(() => createServer({ ...options, apiKey: '' })).toThrow(/no key is asked for/);
     expect(() => createServer({ ...options, apiKey: 'sesame' })).not.toThrow();
   });
 

@@ -9,7 +9,7 @@ import { createApp } from './app.ts';
 import { isLoopbackName } from './http/access-control.ts';
 import { listenOnFreePort } from './http/listen.ts';
 import { Lifecycle } from './lifecycle.ts';
-import { DEFAULT_LIMITS, type ServerOptions, type SteelyardServer } from './options.ts';
+import { DEFAULT_LIMITS, type ServerOptions, type SteelyardServer, type StorageSource } from './options.ts';
 
 const DEFAULT_HOST = '127.0.0.1';
 const DEFAULT_PORT = 8642;
@@ -26,15 +26,22 @@ const FLUSH_MS = 1_000;
 export function createServer(options: ServerOptions): SteelyardServer {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const host = options.host ?? DEFAULT_HOST;
-  if (!isLoopbackName(host) && !options.apiKey) {
+  const keys = options.keys ?? (!isLoopbackName(host) && !options.apiKey && options.storage !== undefined);
+  if (!isLoopbackName(host) && !options.apiKey && !keys) {
     throw new RequestError(
-      `server: ${host} can be reached by other machines, and no key is set. Give an API key ` +
+      `server: ${host} can be reached by other machines, and no key is asked for. Ask for keys (--keys), give one ` +
         '(--api-key or STEELYARD_API_KEY), or bind 127.0.0.1.',
       'host',
     );
   }
+  if (keys && !options.storage) {
+    throw new RequestError(
+      'server: keys are kept in storage, and there is none. Give the option storage.',
+      'keys',
+    );
+  }
   const lifecycle = new Lifecycle({ requests: limits.concurrentRequests, bytes: limits.concurrentBytes });
-  const app = createApp({ ...options, host, limits }, lifecycle);
+  const app = createApp({ ...options, host, limits, keys }, lifecycle);
   // The global Request and Response stay as they are: this may be one library among others in a process.
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   const open = new Set<ServerResponse>();
@@ -52,7 +59,10 @@ export function createServer(options: ServerOptions): SteelyardServer {
         port: options.port ?? DEFAULT_PORT,
         attempts: options.portAttempts,
       });
-      return { url: `http://${urlHost(host)}:${port}`, host, port };
+      const adminKey = keys && !options.apiKey ? await firstAdminKey(options.storage!) : undefined;
+      const url = `http://${urlHost(host)}:${port}`;
+      const needsKey = keys || options.apiKey !== undefined;
+      return { url, host, port, needsKey, ...(adminKey ? { adminKey } : {}) };
     },
     async close() {
       const closed = new Promise<void>((resolve) => http.close(() => resolve()));
@@ -67,6 +77,22 @@ export function createServer(options: ServerOptions): SteelyardServer {
       if (http.listening) await closed;
     },
   };
+}
+
+/** @returns the key when none was there */
+async function firstAdminKey(storage: StorageSource): Promise<string | undefined> {
+  const { access, audit } = await storage();
+  const created = await access.createFirstAdminKey();
+  if (!created) return undefined;
+  const { id, project, name } = created.key;
+  await audit.append({
+    action: 'key.created',
+    project,
+    actor: null,
+    subject: id,
+    details: { name, admin: true },
+  });
+  return created.secret;
 }
 
 /** The address as a person can open it: IPv6 in brackets, and "all addresses" as this machine. */

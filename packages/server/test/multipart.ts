@@ -3,8 +3,12 @@
 import type { Hono } from 'hono';
 import type { AppEnv } from '../src/app.ts';
 
-export function upload(app: Hono<AppEnv>, fields: Record<string, string | File>): Promise<Response> {
+export function upload(
+  app: Hono<AppEnv>,
+  fields: Record<string, string | File>,
+  headers: Record<string, string> = {},
+): Promise<Response> {
   const body = new FormData();
   for (const [name, value] of Object.entries(fields)) body.append(name, value);
-  return Promise.resolve(app.request('/v1/files', { method: 'POST', body }));
+  return Promise.resolve(app.request('/v1/files', { method: 'POST', body, headers }));
 }

@@ -17,3 +17,7 @@ export type {
   StoredResponse,
 } from './responses.ts';
 export type { NewUpload, StoredPart, StoredUpload, UploadCompletion, UploadStore } from './uploads.ts';
+export { ADMIN, hashOf } from './access.ts';
+export type { AccessStore, CreatedKey, NewKey, Project, ProjectChange, StoredKey } from './access.ts';
+export type { KeyScopes, Limits } from './schema-access.ts';
+export type { UsageQuery, UsageRow, UsageStore } from './usage.ts';

@@ -156,3 +156,5 @@ export const auditLog = pgTable(
   },
   (table) => [index('audit_log_subject').on(table.subject)],
 );
+
+export { apiKeys, projects, usage } from './schema-access.ts';

@@ -2,16 +2,18 @@
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { accessStore, type AccessStore } from './access.ts';
 import { auditStore, type AuditLog } from './audit-log.ts';
 import { openDiskBlobs } from './blobs.ts';
 import { contentStore } from './contents.ts';
 import { conversationStore, type ConversationStore } from './conversations.ts';
-import { openPglite, openPostgres, type OpenDatabase } from './database.ts';
+import { openPglite, openPostgres, type Database, type OpenDatabase } from './database.ts';
 import { fileStore, type FileStore } from './files.ts';
 import { lockDirectory } from './process-lock.ts';
 import { failInterrupted, responseStore, type ResponseStore } from './responses.ts';
 import { serverName } from './server-name.ts';
 import { sweepRegularly } from './sweep.ts';
+import { usageStore, type UsageStore } from './usage.ts';
 import { uploadStore, type UploadStore } from './uploads.ts';
 
 export interface StorageOptions {
@@ -38,18 +40,18 @@ export interface ProjectStorage {
   readonly conversations: ConversationStore;
 }
 
-export interface Storage {
-  /** @param id of the project; `DEFAULT_PROJECT` where there are no keys */
-  project(id: string): ProjectStorage;
+/** What is kept of the server itself, and not of what its callers give it. */
+export interface Records {
+  readonly access: AccessStore;
+  readonly usage: UsageStore;
   readonly audit: AuditLog;
-  readonly kind: OpenDatabase['kind'];
   close(): Promise<void>;
 }
 
-/** What is kept of the server itself, and not of what its callers give it. */
-export interface Records {
-  readonly audit: AuditLog;
-  close(): Promise<void>;
+export interface Storage extends Records {
+  /** @param id of the project; `DEFAULT_PROJECT` where there are no keys */
+  project(id: string): ProjectStorage;
+  readonly kind: OpenDatabase['kind'];
 }
 
 /**
@@ -59,14 +61,14 @@ export interface Records {
 export async function openRecords({ directory, databaseUrl }: StorageOptions): Promise<Records> {
   if (databaseUrl) {
     const database = await openPostgres(databaseUrl);
-    return { audit: auditStore(database.db), close: () => database.close() };
+    return { ...recordsIn(database.db), close: () => database.close() };
   }
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const unlock = await lockDirectory(directory);
   try {
     const database = await openPglite(directory);
     return {
-      audit: auditStore(database.db),
+      ...recordsIn(database.db),
       async close() {
         await database.close();
         await unlock();
@@ -105,7 +107,7 @@ export async function openStorage({ directory, databaseUrl }: StorageOptions): P
         responses: responseStore(db, name, id),
         conversations: conversationStore(db, id),
       }),
-      audit: auditStore(db),
+      ...recordsIn(db),
       kind: database.kind,
       async close() {
         await stopSweeping();
@@ -117,4 +119,8 @@ export async function openStorage({ directory, databaseUrl }: StorageOptions): P
     await unlock();
     throw error;
   }
+}
+
+function recordsIn(db: Database): Omit<Records, 'close'> {
+  return { access: accessStore(db, DEFAULT_PROJECT), usage: usageStore(db), audit: auditStore(db) };
 }

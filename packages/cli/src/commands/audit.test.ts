@@ -21,7 +21,7 @@ beforeAll(async () => {
     });
   }
   await records.close();
-}, 60_000);
+}, 120_000);
 
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
@@ -56,7 +56,7 @@ it('exports what it verifies, and finds what was changed in the export', async (
   const part = await audit('export', '--data-dir', directory, '--project', 'proj_2');
   expect(JSON.parse(part.stdout)).toMatchObject({ sequence: 3, project: 'proj_2' });
   expect(await readFile(path, 'utf8')).toContain('key_2');
-}, 60_000);
+}, 120_000);
 
 it('names a head and a line that it cannot read', async () => {
   expect(await audit('verify', '--head', '3:abc')).toMatchObject({

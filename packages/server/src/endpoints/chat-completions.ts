@@ -46,6 +46,7 @@ export const chatCompletions = defineEndpoint({
       promptParam: 'messages',
       sequences: body.n ?? 1,
       maxTokens: ask.maxTokens,
+      choicesPerPrompt: body.n ?? 1,
       start: (model, signal) => {
         checkSampling(body, model.info.vocabSize);
         return Array.from({ length: body.n ?? 1 }, (_, i) =>

@@ -40,6 +40,7 @@ export const completions = defineEndpoint({
       promptParam: 'prompt',
       sequences: prompts.length * (body.n ?? 1),
       maxTokens: body.max_tokens ?? DEFAULT_MAX_TOKENS,
+      choicesPerPrompt: body.n ?? 1,
       start: (model, signal) => start(model, body, prompts, signal),
     });
     const head = answerHead('cmpl', generation.model.info, call.services.version);

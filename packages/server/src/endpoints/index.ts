@@ -23,6 +23,24 @@ import { metrics } from './metrics.ts';
 import { listModels, retrieveModel } from './models.ts';
 import { retrieveReceipt } from './receipts.ts';
 import { ollamaEndpoints } from './ollama/index.ts';
+import {
+  createAdminKey,
+  createProjectKey,
+  listAdminKeys,
+  listProjectKeys,
+  retrieveAdminKey,
+  retrieveProjectKey,
+  revokeAdminKey,
+  revokeProjectKey,
+} from './organization-keys.ts';
+import {
+  archiveProject,
+  createProject,
+  listProjects,
+  retrieveProject,
+  updateProject,
+} from './organization-projects.ts';
+import { completionsUsage, costs } from './organization-usage.ts';
 import { rerank } from './rerank.ts';
 import { createResponse } from './responses.ts';
 import { cancelResponse, deleteResponse, listInputItems, retrieveResponse } from './stored-responses.ts';
@@ -61,6 +79,21 @@ export const endpoints: readonly Endpoint[] = [
   addUploadPart,
   completeUpload,
   cancelUpload,
+  listProjects,
+  createProject,
+  retrieveProject,
+  updateProject,
+  archiveProject,
+  listProjectKeys,
+  createProjectKey,
+  retrieveProjectKey,
+  revokeProjectKey,
+  listAdminKeys,
+  createAdminKey,
+  retrieveAdminKey,
+  revokeAdminKey,
+  completionsUsage,
+  costs,
   health,
   metrics,
 ];

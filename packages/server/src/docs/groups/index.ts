@@ -9,6 +9,7 @@ import { messages } from './messages.ts';
 import { models } from './models.ts';
 import { ollama } from './ollama.ts';
 import { operations } from './operations.ts';
+import { organization } from './organization.ts';
 import { receipts } from './receipts.ts';
 import { responses } from './responses.ts';
 
@@ -22,6 +23,7 @@ export const groups: readonly Group[] = [
   files,
   models,
   receipts,
+  organization,
   operations,
 ];
 

@@ -29,6 +29,7 @@ const STATUS: Readonly<Record<PullProgress['phase'], string>> = {
 export const ollamaPull = defineEndpoint({
   method: 'POST',
   path: '/api/pull',
+  access: 'admin',
   anyContentType: true,
   summary: "Brings a model into the store, in Ollama's shape; streams its progress unless told otherwise.",
   request: ollamaPullSchema,
@@ -92,6 +93,7 @@ function toEvent({ phase, file, receivedBytes, totalBytes }: PullProgress): Olla
 export const ollamaDelete = defineEndpoint({
   method: 'DELETE',
   path: '/api/delete',
+  access: 'admin',
   anyContentType: true,
   summary: "Deletes a model from the store, in Ollama's shape.",
   request: ollamaDeleteSchema,

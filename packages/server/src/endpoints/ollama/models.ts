@@ -58,6 +58,7 @@ export const ollamaVersion = defineEndpoint({
 export const ollamaShow = defineEndpoint({
   method: 'POST',
   path: '/api/show',
+  access: 'read',
   anyContentType: true,
   summary: "Facts of a model, in Ollama's shape.",
   request: ollamaShowSchema,

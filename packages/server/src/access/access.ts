@@ -1,0 +1,40 @@
+/** Whether a request is let in, and as whom: open to anybody, behind one key, or behind the keys of projects. */
+
+import type { Endpoint } from '../endpoint.ts';
+import { checkServerKey } from './api-key.ts';
+import { ANYBODY, type Caller } from './caller.ts';
+
+export interface Admission {
+  readonly caller: Caller;
+  /** What the caller is told of its limits. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface Access {
+  /** @throws ApiError 401 without a key that works, 403 beyond its scopes, 429 beyond its limits */
+  admit(headers: Headers, endpoint: Endpoint): Promise<Admission>;
+  /** Counts tokens towards the caller's limits, once they are known. */
+  charge(caller: Caller, tokens: number): void;
+  /** Keys or projects were changed: what is remembered of them is asked anew. */
+  forget(): void;
+}
+
+const alwaysAs = (caller: (headers: Headers) => Caller): Access => ({
+  admit: (headers) => Promise.resolve().then(() => ({ caller: caller(headers), headers: {} })),
+  charge() {},
+  forget() {},
+});
+
+/** Anybody may do anything but administer. */
+export const openAccess: Access = alwaysAs(() => ANYBODY);
+
+/** Whoever has the key may do anything but administer. */
+export const singleKeyAccess = (apiKey: string): Access =>
+  alwaysAs((headers) => checkServerKey(headers, apiKey));
+
+/** For a person at the machine that holds the records: all is allowed. */
+export const localAccess: Access = alwaysAs(() => ({
+  ...ANYBODY,
+  label: 'a person at this machine',
+  scopes: { admin: true, endpoints: ['all'] },
+}));

@@ -1,0 +1,74 @@
+/** What a key may do: groups of endpoints, to read or to write, and models by name. */
+
+import type { EmbeddingInfo, ModelInfo } from '@steelyard/engine';
+import type { Endpoint } from '../endpoint.ts';
+import { ApiError } from '../http/api-error.ts';
+import { acquireModel, type Provider } from '../model-provider.ts';
+import type { Caller } from './caller.ts';
+
+/** Paths of administration; only an admin's key opens them. */
+const ADMINISTRATION = 'organization';
+
+/** What stands behind the first part of its path: `chat` of `/v1/chat/completions`. */
+export function groupOf({ path }: Pick<Endpoint, 'path'>): string {
+  return path.split('/')[2] ?? '';
+}
+
+/** @throws ApiError 403 naming the scope that the key lacks */
+export function checkScope({ scopes, label }: Caller, endpoint: Endpoint): void {
+  const group = groupOf(endpoint);
+  const wanted = endpoint.access ?? (endpoint.method === 'GET' ? 'read' : 'write');
+  if (group === ADMINISTRATION || wanted === 'admin') {
+    if (scopes.admin) return;
+    throw forbidden(`The key '${label}' is not an admin key, which '${endpoint.path}' needs.`);
+  }
+  const reads = wanted === 'read';
+  const enough = ['all', group, ...(reads ? ['read', `${group}:read`] : [])];
+  if (enough.some((scope) => scopes.endpoints.includes(scope))) return;
+  const needed = reads ? `${group}:read` : group;
+  throw forbidden(
+    `The key '${label}' has the scopes ${scopes.endpoints.join(', ') || 'none'}, expected '${needed}'. Ask an admin for a key with it.`,
+  );
+}
+
+/** @throws ApiError 403 for a model that the key may not use */
+export function checkModel({ scopes: { models }, label }: Caller, name: string): void {
+  if (!models || includes(models, name)) return;
+  throw new ApiError(
+    403,
+    `The key '${label}' does not have access to model '${name}'. It may use: ${models.join(', ')}.`,
+    { param: 'model', code: 'model_not_found', type: 'invalid_request_error' },
+  );
+}
+
+/** As requests name models: capitals do not matter. */
+function includes(models: readonly string[], name: string): boolean {
+  return models.some((one) => one.toLowerCase() === name.toLowerCase());
+}
+
+/** The models that a caller may use: others are not listed, and refused by name. */
+export function restricted<Model extends { readonly info: ModelInfo | EmbeddingInfo }>(
+  provider: Provider<Model>,
+  caller: Caller,
+): Provider<Model> {
+  const { models } = caller.scopes;
+  if (!models) return provider;
+  const may = (name: string): boolean => includes(models, name);
+  return {
+    list: async () => (await provider.list()).filter(({ name }) => may(name)),
+    get(name) {
+      checkModel(caller, name);
+      return provider.get(name);
+    },
+    acquire(name, options) {
+      checkModel(caller, name);
+      return acquireModel(provider, name, options);
+    },
+    loaded: () => provider.loaded().filter(({ model }) => may(model.info.name)),
+    ...(provider.status ? { status: (name: string) => provider.status!(name) } : {}),
+  };
+}
+
+function forbidden(message: string): ApiError {
+  return new ApiError(403, message, { code: 'insufficient_permissions' });
+}
