@@ -5,6 +5,8 @@ export default defineConfig({
   resolve: { conditions: ['source'] },
   ssr: { resolve: { conditions: ['source'] } },
   test: {
+    // Its `source` condition is TypeScript, which Node by itself does not read.
+    server: { deps: { inline: ['eventsource-parser', /node_modules\/ai\//, /@ai-sdk\//] } },
     include: ['packages/*/{src,test}/**/*.test.ts', 'tests/**/*.test.ts'],
     testTimeout: 60_000,
     maxWorkers: 2,

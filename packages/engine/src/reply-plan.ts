@@ -4,6 +4,7 @@ import { RequestError } from '@steelyard/core';
 import {
   answerSyntax,
   forcedCall,
+  markedCall,
   readsToolCalls,
   replyFormat,
   type AnswerSyntax,
@@ -57,6 +58,7 @@ function planAnswer(
     const answer = [{ literal: before }, { held: constraint }, { literal: after }];
     return { reply: thinking.format, constraint: outline(thoughts, [answer]) };
   }
+  if (options.tools?.some(isStrict)) return planStrict(model, template, tools, thoughts);
   // Thoughts, and marks of an answer, lie before what it begins with.
   if (options.answerPrefix && tools.length === 0) return {};
   const reply = template && replyFormat(template, tools);
@@ -87,7 +89,47 @@ function checkTools(model: string, template: ChatTemplate | undefined, tools: re
 }
 
 interface FunctionTool {
-  readonly function: { readonly name: string; readonly parameters?: unknown };
+  readonly function: {
+    readonly name: string;
+    readonly parameters?: unknown;
+    /** Arguments are held to the parameters, whether a call is required or not. */
+    readonly strict?: boolean | null;
+  };
+}
+
+function isStrict(tool: unknown): boolean {
+  return (tool as FunctionTool).function.strict === true;
+}
+
+/** Text as the model likes, but what it marks as a call is one, of a tool that is there, with arguments that are held to. */
+function planStrict(
+  model: string,
+  template: ChatTemplate | undefined,
+  tools: readonly unknown[],
+  thoughts: readonly Path[],
+): ReplyPlan {
+  const marked = template && markedCall(template, tools);
+  if (!marked) {
+    throw new RequestError(
+      `${model} cannot be held to strict tools while it may answer in words: its calls have no mark of their own. ` +
+        "Send 'strict': false, or require a call (tool_choice)",
+      'tools',
+    );
+  }
+  const { open, several, call, format } = marked;
+  const free = { until: open, mayEnd: true };
+  const rest = { ...call, before: call.before.slice(open.length) };
+  const loose = { type: 'object' };
+  const callables = (tools as readonly FunctionTool[]).map(({ function: { name, parameters, strict } }) =>
+    strict ? { name, ...(parameters ? { parameters } : {}) } : { name, parameters: loose },
+  );
+  const loop = callPaths(rest, callables).map((path) => [
+    free,
+    ...path,
+    ...(several ? [{ again: true as const }] : []),
+  ]);
+  const paths = thoughts.flatMap((first) => loop.map((then) => [...first, ...then]));
+  return { reply: format, constraint: { type: 'outline', paths, loop } };
 }
 
 function planCall(

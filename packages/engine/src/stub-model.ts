@@ -175,7 +175,10 @@ class StubModel {
     return this.tokenizer.decode(thoughts) + limit.close + reply.slice(end + limit.close.length);
   }
 
-  /** Under a constraint: random logits, which lean to what closes, so that answers end. */
+  /**
+   * Under a constraint: the reply as far as it is allowed; from where it is not, random logits, which lean to what closes,
+   * so that answers end.
+   */
   async #produceGuided(request: StubRequest, constraint: Constraint): Promise<End> {
     const { options, answer, prompt, ids, seed } = request;
     const { vocabSize } = this.tokenizer;
@@ -189,6 +192,8 @@ class StubModel {
       ...['</think>', '<|end|>', '<|END_THINKING|>'].flatMap((mark) => this.tokenizer.encode(mark)),
     ]);
     const guide = await this.#guides.make(constraint);
+    const reply = [...this.tokenizer.encode(this.#shortened(request)), EOS];
+    let follows = true;
     try {
       while (ids.length < max) {
         await this.#delay();
@@ -198,7 +203,12 @@ class StubModel {
           { length: vocabSize },
           (_, id) => uniformAt(seed, at + id) + (closing.has(id) ? 3 : 0),
         );
-        const id = sampler.next(row, await guide.mask());
+        const mask = await guide.mask();
+        const wanted = reply[ids.length];
+        follows &&= wanted !== undefined && allows(mask, wanted);
+        if (follows) row[wanted!] = CERTAIN;
+        else if (allows(mask, EOS) && isFree(mask)) row[EOS] = CERTAIN;
+        const id = sampler.next(row, mask);
         guide.accept(id);
         this.#totals.completion++;
         ids.push(id);
@@ -246,6 +256,18 @@ function traceOf({ prompt, ids, options, seed }: StubRequest): Trace {
 function textOf({ content }: ChatMessage): string {
   if (typeof content === 'string') return content;
   return (content ?? []).map((part) => part.text ?? '').join('');
+}
+
+/** A logit beside which no other counts. */
+const CERTAIN = 1e3;
+
+function allows(mask: Int32Array, id: number): boolean {
+  return (((mask[id >>> 5] ?? 0) >>> (id & 31)) & 1) === 1;
+}
+
+/** Whether nearly every token may come. */
+function isFree(mask: Int32Array): boolean {
+  return mask.filter((word) => word === -1).length > mask.length / 2;
 }
 
 function promptOf(messages: readonly ChatMessage[]): string {

@@ -2,7 +2,7 @@
 
 import { createStubModel } from '@steelyard/engine/testing';
 import type { ChatMessage } from '@steelyard/text';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { events, post } from '../test/requests.ts';
 import { providerOf } from './model-provider.ts';
 import { chatChunkSchema, chatResponseSchema } from './schemas/chat-response.ts';
@@ -194,6 +194,44 @@ it.each(families)('%s makes the required call, thoughts before it or none', asyn
     thoughts.push(all('reasoning_content'));
   }
   expect(thoughts.some((text) => text !== '')).toBe(thinks);
+});
+
+/** Where a call begins, in families whose calls have a mark of their own. */
+const marks: [string, string, string][] = [
+  ['Qwen', '<tool_call> </think>', '<tool_call>'],
+  ['Command A', '<|START_THINKING|> <|START_ACTION|>', '<|START_ACTION|>'],
+  ['DeepSeek', '<｜tool▁calls▁begin｜> </think>', '<｜tool▁calls▁begin｜>'],
+  ['Command R', "Write 'Action:' followed by", 'Action:'],
+  ['Mistral of 2024', '[TOOL_CALLS]', '[TOOL_CALLS]'],
+  ['Mistral', '[TOOL_CALLS] [ARGS]', '[TOOL_CALLS]'],
+  ['Jamba', '<tool_calls>', '<tool_calls>'],
+];
+
+describe('a call that need not be made', () => {
+  it.each(marks)('%s holds to strict tools once it begins', async (_, template, mark) => {
+    for (const seed of [1, 2, 3]) {
+      const choices = await serverThatSays(`Well, so. ${mark}`, template).streamed({ tools: two, seed });
+      const [made] = callsOf(choices);
+      const args = JSON.parse(made!.arguments) as object;
+      expect(Object.keys(args)).toEqual([made!.name === 'on' ? 'ok' : 'n']);
+      expect(choices.map(({ delta }) => delta.content ?? '').join('')).toBe('Well, so.');
+    }
+  });
+
+  it.each(marks)('%s may answer in words all the same', async (_, template) => {
+    const { message } = await serverThatSays('Just a few words.', template).whole({ tools: two });
+    expect(message).toMatchObject({ content: 'Just a few words.' });
+    expect(message).not.toHaveProperty('tool_calls');
+  });
+
+  it.each([
+    ['gpt-oss', '<|channel|> <|message|>'],
+    ['Llama', '<|python_tag|> "parameters"'],
+  ])('%s cannot be told when it begins, and says so', async (_, template) => {
+    const response = await serverThatSays('Hello.', template).ask({ tools: two });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ error: { param: 'tools' } });
+  });
 });
 
 it.each([

@@ -2,7 +2,6 @@
 
 import { unsupported } from './http/api-error.ts';
 import type { ChatRequest } from './schemas/chat-request.ts';
-import { refuseStrictTools } from './strict-tools.ts';
 
 interface Rule {
   readonly param: keyof ChatRequest;
@@ -72,6 +71,4 @@ const rules: readonly Rule[] = [
 export function refuseUnsupportedChat(body: ChatRequest): void {
   const rule = rules.find((one) => one.asks(body));
   if (rule) throw unsupported(rule.param, rule.what, rule.instead);
-  const functions = body.tools?.flatMap((tool) => (tool.type === 'function' ? tool.function : []));
-  refuseStrictTools(functions, given(body.tool_choice) && body.tool_choice !== 'auto', 'tools');
 }

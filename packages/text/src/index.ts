@@ -18,6 +18,7 @@ export type { ToolCall } from './replies/read-calls.ts';
 export {
   answerSyntax,
   forcedCall,
+  markedCall,
   readsToolCalls,
   replyFormat,
   type AnswerSyntax,

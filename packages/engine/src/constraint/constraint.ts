@@ -23,14 +23,21 @@ export type Constraint =
   /** A grammar in xgrammar's EBNF, whose first rule is `root`. */
   | { readonly type: 'ebnf'; readonly grammar: string }
   /** One of several sequences of parts: thoughts, headers and marks around what is held to a constraint. */
-  | { readonly type: 'outline'; readonly paths: readonly (readonly OutlinePart[])[] };
+  | {
+      readonly type: 'outline';
+      readonly paths: readonly (readonly OutlinePart[])[];
+      /** The ways on from a part `again`. */
+      readonly loop?: readonly (readonly OutlinePart[])[];
+    };
 
 export type OutlinePart =
   /** This text, in which special tokens are spelled out. */
   | { readonly literal: string }
-  /** Anything up to this text and with it, but not the end of the answer. */
-  | { readonly until: string }
-  | { readonly held: HeldConstraint };
+  /** Anything up to this text and with it; the answer may end before only where that is said. */
+  | { readonly until: string; readonly mayEnd?: boolean }
+  | { readonly held: HeldConstraint }
+  /** At the end of a path: any of the outline's `loop`. */
+  | { readonly again: true };
 
 export type HeldConstraint = Exclude<Constraint, { type: 'outline' }>;
 
@@ -50,7 +57,8 @@ export function checkConstraint(constraint: Constraint): void {
 /** Those of an outline's parts that are held to a grammar, or the constraint itself. */
 export function heldParts(constraint: Constraint): readonly HeldConstraint[] {
   if (constraint.type !== 'outline') return [constraint];
-  return constraint.paths.flat().flatMap((part) => ('held' in part ? [part.held] : []));
+  const parts = [...constraint.paths, ...(constraint.loop ?? [])].flat();
+  return parts.flatMap((part) => ('held' in part ? [part.held] : []));
 }
 
 /** @throws RequestError naming what cannot be held to, by its path within the schema */

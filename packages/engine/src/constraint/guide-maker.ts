@@ -7,7 +7,7 @@ import { marksOf, PROMPT_END } from '../answer.ts';
 import { constraintEbnf, heldParts, type Constraint, type HeldConstraint } from './constraint.ts';
 import { GrammarGuide, type Guide } from './guide.ts';
 import { loadXGrammar, type LoadedXGrammar } from './load-xgrammar.ts';
-import { OutlineGuide } from './outline-guide.ts';
+import { OutlineGuide, type Escapes } from './outline-guide.ts';
 import { ThoughtLimitGuide, type ThoughtLimit } from './thought-limit.ts';
 
 /** Compiled grammars to keep; each takes up to a few megabytes. */
@@ -23,6 +23,7 @@ export class GuideMaker {
   readonly #vocabSize: number;
   /** By grammar text; the least recently used first. */
   readonly #compiled = new Map<string, Promise<CompiledGrammar>>();
+  readonly #escapes: Escapes = new Map();
   #compiler: Promise<Compiler> | undefined;
 
   /** @param vocabSize of the logits, which may be more than the tokenizer's */
@@ -43,7 +44,12 @@ export class GuideMaker {
     const begin = (held: HeldConstraint): Promise<GrammarGuide> =>
       GrammarGuide.create(loaded.library, grammars.get(held) as CompiledGrammar);
     if (constraint.type !== 'outline') return begin(constraint);
-    return new OutlineGuide(constraint.paths, this.#tokenizer, this.#vocabSize, begin);
+    return new OutlineGuide(constraint, {
+      tokenizer: this.#tokenizer,
+      vocabSize: this.#vocabSize,
+      begin,
+      escapes: this.#escapes,
+    });
   }
 
   /** A guide that ends thoughts which take too long, around another or alone. */

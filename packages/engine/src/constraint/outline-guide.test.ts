@@ -65,8 +65,22 @@ describe('an outline', () => {
     expect(await takes(await guideOf(path()), 'x', 'ü', '|', '1', EOS)).toBe(true);
     const guide = await guideOf(path());
     expect(await takes(guide, 'ü')).toBe(true);
-    await guide.mask();
+    expect(await takes(guide, '|and')).toBe(false);
     expect(() => guide.accept(tokenizer.encode('|and')[0] as number)).toThrow(/does not fit/);
+  });
+
+  it('leaves free what comes before a mark, ends there if it may, and goes round', async () => {
+    const loop: OutlinePart[][] = [
+      [{ until: '<a>', mayEnd: true }, number, { literal: '!' }, { again: true }],
+      [{ until: '<a>', mayEnd: true }, { literal: '</a>' }],
+    ];
+    const guide = () => maker.make({ type: 'outline', paths: loop, loop });
+    expect(await takes(await guide(), ' x', ' y', EOS)).toBe(true);
+    expect(await takes(await guide(), ' x', '<a>', '4', '!', ' y', '<a>', '7', '!', EOS)).toBe(true);
+    expect(await takes(await guide(), '<a>', '4', '!', '<a>', '</a>', EOS)).toBe(true);
+    expect(await takes(await guide(), ' x', '<a>', 'x')).toBe(false);
+    expect(await takes(await guide(), ' x', '<a>', EOS)).toBe(false);
+    expect(await takes(await guide(), '<a>', '</a>', ' x')).toBe(false);
   });
 
   it('refuses what its held parts cannot be held to', async () => {

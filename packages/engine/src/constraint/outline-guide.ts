@@ -5,11 +5,17 @@
 
 import type { Tokenizer } from '@steelyard/text';
 import { bits } from './bits.ts';
-import type { HeldConstraint, OutlinePart } from './constraint.ts';
+import type { Constraint, HeldConstraint, OutlinePart } from './constraint.ts';
 import type { GrammarGuide, Guide } from './guide.ts';
 
 type Step =
-  { readonly ids: readonly number[] } | { readonly until: string } | { readonly held: HeldConstraint };
+  | { readonly ids: readonly number[] }
+  | { readonly until: string; readonly mayEnd: boolean }
+  | { readonly held: HeldConstraint }
+  | { readonly again: true };
+
+/** Ids of tokens that complete a mark and bring other text along, by the mark and how much of it is there. */
+export type Escapes = Map<string, readonly number[]>;
 
 /** One path and how far it is. */
 interface Walk {
@@ -26,32 +32,38 @@ interface Walk {
   mayEnd?: boolean;
 }
 
+export interface OutlineTools {
+  readonly tokenizer: Tokenizer;
+  readonly vocabSize: number;
+  readonly begin: (held: HeldConstraint) => Promise<GrammarGuide>;
+  /** Kept between guides of one tokenizer. */
+  readonly escapes?: Escapes;
+}
+
 export class OutlineGuide implements Guide {
   readonly #tokenizer: Tokenizer;
   readonly #begin: (held: HeldConstraint) => Promise<GrammarGuide>;
   /** Bits of all tokens, and of those that end an answer. */
   readonly #all: Int32Array;
   readonly #ends: Int32Array;
+  readonly #escapes: Escapes;
+  readonly #loop: readonly (readonly Step[])[];
   #walks: readonly Walk[];
 
   /** @param begin starts the grammar of a held part, compiled before */
   constructor(
-    paths: readonly (readonly OutlinePart[])[],
-    tokenizer: Tokenizer,
-    vocabSize: number,
-    begin: (held: HeldConstraint) => Promise<GrammarGuide>,
+    { paths, loop = [] }: Extract<Constraint, { type: 'outline' }>,
+    { tokenizer, vocabSize, begin, escapes = new Map<string, readonly number[]>() }: OutlineTools,
   ) {
     this.#tokenizer = tokenizer;
     this.#begin = begin;
+    this.#escapes = escapes;
+    const stepsOf = (path: readonly OutlinePart[]) => path.flatMap((part) => this.#step(part));
+    this.#loop = loop.map(stepsOf);
     const ids = Array.from({ length: Math.min(tokenizer.vocabSize, vocabSize) }, (_, id) => id);
     this.#all = bits(ids, vocabSize);
     this.#ends = bits(tokenizer.eosIds, vocabSize);
-    this.#walks = paths.map((path) =>
-      begun(
-        path.flatMap((part) => this.#step(part)),
-        0,
-      ),
-    );
+    this.#walks = paths.flatMap((path) => this.#begun(stepsOf(path), 0));
   }
 
   async mask(): Promise<Int32Array> {
@@ -74,8 +86,11 @@ export class OutlineGuide implements Guide {
 
   /** None for an empty literal. */
   #step(part: OutlinePart): Step[] {
-    if ('held' in part) return [part];
-    if ('until' in part) return [{ until: toBytes(new TextEncoder().encode(part.until)) }];
+    if ('held' in part || 'again' in part) return [part];
+    if ('until' in part) {
+      const until = toBytes(new TextEncoder().encode(part.until));
+      return [{ until, mayEnd: part.mayEnd ?? false }];
+    }
     const ids = this.#tokenizer.encode(part.literal, { addSpecial: false, parseSpecial: true });
     return ids.length > 0 ? [{ ids }] : [];
   }
@@ -84,14 +99,46 @@ export class OutlineGuide implements Guide {
     const step = walk.steps[walk.at];
     if (!step) return this.#ends;
     if ('ids' in step) return bits([step.ids[walk.place] as number], 32 * this.#all.length);
-    if ('until' in step) return this.#all.map((word, i) => word & ~(this.#ends[i] as number));
+    if ('again' in step) throw new Error('a path goes on behind its end');
+    if ('until' in step) return this.#freeMask(step, walk.tail);
     walk.guide ??= await this.#begin(step.held);
     const mask = await walk.guide.mask();
     const next = walk.steps[walk.at + 1];
     if (!next) return mask;
     walk.mayEnd = mask.some((word, i) => (word & (this.#ends[i] ?? 0)) !== 0);
     const inside = mask.map((word, i) => word & ~(this.#ends[i] ?? 0));
-    return walk.mayEnd ? union(inside, await this.#maskOf(begun(walk.steps, walk.at + 1))) : inside;
+    if (!walk.mayEnd) return inside;
+    const ways = this.#begun(walk.steps, walk.at + 1);
+    return (await Promise.all(ways.map((way) => this.#maskOf(way)))).reduce(union, inside);
+  }
+
+  /** All but what ends the answer too early, or would bring text along with the mark. */
+  #freeMask({ until, mayEnd }: Extract<Step, { until: string }>, tail: string): Int32Array {
+    const left = bits(this.#escaping(until, begunPart(until, tail)), 32 * this.#all.length);
+    const ends = mayEnd ? undefined : this.#ends;
+    return this.#all.map((word, i) => word & ~(ends?.[i] ?? 0) & ~(left[i] as number));
+  }
+
+  #escaping(mark: string, begunBy: string): readonly number[] {
+    const key = `${mark}\0${begunBy}`;
+    const known = this.#escapes.get(key);
+    if (known) return known;
+    const found: number[] = [];
+    for (let id = 0; id < this.#tokenizer.vocabSize; id++) {
+      const text = begunBy + toBytes(this.#tokenizer.bytes(id));
+      const at = text.indexOf(mark);
+      if (at >= 0 && text.slice(at + mark.length).trim() !== '') found.push(id);
+    }
+    this.#escapes.set(key, found);
+    return found;
+  }
+
+  /** A path from a step on; past its last, from the beginnings of the loop. */
+  #begun(steps: readonly Step[], at: number): Walk[] {
+    const step = steps[at];
+    if (step && 'again' in step)
+      return this.#loop.map((again) => ({ steps: again, at: 0, place: 0, tail: '' }));
+    return [{ steps, at, place: 0, tail: '' }];
   }
 
   /** The ways on with this token: none, one, or two where it continues a held part and could begin what follows. */
@@ -101,10 +148,14 @@ export class OutlineGuide implements Guide {
     if (!step) return this.#tokenizer.eosIds.includes(id) ? [walk] : [];
     if ('ids' in step) {
       if (step.ids[place] !== id) return [];
-      return [place + 1 < step.ids.length ? { ...walk, place: place + 1 } : begun(steps, at + 1)];
+      return place + 1 < step.ids.length ? [{ ...walk, place: place + 1 }] : this.#begun(steps, at + 1);
     }
-    if ('until' in step) return this.#afterFree(walk, step.until, tail + toBytes(this.#tokenizer.bytes(id)));
-    const ways = mayEnd ? this.#after(begun(steps, at + 1), id) : [];
+    if ('again' in step) return [];
+    if ('until' in step) {
+      if (this.#tokenizer.eosIds.includes(id)) return step.mayEnd ? [{ ...walk, at: steps.length }] : [];
+      return this.#afterFree(walk, step.until, tail + toBytes(this.#tokenizer.bytes(id)));
+    }
+    const ways = mayEnd ? this.#begun(steps, at + 1).flatMap((way) => this.#after(way, id)) : [];
     return guide?.tryAccept(id) ? [{ ...walk, mayEnd: false }, ...ways] : ways;
   }
 
@@ -112,12 +163,15 @@ export class OutlineGuide implements Guide {
   #afterFree(walk: Walk, mark: string, text: string): Walk[] {
     const found = text.indexOf(mark);
     if (found < 0) return [{ ...walk, tail: text.slice(1 - mark.length) }];
-    return text.slice(found + mark.length).trim() === '' ? [begun(walk.steps, walk.at + 1)] : [];
+    return text.slice(found + mark.length).trim() === '' ? this.#begun(walk.steps, walk.at + 1) : [];
   }
 }
 
-function begun(steps: readonly Step[], at: number): Walk {
-  return { steps, at, place: 0, tail: '' };
+/** The longest end of the text that begins the mark. */
+function begunPart(mark: string, text: string): string {
+  for (let length = Math.min(mark.length - 1, text.length); length > 0; length--)
+    if (text.endsWith(mark.slice(0, length))) return mark.slice(0, length);
+  return '';
 }
 
 function union(a: Int32Array, b: Int32Array): Int32Array {

@@ -5,7 +5,6 @@ import { toChatOptions, type ChatAsk } from '../chat-options.ts';
 import { ApiError, unsupported } from '../http/api-error.ts';
 import type { CustomTool, MessagePrompt, MessageRequest } from '../schemas/message-request.ts';
 import { schemaConstraint } from '../schemas/response-format.ts';
-import { refuseStrictTools } from '../strict-tools.ts';
 import { toChat, type AnthropicChat } from './to-chat.ts';
 
 export interface PreparedMessage extends AnthropicChat {
@@ -66,8 +65,9 @@ function mostThoughts(thinking: MessagePrompt['thinking']): number | undefined {
 }
 
 /** As templates have tools. */
-function toTool({ name, description, input_schema: parameters }: CustomTool) {
-  return { type: 'function', function: { name, ...(description ? { description } : {}), parameters } };
+function toTool({ name, description, input_schema: parameters, strict }: CustomTool) {
+  const named = { name, ...(description ? { description } : {}), parameters };
+  return { type: 'function', function: { ...named, ...(strict ? { strict } : {}) } };
 }
 
 function toToolChoice(choice: MessagePrompt['tool_choice']): ChatAsk['toolChoice'] {
@@ -86,8 +86,6 @@ function refuseUnsupported(body: MessagePrompt & Partial<MessageRequest>): void 
     if (callers && !callers.includes('direct'))
       throw unsupported(`${at}.allowed_callers`, 'A tool for programs only', "Add 'direct'.");
   });
-  const settled = body.tool_choice && body.tool_choice.type !== 'auto';
-  refuseStrictTools(body.tools, settled ?? false, 'tools');
   if ((body.mcp_servers?.length ?? 0) > 0)
     throw unsupported(
       'mcp_servers',

@@ -363,11 +363,6 @@ describe('errors', () => {
       { param: 'messages[0].colour', code: 'unknown_parameter' },
     ],
     [
-      'strict tools',
-      { ...hello, tools: [{ type: 'function', function: { name: 'f', strict: true } }] },
-      { param: 'tools', code: 'unsupported_parameter' },
-    ],
-    [
       'custom tools',
       { ...hello, tools: [{ type: 'custom', custom: { name: 'f' } }] },
       { param: 'tools', code: 'unsupported_parameter' },

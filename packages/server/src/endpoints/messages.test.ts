@@ -274,7 +274,6 @@ describe('refusals, in the shape of Anthropic', () => {
     [{ messages: [{ role: 'user', content: [{ type: 'image', source: {} }] }] }, 'image'],
     [{ messages: [...hi, { role: 'assistant', content: 'so ' }] }, 'white space'],
     [{ tools: [{ type: 'web_search_20250305', name: 'web_search' }] }, 'web_search_20250305'],
-    [{ tools: [{ ...weather, strict: true }], model: 'caller' }, 'strict'],
     [{ tools: [weather] }, 'calls no tools'],
     [{ tools: [weather], model: 'caller', tool_choice: { type: 'tool', name: 'other' } }, "'other'"],
     [{ thinking: { type: 'enabled', budget_tokens: 50 } }, 'budget_tokens'],

@@ -504,7 +504,6 @@ describe('what is refused', () => {
       { param: 'input' },
     ],
     ['tools of others', { tools: [tool, { type: 'web_search' }] }, { param: 'tools[1].type' }],
-    ['strict tools that need not be called', { tools: [{ ...tool, strict: true }] }, { param: 'tools' }],
     ['deferred tools', { tools: [{ ...tool, defer_loading: true }] }, { param: 'tools[0].defer_loading' }],
     ['another choice', { tools: [tool], tool_choice: { type: 'mcp' } }, { param: 'tool_choice' }],
     [

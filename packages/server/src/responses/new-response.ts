@@ -66,7 +66,7 @@ function toTool(
     name: tool.name,
     description: tool.description ?? null,
     parameters: tool.parameters ?? null,
-    strict: forced,
+    strict: forced || tool.strict === true,
   };
 }
 

@@ -72,9 +72,14 @@ function toolsAndChoice(body: ResponseRequest): Pick<ChatAsk, 'tools' | 'toolCho
   const tools = (names?: readonly unknown[]) =>
     all
       .filter(({ name }) => !names || names.includes(name))
-      .map(({ name, description, parameters }) => ({
+      .map(({ name, description, parameters, strict }) => ({
         type: 'function',
-        function: { name, ...(description ? { description } : {}), ...(parameters ? { parameters } : {}) },
+        function: {
+          name,
+          ...(description ? { description } : {}),
+          ...(parameters ? { parameters } : {}),
+          ...(strict ? { strict } : {}),
+        },
       }));
   if (all.length === 0 && (typeof choice !== 'object' || !choice)) return { toolChoice: choice };
   if (typeof choice !== 'object' || !choice) return { tools: tools(), toolChoice: choice };

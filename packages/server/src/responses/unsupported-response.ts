@@ -2,7 +2,6 @@
 
 import { ApiError, unsupported } from '../http/api-error.ts';
 import type { ResponseRequest } from '../schemas/response-request.ts';
-import { refuseStrictTools } from '../strict-tools.ts';
 
 const given = (value: unknown): boolean => value !== undefined && value !== null;
 /** What is included of what this server answers; all else belongs to tools that it has not. */
@@ -99,15 +98,11 @@ function refuseTools({ tools, tool_choice: choice }: ResponseRequest): void {
     if (tool.allowed_callers && !(tool.allowed_callers as readonly string[]).includes('direct'))
       throw unsupported(`${at}.allowed_callers`, 'A tool for programs only', "Add 'direct'.");
   });
-  if (typeof choice !== 'object' || choice === null) {
-    refuseStrictTools(tools, choice === 'required' || choice === 'none', 'tools');
-    return;
-  }
+  if (typeof choice !== 'object' || choice === null) return;
   if (choice.type === 'allowed_tools') {
     const odd = choice.tools.findIndex(({ type }) => type !== 'function');
     if (odd >= 0)
       throw unsupported(`tool_choice.tools[${odd}].type`, 'This tool', "Name tools of type 'function'.");
-    refuseStrictTools(tools, choice.mode === 'required', 'tools');
   } else if (choice.type !== 'function') {
     throw unsupported(
       'tool_choice',

@@ -79,7 +79,8 @@ const messageSchema = z.discriminatedUnion('role', [
     audio: z.unknown().optional(),
     annotations: z.array(z.unknown()).nullish(),
   }),
-  z.strictObject({ role: z.literal('tool'), content: textContent, tool_call_id: z.string() }),
+  // LangChain names the tool as well.
+  z.strictObject({ role: z.literal('tool'), content: textContent, tool_call_id: z.string(), name }),
   z.strictObject({ role: z.literal('function'), content: z.string().nullable(), name: z.string() }),
 ]);
 

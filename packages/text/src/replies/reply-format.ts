@@ -331,6 +331,23 @@ export function forcedCall(
   return format && { call, format: { ...format, single: true } };
 }
 
+/**
+ * How a model writes a call within other text, and how both are read: `open` begins each call and nothing else, and
+ * whether there may be several. Undefined where a call has no mark of its own.
+ */
+export function markedCall(
+  template: ChatTemplate,
+  tools: readonly unknown[],
+): { open: string; several: boolean; call: CallSyntax; format: ReplyFormat } | undefined {
+  const { call, format: own } = toolSyntax(template) ?? {};
+  const sections = own?.sections.filter(({ kind }) => kind === 'calls') ?? [];
+  const [section, other] = sections;
+  const format = replyFormat(template, tools);
+  if (!call || !format || !section || other || section.leads || !call.before.startsWith(section.open))
+    return undefined;
+  return { open: section.open, several: section.close !== undefined, call, format };
+}
+
 /** How the model writes thoughts and an answer, and how both are read; undefined where it marks no thoughts. */
 export function answerSyntax(
   template: ChatTemplate,
