@@ -6,7 +6,11 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['source'] } },
   test: {
     // Its `source` condition is TypeScript, which Node by itself does not read.
-    server: { deps: { inline: ['eventsource-parser', /node_modules\/ai\//, /@ai-sdk\//] } },
+    server: {
+      deps: {
+        inline: ['eventsource-parser', /node_modules\/ai\//, /@ai-sdk\//, '@modelcontextprotocol/sdk'],
+      },
+    },
     include: ['packages/*/{src,test}/**/*.test.ts', 'tests/**/*.test.ts'],
     testTimeout: 60_000,
     maxWorkers: 2,

@@ -1,6 +1,6 @@
 /** LangChain.js against the server over a socket, by its OpenAI package, unpatched. */
 
-import { HumanMessage, ToolMessage } from '@langchain/core/messages';
+import { HumanMessage, type ToolMessage } from '@langchain/core/messages';
 import { tool } from '@langchain/core/tools';
 import { ChatOpenAI, OpenAIEmbeddings } from '@langchain/openai';
 import { createStubEmbeddingModel, createStubModel } from '@steelyard/engine/testing';
@@ -61,7 +61,7 @@ describe.each([false, true])('useResponsesApi: %s', (useResponsesApi) => {
     const first = await bound.invoke([asked]);
     expect(first.tool_calls).toMatchObject([{ name: 'weather', args: { city: 'Oslo' } }]);
     const [call] = first.tool_calls!;
-    const result = (await weather.invoke({ ...call!, type: 'tool_call' })) as ToolMessage;
+    const result: ToolMessage = await weather.invoke({ ...call!, type: 'tool_call' });
     expect((await bound.invoke([asked, first, result])).text).toBe('It says: Rain in Oslo.');
   });
 

@@ -19,6 +19,7 @@ import {
 import { deleteFile, fileContent, listFiles, retrieveFile, uploadFile } from './files.ts';
 import { health } from './health.ts';
 import { countMessageTokens, messages } from './messages.ts';
+import { mcp } from './mcp.ts';
 import { metrics } from './metrics.ts';
 import { listModels, retrieveModel } from './models.ts';
 import { retrieveReceipt } from './receipts.ts';
@@ -57,6 +58,7 @@ export const endpoints: readonly Endpoint[] = [
   countMessageTokens,
   retrieveReceipt,
   ...ollamaEndpoints,
+  mcp,
   createResponse,
   retrieveResponse,
   deleteResponse,

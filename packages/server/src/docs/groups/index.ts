@@ -5,6 +5,7 @@ import { completions } from './completions.ts';
 import { embeddings } from './embeddings.ts';
 import { files } from './files.ts';
 import type { Group } from './group.ts';
+import { mcp } from './mcp.ts';
 import { messages } from './messages.ts';
 import { models } from './models.ts';
 import { ollama } from './ollama.ts';
@@ -18,6 +19,7 @@ export const groups: readonly Group[] = [
   responses,
   messages,
   ollama,
+  mcp,
   completions,
   embeddings,
   files,
