@@ -1,6 +1,7 @@
 /** Routes and what surrounds every one of them: ids, access checks, body checks, errors, measurements. */
 
 import { randomUUID } from 'node:crypto';
+import type { HttpBindings } from '@hono/node-server';
 import { Hono, type Context } from 'hono';
 import { getPath } from 'hono/utils/url';
 import { openAccess, singleKeyAccess, type Access, type Admission } from './access/access.ts';
@@ -20,6 +21,7 @@ import type { Lifecycle } from './lifecycle.ts';
 import { providerOf } from './model-provider.ts';
 import { Metrics } from './metrics.ts';
 import type { ServerLimits, ServerOptions } from './options.ts';
+import { LoggedRequest } from './request-log.ts';
 import { mountChatPage } from './chat-page.ts';
 import { Queues } from './queue/queues.ts';
 import { local, Router } from './upstreams/router.ts';
@@ -57,7 +59,7 @@ export function createApp(options: AppOptions, lifecycle: Lifecycle): Hono<AppEn
       app,
       path,
       endpoints.filter((endpoint) => endpoint.path === path),
-      services,
+      { services, requestLog: options.requestLog },
     );
   }
   if (options.chatPage ?? true) mountChatPage(app);
@@ -138,10 +140,10 @@ function noStorage(): Promise<never> {
 }
 
 /** All methods of one path; any other method is answered 405 with what is allowed. */
-function mount(app: Hono<AppEnv>, path: string, of: readonly Endpoint[], services: Services): void {
+function mount(app: Hono<AppEnv>, path: string, of: readonly Endpoint[], server: Served): void {
   const route = path.replace(/\{\+(\w+)\}/g, ':$1{.+}').replace(/\{(\w+)\}/g, ':$1');
   for (const endpoint of of) {
-    app.on(endpoint.method, route, (c) => serve(endpoint, c, services));
+    app.on(endpoint.method, route, (c) => serve(endpoint, c, server));
   }
   app.all(route, (c) => {
     const allow = of.map((endpoint) => endpoint.method).join(', ');
@@ -152,18 +154,32 @@ function mount(app: Hono<AppEnv>, path: string, of: readonly Endpoint[], service
   });
 }
 
-async function serve(endpoint: Endpoint, c: Context<AppEnv>, services: Services): Promise<Response> {
+interface Served {
+  readonly services: Services;
+  readonly requestLog: AppOptions['requestLog'];
+}
+
+async function serve(
+  endpoint: Endpoint,
+  c: Context<AppEnv>,
+  { services, requestLog }: Served,
+): Promise<Response> {
   const started = performance.now();
+  const { method, path } = endpoint;
+  const log = requestLog && new LoggedRequest({ request_id: c.get('requestId'), method, path }, requestLog);
   let status = 500;
+  let response: Response | undefined;
   try {
     const { caller, headers } = endpoint.open
       ? { caller: ANYBODY, headers: {} }
       : await services.access.admit(c.req.raw.headers, endpoint);
     c.set('limits', headers);
+    if (!endpoint.open) log?.from(caller);
     const body = endpoint.request
       ? validate(endpoint.request, await readJson(c.req.raw, services.limits, endpoint))
       : undefined;
-    const response = await answer(endpoint, {
+    log?.asks(body);
+    response = await answer(endpoint, {
       body,
       params: c.req.param(),
       query: endpoint.query ? validate<RawQuery>(endpoint.query, c.req.query()) : c.req.query(),
@@ -172,7 +188,7 @@ async function serve(endpoint: Endpoint, c: Context<AppEnv>, services: Services)
       caller,
       storage: async () => (await services.storage()).project(caller.project),
       signal: c.req.raw.signal,
-      services: servicesFor(caller, services),
+      services: servicesFor(caller, services, log),
     });
     status = response.status;
     return response;
@@ -180,7 +196,8 @@ async function serve(endpoint: Endpoint, c: Context<AppEnv>, services: Services)
     status = toApiError(error).status;
     throw error;
   } finally {
-    services.metrics.observeRequest(endpoint.path, status, (performance.now() - started) / 1000);
+    services.metrics.observeRequest(path, status, (performance.now() - started) / 1000);
+    log?.answers(status, response, (c.env as Partial<HttpBindings> | undefined)?.outgoing);
   }
 }
 
@@ -196,7 +213,16 @@ function answer(endpoint: Endpoint, call: Call<unknown, RawQuery>): Response | P
 }
 
 /** Models that the caller may not use are not there for it. */
-function servicesFor(caller: Caller, services: Services): Services {
+function servicesFor(caller: Caller, all: Services, log: LoggedRequest | undefined): Services {
+  const services: Services = log
+    ? {
+        ...all,
+        charge(whom, used) {
+          log.used(used);
+          all.charge(whom, used);
+        },
+      }
+    : all;
   if (!caller.scopes.models) return services;
   return {
     ...services,

@@ -3,6 +3,7 @@
 import type { Storage } from '@steelyard/storage';
 import type { Hono } from 'hono';
 import type { Prices } from './access/prices.ts';
+import type { RequestLogEntry } from './request-log.ts';
 import type { AppEnv } from './app.ts';
 import type { ModelDepot } from './model-depot.ts';
 import type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
@@ -78,6 +79,8 @@ export interface ServerOptions {
   /** Receipts of answers. Default: on request, without signature. */
   readonly receipts?: ReceiptPolicy;
   readonly limits?: Partial<ServerLimits>;
+  /** Told of each request when its answer has ended. Default: nobody is. */
+  readonly requestLog?: (entry: RequestLogEntry) => void;
   /** Shown by `/health` and part of `system_fingerprint`. */
   readonly version?: string;
   /** Told about failures that are not the caller's fault. Default: written to stderr. */

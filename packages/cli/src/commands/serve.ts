@@ -23,6 +23,7 @@ interface Flags extends ModelFlags {
   readonly port: number;
   readonly apiKey?: string;
   readonly keys?: boolean;
+  readonly requestLog?: boolean;
   readonly allowHost?: readonly string[];
   readonly allowOrigin?: readonly string[];
   readonly chatPage: boolean;
@@ -57,6 +58,10 @@ export const registerServe: RegisterCommand = (program, context, exit) => {
     .option(
       '--keys',
       'ask callers for keys of projects; the first start prints an admin key (default: where other machines reach it)',
+    )
+    .option(
+      '--request-log',
+      'write a line of JSON to stderr for each request; what is asked and answered only for projects that log content',
     )
     .option('--allow-origin <origin>', 'web page that may call, * for all; may be given again', collect)
     .option('--allow-host <name>', 'name by which callers may reach this server; may be given again', collect)
@@ -131,6 +136,7 @@ async function serve(names: readonly string[], flags: Flags, context: CommandCon
       ...(databaseUrl ? { databaseUrl } : {}),
       ...(apiKey ? { apiKey } : {}),
       ...(flags.keys ? { keys: true } : {}),
+      ...(flags.requestLog ? { requestLog: (entry) => context.note(JSON.stringify(entry)) } : {}),
       ...(flags.allowHost ? { allowedHosts: flags.allowHost } : {}),
       ...(flags.allowOrigin ? { allowedOrigins: flags.allowOrigin } : {}),
     });

@@ -20,6 +20,8 @@ export interface Caller {
   /** The key's name for people. */
   readonly label: string;
   readonly scopes: Scopes;
+  /** Whether its project has the request log hold content. Default false. */
+  readonly logsContent?: boolean;
 }
 
 /** Anybody, on a server without keys. */

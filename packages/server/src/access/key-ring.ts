@@ -105,7 +105,10 @@ export class KeyRing implements Access {
     records.access.touchKey(key.id).catch(() => {});
     const known: Known = {
       ...found,
-      caller: { project: project.id, keyId: key.id, label: key.name, scopes: key.scopes },
+      caller: {
+        ...{ project: project.id, keyId: key.id, label: key.name, scopes: key.scopes },
+        logsContent: project.logsContent,
+      },
       overspent:
         (await this.#overspent(records, key.limits, { key: key.id }, `key '${key.name}'`)) ??
         (await this.#overspent(
