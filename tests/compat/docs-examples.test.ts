@@ -39,6 +39,7 @@ beforeAll(async () => {
     models: providerOf([model]),
     embeddingModels: providerOf([createStubEmbeddingModel({ name: 'vectors' })]),
     storage: () => Promise.resolve(storage),
+    moderation: { model: 'stub' },
     port: 0,
   };
   server = createServer(common);

@@ -80,7 +80,7 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
 /** Those that keep something take milliseconds each; the others get most of the requests. */
 const isFree = ({ path, method }: (typeof operations)[number]) =>
   method === 'POST' &&
-  /completions|embeddings|rerank|responses$|messages|count_tokens|api\/(chat|generate|embed)/.test(path);
+  /completions$|embeddings|rerank|responses$|messages|count_tokens|api\/(chat|generate|embed)/.test(path);
 const free = operations.filter(isFree).length;
 const runsOf = (one: (typeof operations)[number]) =>
   Math.ceil(isFree(one) ? (RUNS * 0.9) / free : (RUNS * 0.1) / (operations.length - free));

@@ -1,5 +1,6 @@
 /** The services that commands use outside of tests: the packages below, loaded when first asked for. */
 
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readJson } from './read-json.ts';
 import type { Services } from './services.ts';
@@ -87,12 +88,18 @@ export function createServices(): Services {
     async administration(records) {
       return (await import('@steelyard/server')).administration(records);
     },
-    async createServer({ dataDirectory, databaseUrl, receiptsAlways = false, routesFile, ...options }) {
+    async createServer({ dataDirectory, databaseUrl, s3, receiptsAlways = false, routesFile, ...options }) {
       const { createServer, fileSigner, parseRouting } = await import('@steelyard/server');
-      const storage = storageWhenNeeded({ directory: dataDirectory, ...(databaseUrl && { databaseUrl }) });
+      const storage = storageWhenNeeded({
+        directory: dataDirectory,
+        ...(databaseUrl && { databaseUrl }),
+        ...(s3 && { s3 }),
+      });
       const server = createServer({
         ...options,
         storage: storage.open,
+        // An embedded database that nobody has used yet waits for its first use.
+        opensStorage: databaseUrl !== undefined || existsSync(join(dataDirectory, 'database')),
         ...(routesFile === undefined
           ? {}
           : { routing: parseRouting(await readJson(routesFile), routesFile) }),

@@ -21,6 +21,7 @@ import type {
   signatureHolds,
   SteelyardServer,
 } from '@steelyard/server';
+import type { S3Options } from '@steelyard/storage';
 import type { Records, StorageOptions } from '@steelyard/storage';
 
 /** How a pull is watched, stopped and named. */
@@ -88,6 +89,8 @@ export interface ServeOptions extends Omit<ServerOptions, 'storage' | 'receipts'
   readonly receiptsAlways?: boolean;
   /** `postgresql://...`. Default: PGlite in `dataDirectory`. */
   readonly databaseUrl?: string;
+  /** Where contents of files lie instead. */
+  readonly s3?: S3Options;
 }
 
 export interface ReceiptTools {

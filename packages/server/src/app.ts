@@ -19,6 +19,10 @@ import { readJson } from './http/read-json.ts';
 import { validate } from './http/validate.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { providerOf } from './model-provider.ts';
+import { BackgroundWork } from './background/background-work.ts';
+import { LowPriorityGate } from './background/low-priority-gate.ts';
+import { BatchRunner } from './batches/batch-runner.ts';
+import { answerAt, modelsAt } from './batches/answer-at.ts';
 import { Metrics } from './metrics.ts';
 import type { ServerLimits, ServerOptions } from './options.ts';
 import { LoggedRequest } from './request-log.ts';
@@ -26,6 +30,7 @@ import { mountChatPage } from './chat-page.ts';
 import { Queues } from './queue/queues.ts';
 import { local, Router } from './upstreams/router.ts';
 import { BackgroundRuns } from './responses/background-runs.ts';
+import { IngestRunner } from './vector-stores/ingest-runner.ts';
 
 export interface AppEnv {
   Variables: { requestId: string; limits?: Admission['headers'] };
@@ -40,8 +45,11 @@ export interface AppOptions extends ServerOptions {
   readonly access?: Access;
 }
 
-export function createApp(options: AppOptions, lifecycle: Lifecycle): Hono<AppEnv> {
-  const services = createServices(options, lifecycle);
+export function createApp(
+  options: AppOptions,
+  lifecycle: Lifecycle,
+  services = createServices(options, lifecycle),
+): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   app.use(async (c, next) => {
     const requestId = `req_${randomUUID().replaceAll('-', '')}`;
@@ -73,18 +81,36 @@ export function createApp(options: AppOptions, lifecycle: Lifecycle): Hono<AppEn
   return app;
 }
 
-function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
-  const { models } = options;
-  const { sequencesPerModel: places, queueLength: maxWaiting } = options.limits;
+export function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
+  const { models, storage = noStorage, embeddingModels = providerOf([]), limits } = options;
+  const { sequencesPerModel: places, queueLength: maxWaiting } = limits;
   const queues = new Queues({ places, maxWaiting });
-  const records = options.records ?? options.storage ?? noStorage;
+  const records = options.records ?? storage;
   const reportError =
-    options.onError ?? ((error, requestId) => console.error(`request ${requestId} failed:`, error));
+    options.onError ??
+    ((error: unknown, requestId: string) => console.error(`request ${requestId} failed:`, error));
   const { access, charge } = accessOf(options, records, (error) => reportError(error, 'usage'), lifecycle);
-  return {
+  const gate = new LowPriorityGate(lifecycle);
+  const onError = (error: unknown) => reportError(error, 'background');
+  const background = new BackgroundWork(lifecycle, (opened) => ({
+    batches: new BatchRunner(opened.batchQueue, {
+      ...{ gate, limits, onError },
+      models: (endpoint) => modelsAt(services, endpoint),
+      answer: (batch, body, signal) => answerAt(endpoints, services, { batch, body, signal }),
+    }),
+    ingest: new IngestRunner(opened.ingestQueue, {
+      ...{ gate, lifecycle, onError },
+      models: embeddingModels,
+    }),
+  }));
+  const services: Services = {
     models,
-    embeddingModels: options.embeddingModels ?? providerOf([]),
-    storage: options.storage ?? noStorage,
+    embeddingModels,
+    async storage() {
+      const opened = await storage();
+      background.resume(opened);
+      return opened;
+    },
     keeps: options.storage !== undefined,
     ...(options.depot ? { depot: options.depot } : {}),
     records,
@@ -93,7 +119,9 @@ function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
     prices: options.prices ?? {},
     scopeGroups: new Set(endpoints.filter(({ open }) => !open).map(groupOf)),
     background: new BackgroundRuns(),
-    limits: options.limits,
+    working: () => background.workers,
+    limits,
+    ...(options.moderation ? { moderation: options.moderation } : {}),
     lifecycle,
     queues,
     receipts: options.receipts ?? {},
@@ -103,6 +131,7 @@ function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
     startedAt: Math.floor(Date.now() / 1000),
     reportError,
   };
+  return services;
 }
 
 function accessOf(

@@ -13,7 +13,7 @@ interface TextsPlan {
   readonly model: string;
   readonly texts: Parameters<EmbeddingModel['embed']>[0];
   /** The parameter at fault when a text is too long. */
-  readonly param: 'input' | 'documents';
+  readonly param: 'input' | 'documents' | 'query';
   readonly options?: EmbedOptions;
   /** Texts that are too long are cut. Default false. */
   readonly truncate?: boolean;

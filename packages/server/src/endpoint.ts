@@ -9,6 +9,8 @@ import type { Access } from './access/access.ts';
 import type { Caller } from './access/caller.ts';
 import type { Prices } from './access/prices.ts';
 import type { Used } from './access/usage-meter.ts';
+import type { BatchRunner } from './batches/batch-runner.ts';
+import type { IngestRunner } from './vector-stores/ingest-runner.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { ModelDepot } from './model-depot.ts';
 import type { Metrics } from './metrics.ts';
@@ -18,7 +20,7 @@ import type { Queues } from './queue/queues.ts';
 import type { ReceiptPolicy } from './receipts/give-receipt.ts';
 import type { Router } from './upstreams/router.ts';
 import type { BackgroundRuns } from './responses/background-runs.ts';
-import type { ServerLimits, StorageSource } from './options.ts';
+import type { ModerationOptions, ServerLimits, StorageSource } from './options.ts';
 
 /** What handlers share. */
 export interface Services {
@@ -44,6 +46,10 @@ export interface Services {
   readonly background: BackgroundRuns;
   /** Absent where requests see nothing of the disk. */
   readonly depot?: ModelDepot;
+  /** What goes on while nobody waits; absent while nothing is opened that is kept. */
+  readonly working: () => { readonly batches: BatchRunner; readonly ingest: IngestRunner } | undefined;
+  /** What judges texts; absent where nothing does. */
+  readonly moderation?: ModerationOptions;
   readonly lifecycle: Lifecycle;
   readonly queues: Queues;
   readonly receipts: ReceiptPolicy;

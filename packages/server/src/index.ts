@@ -5,7 +5,7 @@ export { ModelPool, type PoolOptions } from './model-pool/model-pool.ts';
 export type { Catalog, CatalogModel, Described } from './model-pool/catalog.ts';
 export type { ModelDepot } from './model-depot.ts';
 export { DEFAULT_LIMITS } from './options.ts';
-export type { ServerLimits, ServerOptions, SteelyardServer } from './options.ts';
+export type { ModerationOptions, ServerLimits, ServerOptions, SteelyardServer } from './options.ts';
 export { listenOnFreePort } from './http/listen.ts';
 export type { ListenOptions } from './http/listen.ts';
 export { ApiError } from './http/api-error.ts';

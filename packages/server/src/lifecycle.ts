@@ -25,6 +25,7 @@ export class Lifecycle {
   readonly #shutdown = new AbortController();
   readonly #waiters: (() => void)[] = [];
   readonly #atEnd: (() => Promise<void>)[] = [];
+  readonly #stops: (() => Promise<void>)[] = [];
   #active = 0;
   #bytes = 0;
   #draining = false;
@@ -77,14 +78,21 @@ export class Lifecycle {
     };
   }
 
-  /** Refuses new requests, waits `drainMs` for those in progress, then aborts what is left. */
+  /** Registers work that nobody waits for; it is told to stop when the server begins to close. */
+  onDrain(stop: () => Promise<void>): void {
+    this.#stops.push(stop);
+  }
+
+  /** Refuses new requests, stops work in the background, waits `drainMs` for those in progress, then aborts what is left. */
   async drain(drainMs: number): Promise<void> {
     this.#draining = true;
+    const stopped = Promise.all(this.#stops.map((stop) => stop()));
     await this.#idleWithin(drainMs);
     if (this.#active > 0) {
       this.#shutdown.abort(shuttingDown());
       await this.#idleWithin(ABORT_GRACE_MS);
     }
+    await within(stopped, ABORT_GRACE_MS);
     for (const work of this.#atEnd) await work();
   }
 
@@ -95,13 +103,14 @@ export class Lifecycle {
 
   async #idleWithin(ms: number): Promise<void> {
     if (this.#active === 0) return;
-    let timer: NodeJS.Timeout | undefined;
-    await Promise.race([
-      new Promise<void>((resolve) => this.#waiters.push(resolve)),
-      new Promise<void>((resolve) => (timer = setTimeout(resolve, ms))),
-    ]);
-    clearTimeout(timer);
+    await within(new Promise<void>((resolve) => this.#waiters.push(resolve)), ms);
   }
+}
+
+async function within(work: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([work, new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))]);
+  clearTimeout(timer);
 }
 
 /** What a request gets that arrives, or is still running, when the server closes. */

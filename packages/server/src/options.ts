@@ -22,6 +22,8 @@ export interface ServerLimits {
   readonly uploadBytes: number;
   /** Largest part of such a file. Default 64 MiB, as OpenAI's. */
   readonly partBytes: number;
+  /** Largest input of a batch. Default 200 MB, as OpenAI's. */
+  readonly batchBytes: number;
   /** Deepest nesting of arrays and objects in a body. Default 64. */
   readonly jsonDepth: number;
   /** Generation requests in progress, streaming or queued; more are answered 429. Default 256. */
@@ -40,6 +42,14 @@ export interface ServerLimits {
   readonly drainMs: number;
 }
 
+/** What judges texts for `/v1/moderations`. */
+export interface ModerationOptions {
+  /** Name of a served language model. */
+  readonly model: string;
+  /** What each category means, for the model. Default: close to OpenAI's words. */
+  readonly policy?: string;
+}
+
 export interface ServerOptions {
   readonly models: ModelProvider;
   /** Models for `/v1/embeddings` and `/v1/rerank`. Default none. */
@@ -48,6 +58,10 @@ export interface ServerOptions {
   readonly depot?: ModelDepot;
   /** Where files are kept. Default: nowhere, and endpoints that keep something answer 501. */
   readonly storage?: StorageSource;
+  /** Open the storage as soon as the server listens, so that batches go on which a restart interrupted. Default true. */
+  readonly opensStorage?: boolean;
+  /** Default: none, and `/v1/moderations` answers 501. */
+  readonly moderation?: ModerationOptions;
   /** Address to bind. Default 127.0.0.1; anything but a loopback address needs `apiKey` or `keys`. */
   readonly host?: string;
   /** Default 8642; 0 lets the system choose. */
@@ -111,6 +125,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   fileBytes: 512 * 1024 * 1024,
   uploadBytes: 8 * 1024 * 1024 * 1024,
   partBytes: 64 * 1024 * 1024,
+  batchBytes: 200_000_000,
   jsonDepth: 64,
   concurrentRequests: 256,
   concurrentBytes: 256 * 1024 * 1024,

@@ -5,7 +5,7 @@ import { createServer as createHttpServer, type ServerResponse } from 'node:http
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import { RequestError } from '@steelyard/core';
-import { createApp } from './app.ts';
+import { createApp, createServices } from './app.ts';
 import { isLoopbackName } from './http/access-control.ts';
 import { listenOnFreePort } from './http/listen.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -41,7 +41,9 @@ export function createServer(options: ServerOptions): SteelyardServer {
     );
   }
   const lifecycle = new Lifecycle({ requests: limits.concurrentRequests, bytes: limits.concurrentBytes });
-  const app = createApp({ ...options, host, limits, keys }, lifecycle);
+  const full = { ...options, host, limits, keys };
+  const services = createServices(full, lifecycle);
+  const app = createApp(full, lifecycle, services);
   // The global Request and Response stay as they are: this may be one library among others in a process.
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   const open = new Set<ServerResponse>();
@@ -59,6 +61,8 @@ export function createServer(options: ServerOptions): SteelyardServer {
         port: options.port ?? DEFAULT_PORT,
         attempts: options.portAttempts,
       });
+      // What fails now is told to the first request that needs it.
+      if (options.storage && (options.opensStorage ?? true)) services.storage().catch(() => {});
       const adminKey = keys && !options.apiKey ? await firstAdminKey(options.storage!) : undefined;
       const url = `http://${urlHost(host)}:${port}`;
       const needsKey = keys || options.apiKey !== undefined;

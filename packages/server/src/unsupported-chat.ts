@@ -59,12 +59,6 @@ const rules: readonly Rule[] = [
     asks: (body) => given(body.web_search_options),
   },
   { param: 'moderation', what: 'Moderation', instead: 'Remove it.', asks: (body) => given(body.moderation) },
-  {
-    param: 'store',
-    what: 'Storing answers',
-    instead: 'Remove it or send false.',
-    asks: (body) => body.store === true,
-  },
 ];
 
 /** @throws ApiError 400 for the first field that asks for something unsupported */

@@ -22,6 +22,8 @@ export interface KeptServer {
   readonly remove: (path: string) => Promise<Response>;
   /** Closes the storage and opens it again, as a new process would. */
   readonly restart: () => Promise<void>;
+  /** Ends this server as a signal would, and gives the next one with the same storage. */
+  readonly successor: (models?: readonly LanguageModel[]) => Promise<KeptServer>;
   readonly close: () => Promise<void>;
 }
 
@@ -29,7 +31,14 @@ export async function keptServer(
   models: readonly LanguageModel[],
   options: Partial<AppOptions> = {},
 ): Promise<KeptServer> {
-  const directory = await mkdtemp(join(tmpdir(), 'steelyard-kept-'));
+  return serverIn(await mkdtemp(join(tmpdir(), 'steelyard-kept-')), models, options);
+}
+
+async function serverIn(
+  directory: string,
+  models: readonly LanguageModel[],
+  options: Partial<AppOptions>,
+): Promise<KeptServer> {
   let storage = await openStorage({ directory });
   const lifecycle = new Lifecycle(100);
   const app = createApp(
@@ -55,6 +64,11 @@ export async function keptServer(
     async restart() {
       await storage.close();
       storage = await openStorage({ directory });
+    },
+    async successor(next = models) {
+      await lifecycle.drain(0);
+      await storage.close();
+      return serverIn(directory, next, options);
     },
     async close() {
       await lifecycle.drain(0);

@@ -31,13 +31,16 @@ export interface BlobStore {
 
 /** Two levels, so that no directory grows beyond what tools list well. */
 export async function openDiskBlobs(root: string): Promise<BlobStore> {
-  const staging = join(root, 'staging');
-  await mkdir(staging, { recursive: true });
-  // What a killed process left half written: no row refers to it.
-  for (const name of await readdir(staging)) await rm(join(staging, name), { force: true });
   const pathOf = (digest: string): string => join(root, digest.slice(0, 2), digest);
+  const stage = await openStaging(join(root, 'staging'), async (path, digest) => {
+    const target = pathOf(digest);
+    const made = await mkdir(dirname(target), { recursive: true });
+    await rename(path, target);
+    await syncDirectory(dirname(target));
+    if (made) await syncDirectory(dirname(dirname(target)));
+  });
   return {
-    stage: (content, limit) => stage(join(staging, randomUUID()), content, limit, pathOf),
+    stage,
     async read(digest) {
       const path = pathOf(digest);
       const found = await stat(path).catch(() => undefined);
@@ -51,12 +54,30 @@ export async function openDiskBlobs(root: string): Promise<BlobStore> {
   };
 }
 
-async function stage(
-  path: string,
-  content: AsyncIterable<Uint8Array>,
-  limit: number,
-  pathOf: (digest: string) => string,
-): Promise<StagedBlob> {
+/**
+ * Contents lie here while they arrive.
+ * @param commit gives the content at a path its name, for good
+ */
+export async function openStaging(
+  directory: string,
+  commit: (path: string, digest: string) => Promise<void>,
+): Promise<BlobStore['stage']> {
+  await mkdir(directory, { recursive: true });
+  // What a killed process left half written: no row refers to it.
+  for (const name of await readdir(directory)) await rm(join(directory, name), { force: true });
+  return async (content, limit) => {
+    const path = join(directory, randomUUID());
+    const { digest, bytes } = await write(path, content, limit);
+    return {
+      digest,
+      bytes,
+      commit: () => commit(path, digest),
+      discard: () => rm(path, { force: true }),
+    };
+  };
+}
+
+async function write(path: string, content: AsyncIterable<Uint8Array>, limit: number): Promise<Blob> {
   const hash = createHash('sha256');
   let bytes = 0;
   const file = await open(path, 'wx', 0o600);
@@ -76,19 +97,7 @@ async function stage(
   } finally {
     await file.close();
   }
-  const digest = hash.digest('hex');
-  return {
-    digest,
-    bytes,
-    async commit() {
-      const target = pathOf(digest);
-      const made = await mkdir(dirname(target), { recursive: true });
-      await rename(path, target);
-      await syncDirectory(dirname(target));
-      if (made) await syncDirectory(dirname(dirname(target)));
-    },
-    discard: () => rm(path, { force: true }),
-  };
+  return { digest: hash.digest('hex'), bytes };
 }
 
 /** A file's name is on the disk only when its directory is. Windows keeps names itself and opens no directories. */

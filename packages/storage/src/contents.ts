@@ -8,12 +8,13 @@ import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core';
 import type { BlobStore, StagedBlob } from './blobs.ts';
 import type { Database } from './database.ts';
 import type { Transaction } from './items.ts';
-import { files, uploadParts } from './schema.ts';
+import { batches, files, uploadParts } from './schema.ts';
 
 /** Every column that names a content. */
 const REFERENCES: readonly { readonly table: PgTable; readonly digest: AnyPgColumn }[] = [
   { table: files, digest: files.digest },
   { table: uploadParts, digest: uploadParts.digest },
+  { table: batches, digest: batches.inputDigest },
 ];
 
 export interface Contents extends Pick<BlobStore, 'stage' | 'read'> {

@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NetworkError } from '@steelyard/core';
+import { sql } from 'drizzle-orm';
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
 import * as schema from './schema.ts';
 
@@ -12,6 +13,8 @@ export type Database = PgDatabase<PgQueryResultHKT, typeof schema>;
 export interface OpenDatabase {
   readonly db: Database;
   readonly kind: 'pglite' | 'postgresql';
+  /** Whether it compares vectors by pgvector; without, it does so in plain SQL, slower. */
+  readonly hasPgvector: boolean;
   close(): Promise<void>;
 }
 
@@ -21,22 +24,24 @@ const MIGRATION_LOCK = 7_266_531;
 
 /** PGlite in `directory`, which the caller has locked; migrated. */
 export async function openPglite(directory: string): Promise<OpenDatabase> {
-  const [{ PGlite }, { drizzle }, { migrate }] = await Promise.all([
+  const [{ PGlite }, { vector }, { drizzle }, { migrate }] = await Promise.all([
     import('@electric-sql/pglite'),
+    import('@electric-sql/pglite-pgvector'),
     import('drizzle-orm/pglite'),
     import('drizzle-orm/pglite/migrator'),
   ]);
   const path = join(directory, 'database');
   await mkdir(path, { recursive: true });
-  const client = await PGlite.create(path);
+  const client = await PGlite.create(path, { extensions: { vector } });
   const db = drizzle(client, { schema });
   try {
     await migrate(db, { migrationsFolder: MIGRATIONS });
+    const hasPgvector = await installPgvector(db);
+    return { db, kind: 'pglite', hasPgvector, close: () => client.close() };
   } catch (error) {
     await client.close();
     throw error;
   }
-  return { db, kind: 'pglite', close: () => client.close() };
 }
 
 /**
@@ -69,11 +74,25 @@ export async function openPostgres(url: string): Promise<OpenDatabase> {
       // Closed and not returned: that gives the lock up after a failed migration too.
       connection.release(true);
     }
+    const db = drizzle(pool, { schema });
+    const hasPgvector = await installPgvector(db);
+    return { db, kind: 'postgresql', hasPgvector, close: () => pool.end() };
   } catch (error) {
     await pool.end();
     throw error;
   }
-  return { db: drizzle(pool, { schema }), kind: 'postgresql', close: () => pool.end() };
+}
+
+/** Not a migration: the server may not have it, or may not give it to this user, and all else works without. */
+async function installPgvector(db: Database): Promise<boolean> {
+  // Several servers that start at once may stand in each other's way; then one of them has made it.
+  await db.execute(sql`create extension if not exists vector`).catch(() => {});
+  return rowsOf(await db.execute(sql`select 1 from pg_extension where extname = 'vector'`)).length > 0;
+}
+
+/** What a statement written by hand gave; both drivers answer so. */
+export function rowsOf(answer: unknown): readonly Record<string, unknown>[] {
+  return (answer as { rows: readonly Record<string, unknown>[] }).rows;
 }
 
 /** Where a URL points, without its password. */

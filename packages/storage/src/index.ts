@@ -21,3 +21,19 @@ export { ADMIN, hashOf } from './access.ts';
 export type { AccessStore, CreatedKey, NewKey, Project, ProjectChange, StoredKey } from './access.ts';
 export type { KeyScopes, Limits } from './schema-access.ts';
 export type { UsageQuery, UsageRow, UsageStore } from './usage.ts';
+export type { BatchQuery, BatchStore, NewBatch, StoredBatch } from './batches.ts';
+export type { BatchEnd, BatchQueue, ClaimedBatch, LineResult } from './batch-queue.ts';
+export type { ChatCompletionQuery, ChatCompletionStore, StoredChatCompletion } from './chat-completions.ts';
+export type { ClaimedFile, IngestQueue, NewChunk } from './ingest-queue.ts';
+export type { Page, PageQuery } from './page.ts';
+export type {
+  NewVectorFile,
+  StoredFileBatch,
+  StoredVectorFile,
+  VectorFileQuery,
+  VectorFileStore,
+} from './vector-files.ts';
+export type { FoundChunk, VectorQuery } from './vector-search.ts';
+export type { NewVectorStore, StoredVectorStore, VectorStoreStore } from './vector-stores.ts';
+export type { FileCounts } from './file-counts.ts';
+export type { S3Options } from './s3-blobs.ts';

@@ -2,7 +2,7 @@
 
 import { and, asc, desc, eq, gt, inArray, lt, max, sql, type SQL } from 'drizzle-orm';
 import { RequestError } from '@steelyard/core';
-import type { Database } from './database.ts';
+import { rowsOf, type Database } from './database.ts';
 import type { Item } from './json.ts';
 import { items } from './schema.ts';
 
@@ -103,11 +103,6 @@ export async function lastSequence(db: Queries, owner: Owner): Promise<number> {
 export async function holdConversation(tx: Transaction, project: string, id: string): Promise<boolean> {
   const held = sql`select 1 from conversations where id = ${id} and project = ${project} for key share`;
   return rowsOf(await tx.execute(held)).length > 0;
-}
-
-/** What a statement written by hand gave; both drivers answer so. */
-export function rowsOf(answer: unknown): readonly Record<string, unknown>[] {
-  return (answer as { rows: readonly Record<string, unknown>[] }).rows;
 }
 
 async function sequenceOf(db: Queries, only: SQL, id: string): Promise<number> {

@@ -5,7 +5,7 @@
 
 import { NotFoundError } from '@steelyard/core';
 import { and, eq, inArray, lte, sql, type SQL } from 'drizzle-orm';
-import type { Database } from './database.ts';
+import { rowsOf, type Database } from './database.ts';
 import {
   findItems,
   holdConversation,
@@ -14,7 +14,6 @@ import {
   listItems,
   ownedBy,
   pageItems,
-  rowsOf,
   type ItemPage,
   type ItemQuery,
   type Transaction,

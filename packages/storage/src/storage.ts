@@ -4,16 +4,22 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { accessStore, type AccessStore } from './access.ts';
 import { auditStore, type AuditLog } from './audit-log.ts';
+import { batchQueue, type BatchQueue } from './batch-queue.ts';
+import { batchStore, type BatchStore } from './batches.ts';
 import { openDiskBlobs } from './blobs.ts';
+import { chatCompletionStore, type ChatCompletionStore } from './chat-completions.ts';
 import { contentStore } from './contents.ts';
 import { conversationStore, type ConversationStore } from './conversations.ts';
 import { openPglite, openPostgres, type Database, type OpenDatabase } from './database.ts';
 import { fileStore, type FileStore } from './files.ts';
+import { ingestQueue, type IngestQueue } from './ingest-queue.ts';
 import { lockDirectory } from './process-lock.ts';
 import { failInterrupted, responseStore, type ResponseStore } from './responses.ts';
+import { openS3Blobs, type S3Options } from './s3-blobs.ts';
 import { serverName } from './server-name.ts';
 import { sweepRegularly } from './sweep.ts';
 import { usageStore, type UsageStore } from './usage.ts';
+import { vectorStoreStore, type VectorStoreStore } from './vector-stores.ts';
 import { uploadStore, type UploadStore } from './uploads.ts';
 
 export interface StorageOptions {
@@ -21,6 +27,8 @@ export interface StorageOptions {
   readonly directory: string;
   /** `postgresql://...`. Default: PGlite in `directory`. */
   readonly databaseUrl?: string;
+  /** Where contents lie instead of in `directory`. */
+  readonly s3?: S3Options;
 }
 
 /** The project of everybody where nobody needs a key, and of what was kept before there were projects. */
@@ -36,6 +44,9 @@ const INTERRUPTED = {
 export interface ProjectStorage {
   readonly files: FileStore;
   readonly uploads: UploadStore;
+  readonly batches: BatchStore;
+  readonly chatCompletions: ChatCompletionStore;
+  readonly vectorStores: VectorStoreStore;
   readonly responses: ResponseStore;
   readonly conversations: ConversationStore;
 }
@@ -51,6 +62,10 @@ export interface Records {
 export interface Storage extends Records {
   /** @param id of the project; `DEFAULT_PROJECT` where there are no keys */
   project(id: string): ProjectStorage;
+  /** Batches of all projects, to be worked off. */
+  readonly batchQueue: BatchQueue;
+  /** Files of vector stores of all projects, to be read in. */
+  readonly ingestQueue: IngestQueue;
   readonly kind: OpenDatabase['kind'];
 }
 
@@ -84,11 +99,12 @@ export async function openRecords({ directory, databaseUrl }: StorageOptions): P
  * Opens, brings the tables up to this version, and ends as failed what was being computed here when a process was killed.
  * @throws RequestError when another process holds the directory; NetworkError when PostgreSQL cannot be reached
  */
-export async function openStorage({ directory, databaseUrl }: StorageOptions): Promise<Storage> {
+export async function openStorage({ directory, databaseUrl, s3 }: StorageOptions): Promise<Storage> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const unlock = await lockDirectory(directory);
   try {
-    const blobs = await openDiskBlobs(join(directory, 'blobs'));
+    const contentsAt = join(directory, 'blobs');
+    const blobs = s3 ? await openS3Blobs(s3, contentsAt) : await openDiskBlobs(contentsAt);
     const name = await serverName(directory);
     const database = databaseUrl ? await openPostgres(databaseUrl) : await openPglite(directory);
     const { db } = database;
@@ -104,9 +120,14 @@ export async function openStorage({ directory, databaseUrl }: StorageOptions): P
       project: (id) => ({
         files: fileStore(db, contents, id),
         uploads: uploadStore(db, contents, id),
+        batches: batchStore(db, id),
+        chatCompletions: chatCompletionStore(db, id),
+        vectorStores: vectorStoreStore(db, id, database.hasPgvector),
         responses: responseStore(db, name, id),
         conversations: conversationStore(db, id),
       }),
+      batchQueue: batchQueue(db, contents, name),
+      ingestQueue: ingestQueue(db, contents, name),
       ...recordsIn(db),
       kind: database.kind,
       async close() {

@@ -4,6 +4,7 @@ import type { Contents } from './contents.ts';
 import type { Database } from './database.ts';
 import { sweepFiles } from './files.ts';
 import { sweepUploads } from './uploads.ts';
+import { sweepVectorStores } from './vector-stores.ts';
 
 const EVERY_MS = 5 * 60_000;
 
@@ -30,4 +31,5 @@ async function sweepAll(db: Database, contents: Contents): Promise<void> {
   const now = Math.floor(Date.now() / 1000);
   await sweepFiles(db, contents, now);
   await sweepUploads(db, contents, now);
+  await sweepVectorStores(db, now);
 }

@@ -1,5 +1,6 @@
 /** `steelyard serve`: the HTTP API and the chat page. */
 
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EmbeddingInfo, ModelInfo } from '@steelyard/engine';
 import type { RegisterCommand } from '../command.ts';
@@ -13,8 +14,9 @@ import {
   type ModelFlags,
 } from '../command-options.ts';
 import type { CommandContext } from '../context.ts';
-import { EXIT_INTERRUPTED } from '../errors.ts';
+import { EXIT_INTERRUPTED, UsageError } from '../errors.ts';
 import { findServedModels, type ServedModels } from '../served-models.ts';
+import type { ServeOptions } from '../services.ts';
 import { formatBytes, formatCount } from '../terminal/format.ts';
 import { packageVersion } from '../version.ts';
 
@@ -29,6 +31,8 @@ interface Flags extends ModelFlags {
   readonly chatPage: boolean;
   readonly dataDir?: string;
   readonly pull: boolean;
+  readonly moderationModel?: string;
+  readonly moderationPolicy?: string;
   readonly modelMemory?: number;
   readonly keepAlive?: number;
   readonly receipts?: boolean;
@@ -67,6 +71,8 @@ export const registerServe: RegisterCommand = (program, context, exit) => {
     .option('--allow-host <name>', 'name by which callers may reach this server; may be given again', collect)
     .option('--no-chat-page', 'API only')
     .option('--no-pull', 'callers may not pull or delete models (POST /api/pull)')
+    .option('--moderation-model <name>', 'served model that judges texts for /v1/moderations')
+    .option('--moderation-policy <file>', 'text that says what each category means (default: one of its own)')
     .option('--data-dir <path>', 'where uploaded files are kept (default: `server` beside the models)')
     .option('--routes <file>', 'JSON file of other providers and the models that may be computed there')
     .option('--no-egress', 'connect to no other machine, whatever asks for it')
@@ -133,6 +139,8 @@ async function serve(names: readonly string[], flags: Flags, context: CommandCon
       dataDirectory: flags.dataDir ?? join(store.root, 'server'),
       env: context.env,
       ...(flags.routes === undefined ? {} : { routesFile: flags.routes }),
+      ...(await moderationOf(flags)),
+      ...s3Of(context.env),
       ...(databaseUrl ? { databaseUrl } : {}),
       ...(apiKey ? { apiKey } : {}),
       ...(flags.keys ? { keys: true } : {}),
@@ -152,6 +160,40 @@ async function serve(names: readonly string[], flags: Flags, context: CommandCon
   } finally {
     await served.pool.dispose();
   }
+}
+
+/** Contents of files in a bucket; its keys are found as AWS's tools find them. */
+function s3Of(env: CommandContext['env']): Pick<ServeOptions, 's3'> {
+  const bucket = env['STEELYARD_S3_BUCKET'];
+  if (!bucket) return {};
+  const endpoint = env['STEELYARD_S3_ENDPOINT'];
+  const region = env['STEELYARD_S3_REGION'];
+  const prefix = env['STEELYARD_S3_PREFIX'];
+  return {
+    s3: {
+      bucket,
+      ...(endpoint ? { endpoint } : {}),
+      ...(region ? { region } : {}),
+      ...(prefix ? { prefix } : {}),
+    },
+  };
+}
+
+async function moderationOf({
+  moderationModel: model,
+  moderationPolicy: file,
+}: Flags): Promise<Pick<ServeOptions, 'moderation'>> {
+  if (model === undefined) {
+    if (file === undefined) return {};
+    throw new UsageError(
+      '--moderation-policy needs a model that judges under it: give --moderation-model too',
+    );
+  }
+  if (file === undefined) return { moderation: { model } };
+  const policy = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new UsageError(`--moderation-policy: ${file} cannot be read (${(error as Error).message})`);
+  });
+  return { moderation: { model, policy } };
 }
 
 /** What fails to load must fail at the start, not at the first request. */

@@ -393,12 +393,18 @@ describe('errors', () => {
       },
       { param: 'response_format.json_schema.schema.anyOf[0].not', code: 'invalid_json_schema' },
     ],
-    ['store', { ...hello, store: true }, { param: 'store', code: 'unsupported_parameter' }],
   ];
   it.each(cases)('%s', async (_, body, expected) => {
     const { chat, model } = serverWith();
     const error = await errorOf(await chat(body));
     expect(error).toMatchObject({ status: 400, type: 'invalid_request_error', ...expected });
+    expect(model.asked).toHaveLength(0);
+  });
+
+  it('501 for an answer to keep where nothing is kept', async () => {
+    const { chat, model } = serverWith();
+    const error = await errorOf(await chat({ ...hello, store: true }));
+    expect(error).toMatchObject({ status: 501, code: 'storage_not_configured' });
     expect(model.asked).toHaveLength(0);
   });
 

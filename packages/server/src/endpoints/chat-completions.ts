@@ -21,6 +21,7 @@ import type { Receipt } from '../receipts/receipt.ts';
 import { toConstraint } from '../schemas/response-format.ts';
 import { checkSampling } from '../schemas/sampling.ts';
 import { toTimings, toUsage, type FinishEvent } from '../schemas/usage.ts';
+import { keepChat, keepChunks } from '../stored-chat/keep-chat.ts';
 import { StreamedCalls } from '../streamed-calls.ts';
 import { refuseUnsupportedChat } from '../unsupported-chat.ts';
 
@@ -37,6 +38,9 @@ export const chatCompletions = defineEndpoint({
   async handle(call: Call<ChatRequest>) {
     const { body } = call;
     refuseUnsupportedChat(body);
+    const kept = body.store === true;
+    // Refused before anything is computed where nothing is kept.
+    if (kept) await call.storage();
     checkLogprobs(body);
     const ask = askOf(body);
     const messages = toChatMessages(body.messages);
@@ -55,8 +59,17 @@ export const chatCompletions = defineEndpoint({
       },
     });
     const head = headFor(call, generation.model);
-    if (body.stream) return streamGeneration(call, generation, chunks(body, head, generation));
-    return Response.json(await collect(body, head, generation));
+    if (body.stream) {
+      const written = chunks(
+        kept ? { ...body, stream_options: { include_usage: true } } : body,
+        head,
+        generation,
+      );
+      return streamGeneration(call, generation, kept ? keepChunks(call, written) : written);
+    }
+    const answer = await collect(body, head, generation);
+    if (kept) await keepChat(call, answer);
+    return Response.json(answer);
   },
 });
 

@@ -1,6 +1,7 @@
 /** Every endpoint served; a new one is its file and a line here. */
 
 import type { Endpoint } from '../endpoint.ts';
+import { cancelBatch, createBatch, listBatches, retrieveBatch } from './batches.ts';
 import { chatCompletions } from './chat-completions.ts';
 import { completions } from './completions.ts';
 import { embeddings } from './embeddings.ts';
@@ -42,15 +43,48 @@ import {
   updateProject,
 } from './organization-projects.ts';
 import { completionsUsage, costs } from './organization-usage.ts';
+import { moderations } from './moderations.ts';
 import { rerank } from './rerank.ts';
 import { createResponse } from './responses.ts';
+import {
+  deleteStoredChat,
+  listStoredChats,
+  listStoredMessages,
+  retrieveStoredChat,
+  updateStoredChat,
+} from './stored-chat.ts';
 import { cancelResponse, deleteResponse, listInputItems, retrieveResponse } from './stored-responses.ts';
 import { addUploadPart, cancelUpload, completeUpload, createUpload } from './uploads.ts';
+import {
+  addVectorFile,
+  cancelFileBatch,
+  createFileBatch,
+  deleteVectorFile,
+  listBatchFiles,
+  listVectorFiles,
+  retrieveFileBatch,
+  retrieveVectorFile,
+  updateVectorFile,
+  vectorFileContent,
+} from './vector-files.ts';
+import {
+  createVectorStore,
+  deleteVectorStore,
+  listVectorStores,
+  retrieveVectorStore,
+  searchVectorStore,
+  updateVectorStore,
+} from './vector-stores.ts';
 
 export const endpoints: readonly Endpoint[] = [
   listModels,
   retrieveModel,
   chatCompletions,
+  listStoredChats,
+  retrieveStoredChat,
+  updateStoredChat,
+  deleteStoredChat,
+  listStoredMessages,
   completions,
   embeddings,
   rerank,
@@ -59,6 +93,7 @@ export const endpoints: readonly Endpoint[] = [
   retrieveReceipt,
   ...ollamaEndpoints,
   mcp,
+  moderations,
   createResponse,
   retrieveResponse,
   deleteResponse,
@@ -96,6 +131,26 @@ export const endpoints: readonly Endpoint[] = [
   revokeAdminKey,
   completionsUsage,
   costs,
+  createBatch,
+  listBatches,
+  retrieveBatch,
+  cancelBatch,
+  createVectorStore,
+  listVectorStores,
+  retrieveVectorStore,
+  updateVectorStore,
+  deleteVectorStore,
+  searchVectorStore,
+  addVectorFile,
+  listVectorFiles,
+  retrieveVectorFile,
+  updateVectorFile,
+  deleteVectorFile,
+  vectorFileContent,
+  createFileBatch,
+  retrieveFileBatch,
+  cancelFileBatch,
+  listBatchFiles,
   health,
   metrics,
 ];

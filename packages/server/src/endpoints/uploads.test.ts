@@ -5,7 +5,7 @@ import { errorOf, keptServer, type KeptServer } from '../../test/kept-server.ts'
 import type { UploadObject, UploadPart } from '../schemas/uploads.ts';
 
 let server: KeptServer;
-beforeAll(async () => (server = await keptServer([fakeModel()])), 60_000);
+beforeAll(async () => (server = await keptServer([fakeModel()])), 120_000);
 afterAll(() => server?.close());
 
 const announced = { filename: 'big.jsonl', purpose: 'batch', bytes: 4, mime_type: 'application/jsonl' };

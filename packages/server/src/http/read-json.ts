@@ -79,7 +79,7 @@ function tooLarge(size: number, limit: number): ApiError {
 }
 
 /** Counts brackets outside strings; malformed JSON is left for the parser to refuse. */
-function checkDepth(bytes: Uint8Array, limit: number): void {
+export function checkDepth(bytes: Uint8Array, limit: number): void {
   let depth = 0;
   let inString = false;
   for (let i = 0; i < bytes.length; i++) {

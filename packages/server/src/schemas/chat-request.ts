@@ -1,6 +1,7 @@
 /** Body of `POST /v1/chat/completions`. Fields that only some answers support are accepted here and refused later. */
 
 import { z } from 'zod';
+import { metadataSchema } from './metadata.ts';
 import { responseFormatSchema } from './response-format.ts';
 import { harmlessFields, samplingFields } from './sampling.ts';
 import { toolNameSchema } from './tools.ts';
@@ -89,6 +90,7 @@ export const chatRequestSchema = z.strictObject({
   messages: z.array(messageSchema).min(1),
   ...samplingFields,
   ...harmlessFields,
+  metadata: metadataSchema.nullish(),
   max_completion_tokens: z.int().min(1).nullish(),
   max_tokens: z.int().min(1).nullish(),
   logprobs: z.boolean().nullish(),

@@ -2,6 +2,7 @@
 
 import type OpenAI from 'openai';
 import { expectTypeOf, it } from 'vitest';
+import type { BatchObject, BatchRequest } from './batches.ts';
 import type { ChatRequest } from './chat-request.ts';
 import type { ChatChunk, ChatResponse } from './chat-response.ts';
 import type { CompletionRequest } from './completion-request.ts';
@@ -13,7 +14,18 @@ import type { ResponseEvent } from './response-events.ts';
 import type { InputItem, KeptItem } from './response-items.ts';
 import type { ResponseObject } from './response-object.ts';
 import type { ResponseRequest } from './response-request.ts';
+import type { StoredChat, StoredChatDeleted } from './stored-chat.ts';
+import type { ModerationRequest, ModerationResponse } from './moderations.ts';
 import type { UploadObject, UploadPart, UploadRequest } from './uploads.ts';
+import type { VectorSearchPage, VectorSearchRequest } from './vector-search.ts';
+import type {
+  FileBatch,
+  FileBatchRequest,
+  VectorFile,
+  VectorFileRequest,
+  VectorStoreObject,
+  VectorStoreRequest,
+} from './vector-stores.ts';
 import type { UsageBody } from './usage.ts';
 
 /** Events as they come over the wire, where a response has no text of its own yet. */
@@ -27,6 +39,11 @@ it('gives what the SDK expects', () => {
   expectTypeOf<UsageBody>().toExtend<OpenAI.CompletionUsage>();
   expectTypeOf<FileObject>().toExtend<OpenAI.FileObject>();
   expectTypeOf<FileDeleted>().toExtend<OpenAI.FileDeleted>();
+  expectTypeOf<BatchObject>().toExtend<OpenAI.Batch>();
+  expectTypeOf<StoredChat>().toExtend<OpenAI.ChatCompletion>();
+  expectTypeOf<StoredChatDeleted>().toExtend<OpenAI.ChatCompletionDeleted>();
+  expectTypeOf<ModerationResponse>().toExtend<OpenAI.ModerationCreateResponse>();
+  expectTypeOf<keyof OpenAI.ModerationCreateParams>().toExtend<keyof ModerationRequest>();
   expectTypeOf<UploadObject>().toExtend<OpenAI.Upload>();
   expectTypeOf<UploadPart>().toExtend<OpenAI.Uploads.UploadPart>();
   expectTypeOf<Omit<EmbeddingResponse, 'data'>>().toExtend<Omit<OpenAI.CreateEmbeddingResponse, 'data'>>();
@@ -35,6 +52,17 @@ it('gives what the SDK expects', () => {
   >();
   expectTypeOf<ErrorObject>().toExtend<OpenAI.ErrorObject>();
   expectTypeOf<CompletionResponse['choices'][number]['text']>().toExtend<OpenAI.CompletionChoice['text']>();
+});
+
+it('gives vector stores as the SDK expects them', () => {
+  expectTypeOf<VectorStoreObject>().toExtend<OpenAI.VectorStore>();
+  expectTypeOf<VectorFile>().toExtend<OpenAI.VectorStores.VectorStoreFile>();
+  expectTypeOf<FileBatch>().toExtend<OpenAI.VectorStores.VectorStoreFileBatch>();
+  expectTypeOf<VectorSearchPage['data'][number]>().toExtend<OpenAI.VectorStoreSearchResponse>();
+  expectTypeOf<keyof OpenAI.VectorStoreCreateParams>().toExtend<keyof VectorStoreRequest>();
+  expectTypeOf<keyof OpenAI.VectorStoreSearchParams>().toExtend<keyof VectorSearchRequest>();
+  expectTypeOf<keyof OpenAI.VectorStores.FileCreateParams>().toExtend<keyof VectorFileRequest>();
+  expectTypeOf<keyof OpenAI.VectorStores.FileBatchCreateParams>().toExtend<keyof FileBatchRequest>();
 });
 
 it('gives responses as the SDK expects them', () => {
@@ -51,6 +79,7 @@ it('knows every field that the SDK sends', () => {
   expectTypeOf<keyof OpenAI.EmbeddingCreateParams>().toExtend<keyof EmbeddingRequest>();
   expectTypeOf<keyof OpenAI.Responses.ResponseCreateParams>().toExtend<keyof ResponseRequest>();
   expectTypeOf<keyof OpenAI.UploadCreateParams>().toExtend<keyof UploadRequest>();
+  expectTypeOf<keyof OpenAI.BatchCreateParams>().toExtend<keyof BatchRequest>();
   type ItemType = NonNullable<OpenAI.Responses.ResponseInputItem['type']>;
   expectTypeOf<ItemType>().toExtend<InputItem['type']>();
 });

@@ -3,7 +3,9 @@ import { EXAMPLE_BASE, type Group } from './group.ts';
 export const files: Group = {
   slug: 'files',
   title: 'Files and uploads',
-  text: 'What other endpoints read and write. Files stay until they are deleted or their time is over.',
+  text:
+    'What other endpoints read and write. Files stay until they are deleted or their time is over. ' +
+    'Large ones come in parts as an upload, which becomes a file when it is complete.',
   paths: ['/v1/files', '/v1/uploads'],
   examples: [
     {

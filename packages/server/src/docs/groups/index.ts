@@ -1,5 +1,6 @@
 /** Every group, in the order of the pages; a new one is its file and a line here. */
 
+import { batches } from './batches.ts';
 import { chat } from './chat.ts';
 import { completions } from './completions.ts';
 import { embeddings } from './embeddings.ts';
@@ -9,10 +10,12 @@ import { mcp } from './mcp.ts';
 import { messages } from './messages.ts';
 import { models } from './models.ts';
 import { ollama } from './ollama.ts';
+import { moderations } from './moderations.ts';
 import { operations } from './operations.ts';
 import { organization } from './organization.ts';
 import { receipts } from './receipts.ts';
 import { responses } from './responses.ts';
+import { vectorStores } from './vector-stores.ts';
 
 export const groups: readonly Group[] = [
   chat,
@@ -23,6 +26,9 @@ export const groups: readonly Group[] = [
   completions,
   embeddings,
   files,
+  batches,
+  vectorStores,
+  moderations,
   models,
   receipts,
   organization,
