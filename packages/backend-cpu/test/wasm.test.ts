@@ -142,10 +142,10 @@ async function productOf(backend: Backend, rows: number): Promise<Float32Array |
 }
 
 /** Node's workers, by the order in which they were started. */
-function watchedHost(workers: Worker[]): ThreadHost {
+function watchedHost(workers: Worker[], sharesMemory = true): ThreadHost {
   return {
     readsFiles: false,
-    sharesMemory: true,
+    sharesMemory,
     start(start, events) {
       const script = new URL('../dist/node/wasm-worker.js', import.meta.url);
       const worker = new Worker(script, { workerData: start, execArgv: [] });
@@ -207,6 +207,18 @@ describe.skipIf(!wasmAvailability().available)('in several threads', () => {
     ]);
     await gone;
     await expect(productOf(backend, 1)).rejects.toThrow(/its thread 2/);
+  });
+
+  it('are one where memory cannot be sent', async () => {
+    const found = loadWasmModule();
+    if ('reason' in found) throw new Error(found.reason);
+    const workers: Worker[] = [];
+    const runner = startThreads(watchedHost(workers, false), { ...found, threads: 4 });
+    const backend = createWasmBackend({ runner });
+    const y = await productOf(backend, 3);
+    expect([workers.length, runner.threads, y?.length]).toEqual([1, 1, 3 * 2048]);
+    expect(y?.every(Number.isFinite)).toBe(true);
+    backend.dispose();
   });
 
   it('lets the process end while they wait', async () => {
