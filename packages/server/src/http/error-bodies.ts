@@ -13,7 +13,7 @@ const anthropicSchema = z.object({
 interface Asked {
   readonly path: string;
   readonly requestId: string;
-  header(name: string): string | undefined;
+  readonly header: (name: string) => string | undefined;
 }
 
 const ollamaSchema = z.object({ error: z.string() });
