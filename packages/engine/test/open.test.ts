@@ -34,6 +34,8 @@ describe('openLanguageModel', () => {
       vocabSize: 72,
       backend: 'reference',
       hasChatTemplate: true,
+      callsTools: false,
+      reasons: false,
     });
     const first = await collect(model.chat(messages, options));
     expect(first.finish.usage.promptTokens).toBe(1 + 1 + 10 + 1 + 1 + 1 + 10);
