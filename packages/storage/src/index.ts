@@ -37,3 +37,4 @@ export type { FoundChunk, VectorQuery } from './vector-search.ts';
 export type { NewVectorStore, StoredVectorStore, VectorStoreStore } from './vector-stores.ts';
 export type { FileCounts } from './file-counts.ts';
 export type { S3Options } from './s3-blobs.ts';
+export { isUnstorableText } from './unstorable-text.ts';

@@ -13,6 +13,7 @@ import {
   UnsupportedError,
 } from '@steelyard/core';
 import { EgressForbiddenError } from '@steelyard/core/node';
+import { isUnstorableText } from '@steelyard/storage';
 import type { ErrorObject } from '../schemas/error.ts';
 
 const MAX_MESSAGE = 1_000;
@@ -118,6 +119,13 @@ export function toApiError(error: unknown): ApiError {
   }
   if (error instanceof SteelyardError && error.code === 'aborted') {
     return new ApiError(503, error.message, { code: 'aborted', cause: error });
+  }
+  if (isUnstorableText(error)) {
+    return new ApiError(
+      400,
+      'A value of this request holds the character NUL (U+0000), which cannot be kept or looked up. Remove it.',
+      { code: 'invalid_value', cause: error },
+    );
   }
   return new ApiError(500, 'The server failed on this request; its log says why. Trying again may help.', {
     code: 'internal_error',
