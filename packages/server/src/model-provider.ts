@@ -76,11 +76,22 @@ export async function acquireModel<Model extends Named>(
     : { model: await provider.get(name), release: () => undefined };
 }
 
-/** The one that bears the name, else the only one that bears it in other capitals. */
+/**
+ * The one that bears the name, else the only one that bears it in other capitals, else the only one whose name goes on
+ * from it with what tells files of one model apart (`.Q4_1`, `:latest`).
+ */
 export function findNamed<T>(all: readonly T[], name: string, nameOf: (one: T) => string): T | undefined {
   const exact = all.find((one) => nameOf(one) === name);
-  const alike = all.filter((one) => nameOf(one).toLowerCase() === name.toLowerCase());
-  return exact ?? (alike.length === 1 ? alike[0] : undefined);
+  const asked = name.toLowerCase();
+  const only = (fits: (known: string) => boolean) => {
+    const alike = all.filter((one) => fits(nameOf(one).toLowerCase()));
+    return alike.length === 1 ? alike[0] : undefined;
+  };
+  return (
+    exact ??
+    only((known) => known === asked) ??
+    only((known) => known.startsWith(`${asked}.`) || known.startsWith(`${asked}:`))
+  );
 }
 
 /** Offers models that are loaded already. The caller still disposes them. */
