@@ -80,7 +80,9 @@ print(report);
 if (options.json) writeFileSync(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
 if (options.write) writeSection(options.write, report);
 server.child?.kill('SIGTERM');
-process.exitCode = report.errors + report.mixedUp > 0 || report.memory?.flat === false ? 1 : 0;
+// A run in which nothing was answered shows nothing.
+const failed = report.answers === 0 || report.errors + report.mixedUp > 0 || report.memory?.flat === false;
+process.exitCode = failed ? 1 : 0;
 
 async function startServer() {
   const script = fileURLToPath(new URL('../packages/steelyard/bin/steelyard.mjs', import.meta.url));

@@ -78,32 +78,4 @@ inline void tile_dot_bytes() {
     }
 }
 
-// Subnormals are zeros, before and after.
-inline float emulated_flush(float f) { return __builtin_fabsf(f) < 1.17549435e-38f ? __builtin_copysignf(0.0f, f) : f; }
-inline float emulated_bf16(const uint8_t* p) {
-  uint16_t half;
-  std::memcpy(&half, p, 2);
-  const uint32_t bits = (uint32_t)half << 16;
-  float f;
-  std::memcpy(&f, &bits, 4);
-  return emulated_flush(f);
-}
-
-template <int kC, int kA, int kB>
-inline void tile_dot_bf16() {
-  EmulatedTiles& t = EmulatedTiles::of_thread();
-  t.check_product(kC, kA, kB);
-  for (int m = 0; m < t.rows(kC); m++)
-    for (int n = 0; n < t.row_bytes(kC) / 4; n++) {
-      // Even and odd columns apart, each a chain of fused multiply-adds; then both, then what was there.
-      float part[2] = {0, 0}, sum;
-      for (int k = 0; k < t.rows(kB); k++)
-        for (int b = 0; b < 2; b++)
-          part[b] = emulated_flush(__builtin_fmaf(emulated_bf16(&t.data[kA][m][4 * k + 2 * b]), emulated_bf16(&t.data[kB][k][4 * n + 2 * b]), part[b]));
-      std::memcpy(&sum, &t.data[kC][m][4 * n], 4);
-      sum = emulated_flush(emulated_flush(sum) + emulated_flush(part[0] + part[1]));
-      std::memcpy(&t.data[kC][m][4 * n], &sum, 4);
-    }
-}
-
 }  // namespace steelyard

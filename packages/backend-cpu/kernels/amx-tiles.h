@@ -46,11 +46,6 @@ template <int kC, int kA, int kB>
 inline void tile_dot_bytes() {
   asm volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kC), "i"(kA), "i"(kB));
 }
-// c[m][n] += sum over k and b < 2 of a[m][2k + b] * b[k][2n + b], bfloat16 to float32.
-template <int kC, int kA, int kB>
-inline void tile_dot_bf16() {
-  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kC), "i"(kA), "i"(kB));
-}
 
 }  // namespace steelyard
 #endif
