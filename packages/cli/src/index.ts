@@ -1,3 +1,4 @@
+export { configurationPage } from './config/page.ts';
 export { createContext, type CommandContext, type ContextParts, type Input } from './context.ts';
 export { main } from './main.ts';
 export { runCommandLine } from './program.ts';

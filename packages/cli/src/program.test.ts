@@ -13,6 +13,7 @@ const NAMES = [
   'chat',
   'run',
   'serve',
+  'config',
   'keys',
   'projects',
   'audit',

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { registerAudit } from './commands/audit.ts';
 import { registerBench } from './commands/bench.ts';
 import { registerChat } from './commands/chat.ts';
+import { registerConfig } from './commands/config.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerEmbed } from './commands/embed.ts';
 import { registerExplain } from './commands/explain.ts';
@@ -23,6 +24,7 @@ const COMMANDS = [
   registerChat,
   registerRun,
   registerServe,
+  registerConfig,
   registerKeys,
   registerProjects,
   registerAudit,

@@ -71,6 +71,10 @@ export function createServices(): Services {
       const { forbidEgress } = await import('@steelyard/core/node');
       forbidEgress({ allowed });
     },
+    async readRoutes(file) {
+      const { parseRouting } = await import('@steelyard/server/config');
+      return parseRouting(await readJson(file), file);
+    },
     async receipts() {
       const server = await import('@steelyard/server');
       return {
@@ -88,8 +92,8 @@ export function createServices(): Services {
     async administration(records) {
       return (await import('@steelyard/server')).administration(records);
     },
-    async createServer({ dataDirectory, databaseUrl, s3, receiptsAlways = false, routesFile, ...options }) {
-      const { createServer, fileSigner, parseRouting } = await import('@steelyard/server');
+    async createServer({ dataDirectory, databaseUrl, s3, receiptsAlways = false, routes, ...options }) {
+      const { createServer, fileSigner } = await import('@steelyard/server');
       const storage = storageWhenNeeded({
         directory: dataDirectory,
         ...(databaseUrl && { databaseUrl }),
@@ -100,9 +104,9 @@ export function createServices(): Services {
         storage: storage.open,
         // An embedded database that nobody has used yet waits for its first use.
         opensStorage: databaseUrl !== undefined || existsSync(join(dataDirectory, 'database')),
-        ...(routesFile === undefined
+        ...(routes === undefined
           ? {}
-          : { routing: parseRouting(await readJson(routesFile), routesFile) }),
+          : { routing: typeof routes === 'string' ? await this.readRoutes(routes) : routes }),
         receipts: { always: receiptsAlways, sign: fileSigner(join(dataDirectory, 'receipt-key.pem')) },
       });
       return {

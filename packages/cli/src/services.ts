@@ -21,6 +21,7 @@ import type {
   signatureHolds,
   SteelyardServer,
 } from '@steelyard/server';
+import type { Routing } from '@steelyard/server/config';
 import type { S3Options } from '@steelyard/storage';
 import type { Records, StorageOptions } from '@steelyard/storage';
 
@@ -83,8 +84,8 @@ export interface WasmReport {
 export interface ServeOptions extends Omit<ServerOptions, 'storage' | 'receipts' | 'routing'> {
   /** Made and opened at the first request that keeps something. */
   readonly dataDirectory: string;
-  /** JSON of what may be computed elsewhere. Default: nothing may. */
-  readonly routesFile?: string;
+  /** What may be computed elsewhere, or a JSON file of it. Default: nothing may. */
+  readonly routes?: string | Routing;
   /** A receipt for every answer; default for those who ask. They are signed by a key in `dataDirectory`. */
   readonly receiptsAlways?: boolean;
   /** `postgresql://...`. Default: PGlite in `dataDirectory`. */
@@ -114,6 +115,8 @@ export interface Services {
   ): Promise<Described>;
   /** Connects to no other machine from now on but to those allowed. */
   forbidEgress(allowed: readonly string[]): Promise<void>;
+  /** @throws RequestError naming the file and what is wrong with it */
+  readRoutes(file: string): Promise<Routing>;
   /** What receipts of answers are for. */
   receipts(): Promise<ReceiptTools>;
   /** Many models within a budget of memory, loaded on demand. */

@@ -117,6 +117,7 @@ export function createFakeServices(options: FakeOptions = {}): FakeServices {
       );
     },
     receipts: () => createServices().receipts(),
+    readRoutes: (file) => createServices().readRoutes(file),
     forbidEgress: (allowed) => {
       forbidden.push(allowed);
       return Promise.resolve();

@@ -67,7 +67,7 @@ export function createApp(
       app,
       path,
       endpoints.filter((endpoint) => endpoint.path === path),
-      { services, requestLog: options.requestLog },
+      { services, requestLog: options.requestLog, logContent: options.logContent },
     );
   }
   if (options.chatPage ?? true) mountChatPage(app);
@@ -186,16 +186,18 @@ function mount(app: Hono<AppEnv>, path: string, of: readonly Endpoint[], server:
 interface Served {
   readonly services: Services;
   readonly requestLog: AppOptions['requestLog'];
+  readonly logContent: AppOptions['logContent'];
 }
 
 async function serve(
   endpoint: Endpoint,
   c: Context<AppEnv>,
-  { services, requestLog }: Served,
+  { services, requestLog, logContent }: Served,
 ): Promise<Response> {
   const started = performance.now();
   const { method, path } = endpoint;
-  const log = requestLog && new LoggedRequest({ request_id: c.get('requestId'), method, path }, requestLog);
+  const head = { request_id: c.get('requestId'), method, path };
+  const log = requestLog && new LoggedRequest(head, requestLog, { content: logContent });
   let status = 500;
   let response: Response | undefined;
   try {

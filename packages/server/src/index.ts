@@ -14,6 +14,6 @@ export { compareReceipts, firstDifference, type Difference } from './receipts/co
 export { replayReceipt, type ReplayOptions } from './receipts/replay.ts';
 export { fileSigner, signatureHolds } from './receipts/sign.ts';
 export { readReceipts } from './receipts/read-receipts.ts';
-export { parseRouting, routingSchema, type Routing } from './upstreams/config.ts';
+export type { Routing } from './upstreams/config.ts';
 export type { RequestLogEntry } from './request-log.ts';
 export { administration } from './admin-app.ts';

@@ -95,6 +95,8 @@ export interface ServerOptions {
   readonly limits?: Partial<ServerLimits>;
   /** Told of each request when its answer has ended. Default: nobody is. */
   readonly requestLog?: (entry: RequestLogEntry) => void;
+  /** Whether it is told content of projects that have theirs logged. Default true. */
+  readonly logContent?: boolean;
   /** Shown by `/health` and part of `system_fingerprint`. */
   readonly version?: string;
   /** Told about failures that are not the caller's fault. Default: written to stderr. */

@@ -2,7 +2,8 @@ import { afterEach, expect, it, vi } from 'vitest';
 import { fakeModel } from '../test/fake-model.ts';
 import { providerOf } from './model-provider.ts';
 import type { SteelyardServer } from './options.ts';
-import type { RequestLogEntry } from './request-log.ts';
+import { ANYBODY } from './access/caller.ts';
+import { LoggedRequest, type RequestLogEntry } from './request-log.ts';
 import { createServer } from './server.ts';
 
 let server: SteelyardServer | undefined;
@@ -50,3 +51,21 @@ it('says what was refused, without a caller where there is none', async () => {
   await vi.waitFor(() => expect(log).toHaveLength(1), { timeout: 20_000 });
   expect(log[0]).toMatchObject({ status: 401, path: '/v1/files/{file_id}', project: null, model: null });
 });
+
+it.each([
+  [true, 'a secret'],
+  [false, undefined],
+])(
+  'holds content of a project that has it logged, unless the server has it off: %s',
+  async (content, asked) => {
+    const log: RequestLogEntry[] = [];
+    const head = { request_id: 'req_1', method: 'POST', path: '/v1/x' };
+    const logged = new LoggedRequest(head, (entry) => log.push(entry), { content });
+    logged.from({ ...ANYBODY, logsContent: true });
+    logged.asks('a secret');
+    logged.answers(200, new Response('an answer'), undefined);
+    await vi.waitFor(() => expect(log).toHaveLength(1));
+    expect(log[0]!.asked).toBe(asked);
+    expect(log[0]!.answered).toBe(content ? 'an answer' : undefined);
+  },
+);

@@ -36,6 +36,7 @@ export class LoggedRequest {
   readonly #started = performance.now();
   readonly #head: Pick<RequestLogEntry, 'time' | 'request_id' | 'method' | 'path'>;
   readonly #write: (entry: RequestLogEntry) => void;
+  readonly #mayHoldContent: boolean;
   #caller: Caller | undefined;
   #model: string | null = null;
   #asked: unknown;
@@ -45,19 +46,25 @@ export class LoggedRequest {
   constructor(
     head: Pick<RequestLogEntry, 'request_id' | 'method' | 'path'>,
     write: (entry: RequestLogEntry) => void,
+    { content = true }: { readonly content?: boolean | undefined } = {},
   ) {
     this.#head = { time: new Date().toISOString(), ...head };
     this.#write = write;
+    this.#mayHoldContent = content;
   }
 
   from(caller: Caller): void {
     this.#caller = caller;
   }
 
+  get #holdsContent(): boolean {
+    return this.#mayHoldContent && this.#caller?.logsContent === true;
+  }
+
   asks(body: unknown): void {
     const model = (body as { model?: unknown } | undefined)?.model;
     if (typeof model === 'string') this.#model = model;
-    if (this.#caller?.logsContent) this.#asked = body;
+    if (this.#holdsContent) this.#asked = body;
   }
 
   used({ inputTokens, cachedTokens, outputTokens }: Used): void {
@@ -68,7 +75,7 @@ export class LoggedRequest {
 
   /** @param outgoing what the answer goes out by; absent without a socket */
   answers(status: number, response: Response | undefined, outgoing: ServerResponse | undefined): void {
-    if (this.#caller?.logsContent && response) this.#answered = readSome(response.clone());
+    if (this.#holdsContent && response) this.#answered = readSome(response.clone());
     const end = () => void this.#end(status);
     if (outgoing && !outgoing.closed) outgoing.once('close', end);
     else end();

@@ -1,53 +1,22 @@
 /** `steelyard serve`: the HTTP API and the chat page. */
 
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EmbeddingInfo, ModelInfo } from '@steelyard/engine';
 import type { RegisterCommand } from '../command.ts';
-import {
-  addExamples,
-  addModelOptions,
-  byteCount,
-  duration,
-  modelOptions,
-  wholeNumber,
-  type ModelFlags,
-} from '../command-options.ts';
+import { addExamples } from '../command-options.ts';
+import { addConfigFlags, flagLayer, type ConfigFlags } from '../config/flags.ts';
+import { resolveConfig } from '../config/resolve.ts';
+import { configuredOptions, servedOptions } from '../config/serve-options.ts';
 import type { CommandContext } from '../context.ts';
-import { EXIT_INTERRUPTED, UsageError } from '../errors.ts';
+import { EXIT_INTERRUPTED } from '../errors.ts';
 import { findServedModels, type ServedModels } from '../served-models.ts';
-import type { ServeOptions } from '../services.ts';
 import { formatBytes, formatCount } from '../terminal/format.ts';
 import { packageVersion } from '../version.ts';
 
-interface Flags extends ModelFlags {
-  readonly host: string;
-  readonly port: number;
-  readonly apiKey?: string;
-  readonly keys?: boolean;
-  readonly requestLog?: boolean;
-  readonly allowHost?: readonly string[];
-  readonly allowOrigin?: readonly string[];
-  readonly chatPage: boolean;
-  readonly dataDir?: string;
-  readonly pull: boolean;
-  readonly moderationModel?: string;
-  readonly moderationPolicy?: string;
-  readonly modelMemory?: number;
-  readonly keepAlive?: number;
-  readonly receipts?: boolean;
-  readonly routes?: string;
-  readonly egress: boolean;
-  readonly allowEgress?: readonly string[];
-}
-
-const DEFAULT_PORT = 8642;
 /** Ports tried, counting up, while they are taken. */
 const PORT_ATTEMPTS = 100;
 
 type Info = ModelInfo | EmbeddingInfo;
-
-const collect = (text: string, all: readonly string[] = []): string[] => [...all, text];
 
 export const registerServe: RegisterCommand = (program, context, exit) => {
   const command = program
@@ -56,47 +25,8 @@ export const registerServe: RegisterCommand = (program, context, exit) => {
       "serve models over OpenAI's HTTP API, with a chat page; without MODELS the default one, and every stored one " +
         'as requests name it',
     )
-    .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--port <n>', 'port, or the next free one', wholeNumber('--port', 0, 65535), DEFAULT_PORT)
-    .option('--api-key <key>', 'ask callers for this key (default: STEELYARD_API_KEY, else none)')
-    .option(
-      '--keys',
-      'ask callers for keys of projects; the first start prints an admin key (default: where other machines reach it)',
-    )
-    .option(
-      '--request-log',
-      'write a line of JSON to stderr for each request; what is asked and answered only for projects that log content',
-    )
-    .option('--allow-origin <origin>', 'web page that may call, * for all; may be given again', collect)
-    .option('--allow-host <name>', 'name by which callers may reach this server; may be given again', collect)
-    .option('--no-chat-page', 'API only')
-    .option('--no-pull', 'callers may not pull or delete models (POST /api/pull)')
-    .option('--moderation-model <name>', 'served model that judges texts for /v1/moderations')
-    .option('--moderation-policy <file>', 'text that says what each category means (default: one of its own)')
-    .option('--data-dir <path>', 'where uploaded files are kept (default: `server` beside the models)')
-    .option('--routes <file>', 'JSON file of other providers and the models that may be computed there')
-    .option('--no-egress', 'connect to no other machine, whatever asks for it')
-    .option(
-      '--allow-egress <host:port>',
-      'with --no-egress, connect to this one all the same (a database); may be given again',
-      collect,
-    )
-    .option(
-      '--receipts',
-      'note a receipt of every answer in the audit log, not only of those that ask for one',
-    )
-    .option(
-      '--model-memory <size>',
-      'budget of each model (default: an ordinary cache)',
-      byteCount('--model-memory'),
-    )
-    .option(
-      '--keep-alive <time>',
-      'how long a model stays that no request uses, as in 30s, 5m, never (default: 5m; MODELS named here stay)',
-      duration('--keep-alive'),
-    )
-    .action(async (models: string[], flags: Flags) => exit(await serve(models, flags, context)));
-  addModelOptions(command, 'budget of all models together, as in 4GB (default: 3/4 of what is free)');
+    .action(async (models: string[], flags: ConfigFlags) => exit(await serve(models, flags, context)));
+  addConfigFlags(command);
   addExamples(command, [
     'steelyard serve',
     'steelyard serve smollm2-135m-instruct ./other.gguf --port 9000',
@@ -105,52 +35,39 @@ export const registerServe: RegisterCommand = (program, context, exit) => {
     'steelyard serve --no-egress',
     'steelyard serve --host 0.0.0.0',
     'steelyard serve --host 0.0.0.0 --api-key "$KEY"',
+    'steelyard serve --config steelyard.yaml',
   ]);
 };
 
-async function serve(names: readonly string[], flags: Flags, context: CommandContext): Promise<number> {
-  if (!flags.egress) await context.services.forbidEgress(flags.allowEgress ?? []);
-  const served = await findServedModels(
-    {
-      names,
-      model: { ...modelOptions(flags), memoryBytes: flags.modelMemory },
-      memoryBytes: flags.memory,
-      keepAliveMs: flags.keepAlive,
-    },
-    context,
-  );
+async function serve(names: readonly string[], flags: ConfigFlags, context: CommandContext): Promise<number> {
+  const { env, services } = context;
+  const { config, warnings } = await resolveConfig({
+    flags: flagLayer(flags, names),
+    env,
+    file: flags.config,
+  });
+  for (const warning of warnings) context.note(`warning: ${warning}`);
+  if (!config.egress) await services.forbidEgress(config.allowEgress);
+  const served = await findServedModels(servedOptions(config), context);
   const { models, embeddingModels } = served.pool;
-  const store = await context.services.openStore();
+  const store = await services.openStore();
   try {
     const loaded = await loadResident(served);
-    const chatPage = flags.chatPage && (await models.list()).length > 0;
-    const apiKey = flags.apiKey ?? context.env['STEELYARD_API_KEY'];
-    const databaseUrl = context.env['DATABASE_URL'];
-    const server = await context.services.createServer({
+    const chatPage = config.chatPage && (await models.list()).length > 0;
+    const server = await services.createServer({
+      ...(await configuredOptions(config, context)),
       models,
       embeddingModels,
-      depot: flags.pull ? store : { list: () => store.list() },
-      host: flags.host,
-      port: flags.port,
+      depot: config.pull ? store : { list: () => store.list() },
       portAttempts: PORT_ATTEMPTS,
       chatPage,
       version: packageVersion(),
-      receiptsAlways: flags.receipts ?? false,
-      dataDirectory: flags.dataDir ?? join(store.root, 'server'),
-      env: context.env,
-      ...(flags.routes === undefined ? {} : { routesFile: flags.routes }),
-      ...(await moderationOf(flags)),
-      ...s3Of(context.env),
-      ...(databaseUrl ? { databaseUrl } : {}),
-      ...(apiKey ? { apiKey } : {}),
-      ...(flags.keys ? { keys: true } : {}),
-      ...(flags.requestLog ? { requestLog: (entry) => context.note(JSON.stringify(entry)) } : {}),
-      ...(flags.allowHost ? { allowedHosts: flags.allowHost } : {}),
-      ...(flags.allowOrigin ? { allowedOrigins: flags.allowOrigin } : {}),
+      dataDirectory: config.dataDir ?? join(store.root, 'server'),
     });
     const interrupted = nextInterrupt(context);
     const { url, port, needsKey, adminKey } = await server.listen();
-    if (flags.port !== 0 && port !== flags.port) context.note(`port ${flags.port} is taken; using ${port}`);
+    if (config.port !== 0 && port !== config.port)
+      context.note(`port ${config.port} is taken; using ${port}`);
     announce(url, { loaded, ...(await offered(served)) }, { chatPage, locked: needsKey }, context);
     if (adminKey) announceAdminKey(adminKey, context);
     const signal = await interrupted;
@@ -160,40 +77,6 @@ async function serve(names: readonly string[], flags: Flags, context: CommandCon
   } finally {
     await served.pool.dispose();
   }
-}
-
-/** Contents of files in a bucket; its keys are found as AWS's tools find them. */
-function s3Of(env: CommandContext['env']): Pick<ServeOptions, 's3'> {
-  const bucket = env['STEELYARD_S3_BUCKET'];
-  if (!bucket) return {};
-  const endpoint = env['STEELYARD_S3_ENDPOINT'];
-  const region = env['STEELYARD_S3_REGION'];
-  const prefix = env['STEELYARD_S3_PREFIX'];
-  return {
-    s3: {
-      bucket,
-      ...(endpoint ? { endpoint } : {}),
-      ...(region ? { region } : {}),
-      ...(prefix ? { prefix } : {}),
-    },
-  };
-}
-
-async function moderationOf({
-  moderationModel: model,
-  moderationPolicy: file,
-}: Flags): Promise<Pick<ServeOptions, 'moderation'>> {
-  if (model === undefined) {
-    if (file === undefined) return {};
-    throw new UsageError(
-      '--moderation-policy needs a model that judges under it: give --moderation-model too',
-    );
-  }
-  if (file === undefined) return { moderation: { model } };
-  const policy = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new UsageError(`--moderation-policy: ${file} cannot be read (${(error as Error).message})`);
-  });
-  return { moderation: { model, policy } };
 }
 
 /** What fails to load must fail at the start, not at the first request. */

@@ -1,0 +1,119 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createTerminal, until } from '../../test/test-context.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'steelyard-config-command-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function file(text: string, name = 'steelyard.yaml'): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+describe('config check', () => {
+  it('exits 0 for what is in order, and 2 with every error for what is not', async () => {
+    const good = createTerminal();
+    expect(await good.run('config', 'check', file('port: 1\n'))).toBe(0);
+    expect(good.stdout()).toContain('is in order');
+    const bad = createTerminal();
+    expect(await bad.run('config', 'check', file('port: x\nhots: y\n'))).toBe(2);
+    expect(bad.stderr()).toMatch(
+      /steelyard\.yaml:1:7: port is 'x'.*\n.*:2:1: hots is not.*host\?\n2 errors in/,
+    );
+    expect(bad.stdout()).toBe('');
+  });
+
+  it('is readable by machines', async () => {
+    const terminal = createTerminal({ env: { STEELYARD_CONFIG: file('\nport: x\n'), STEELYARD_PROT: '1' } });
+    expect(await terminal.run('config', 'check', '--json')).toBe(2);
+    expect(JSON.parse(terminal.stdout())).toMatchObject({
+      ok: false,
+      issues: [{ line: 2, column: 7, path: 'port' }],
+    });
+  });
+
+  it('looks into the routes that it names', async () => {
+    file('{"upstreams": {}, "routes": 1}', 'routes.json');
+    const terminal = createTerminal();
+    expect(await terminal.run('config', 'check', file('routes: routes.json\n'))).toBe(2);
+    expect(terminal.stderr()).toMatch(/steelyard\.yaml:1:9: routes .*routes\.json: routes: /);
+  });
+});
+
+describe('config show', () => {
+  it('says what is in force and where it comes from, without secrets', async () => {
+    const terminal = createTerminal({ env: { STEELYARD_API_KEY: 'sesame', STEELYARD_KEEP_ALIVE: 'never' } });
+    const path = file('memory: 8GB\n');
+    expect(await terminal.run('config', 'show', path, '--port', '9', '--no-pull', '--json')).toBe(0);
+    const { settings } = JSON.parse(terminal.stdout()) as { settings: { name: string }[] };
+    const of = (name: string) => settings.find((setting) => setting.name === name);
+    expect(of('port')).toEqual({ name: 'port', value: 9, source: 'flag', where: '--port' });
+    expect(of('pull')).toMatchObject({ value: false, source: 'flag' });
+    expect(of('memory')).toMatchObject({ value: 8e9, source: 'file', where: `${path}:1:9` });
+    expect(of('keepAlive')).toMatchObject({ value: 'never', source: 'env' });
+    expect(of('apiKey')).toMatchObject({ value: '********', where: 'STEELYARD_API_KEY' });
+    expect(of('host')).toEqual({ name: 'host', value: '127.0.0.1', source: 'default' });
+    expect(terminal.stdout()).not.toContain('sesame');
+    const table = createTerminal({ env: { STEELYARD_API_KEY: 'sesame' } });
+    expect(await table.run('config', 'show')).toBe(0);
+    expect(table.stdout()).toMatch(/^limits\.bodyBytes +16MiB +default$/m);
+    expect(table.stdout()).toMatch(/^apiKey +\*{8} +STEELYARD_API_KEY$/m);
+  });
+});
+
+it('config schema is a JSON Schema that knows every group', async () => {
+  const terminal = createTerminal();
+  expect(await terminal.run('config', 'schema')).toBe(0);
+  const schema = JSON.parse(terminal.stdout()) as { properties: Record<string, unknown> };
+  expect(schema).toMatchObject({
+    additionalProperties: false,
+    properties: { limits: {}, port: { default: 8642 } },
+  });
+});
+
+describe('serve', () => {
+  it('does as the file, the variables and the flags say', async () => {
+    const policy = file('Nothing rude.', 'policy.txt');
+    const path = file(
+      [
+        'models: [tiny]',
+        'host: 10.0.0.9',
+        'egress: false',
+        'allowEgress: [db:5432]',
+        'prices: { tiny: { input: 1, output: 2 } }',
+        'moderation: { model: tiny, policyFile: policy.txt }',
+        's3: { bucket: b, endpoint: "http://127.0.0.1:9" }',
+        'limits: { bodyBytes: 1KiB, deadline: 3s }',
+        'logContent: false',
+      ].join('\n'),
+    );
+    expect(policy).toBeTruthy();
+    const terminal = createTerminal({ env: { STEELYARD_PORT: '9001', DATABASE_URL: 'postgres://u@h/d' } });
+    const code = terminal.run('serve', '--config', path, '--host', '127.0.0.1', '--request-log');
+    await until(() => terminal.stdout().includes('curl'));
+    expect(terminal.services.forbidden).toEqual([['db:5432']]);
+    expect(terminal.services.served[0]).toMatchObject({
+      host: '127.0.0.1',
+      port: 9001,
+      prices: { tiny: { input: 1, output: 2 } },
+      moderation: { model: 'tiny', policy: 'Nothing rude.' },
+      s3: { bucket: 'b', endpoint: 'http://127.0.0.1:9' },
+      databaseUrl: 'postgres://u@h/d',
+      limits: { bodyBytes: 1024, deadlineMs: 3000, stallMs: 120_000 },
+      logContent: false,
+      requestLog: expect.any(Function) as unknown,
+    });
+    terminal.interrupt('SIGTERM');
+    expect(await code).toBe(0);
+  });
+
+  it('ends with what is wrong, and how to see the rest', async () => {
+    const terminal = createTerminal();
+    expect(await terminal.run('serve', '--config', file('port: x\nkeys: 5\n'))).toBe(2);
+    expect(terminal.stderr()).toMatch(/:1:7: port is 'x'; expected .*\(and 1 more: steelyard config check\)/);
+    expect(terminal.services.served).toEqual([]);
+  });
+});

@@ -1,0 +1,77 @@
+/** What a configuration means for the server and its models: the other end of `schema.ts`. */
+
+import { readFile } from 'node:fs/promises';
+import type { CommandContext } from '../context.ts';
+import { UsageError } from '../errors.ts';
+import type { ServedOptions } from '../served-models.ts';
+import type { ServeOptions } from '../services.ts';
+import type { ServeConfig } from './schema.ts';
+
+/** Everything but the models themselves and what belongs to the command. */
+export type ConfiguredOptions = Omit<ServeOptions, 'models' | 'dataDirectory'>;
+
+export function servedOptions(config: ServeConfig): ServedOptions {
+  return {
+    names: config.models,
+    model: {
+      backend: config.backend,
+      threads: config.threads,
+      contextLength: config.context,
+      memoryBytes: config.modelMemory,
+      expertsOnDisk: config.expertsOnDisk,
+    },
+    memoryBytes: config.memory,
+    keepAliveMs: config.keepAlive,
+  };
+}
+
+/** @throws UsageError for a policy that cannot be read */
+export async function configuredOptions(
+  config: ServeConfig,
+  context: CommandContext,
+): Promise<ConfiguredOptions> {
+  const { apiKey, keys, databaseUrl, routes, limits } = config;
+  const { deadline, stall, drain, ...sizes } = limits;
+  return {
+    host: config.host,
+    port: config.port,
+    allowedHosts: config.allowHosts,
+    allowedOrigins: config.allowOrigins,
+    receiptsAlways: config.receipts,
+    prices: config.prices,
+    limits: { ...sizes, deadlineMs: deadline, stallMs: stall, drainMs: drain },
+    env: context.env,
+    ...(apiKey === undefined ? {} : { apiKey }),
+    ...(keys === undefined ? {} : { keys }),
+    ...(databaseUrl === undefined ? {} : { databaseUrl }),
+    ...(routes === undefined ? {} : { routes }),
+    ...(config.requestLog ? { requestLog: (entry) => context.note(JSON.stringify(entry)) } : {}),
+    logContent: config.logContent,
+    ...(await moderationOf(config.moderation)),
+    ...s3Of(config.s3),
+  };
+}
+
+async function moderationOf({
+  model,
+  policyFile,
+}: ServeConfig['moderation']): Promise<Pick<ServeOptions, 'moderation'>> {
+  if (model === undefined) return {};
+  if (policyFile === undefined) return { moderation: { model } };
+  const policy = await readFile(policyFile, 'utf8').catch((error: unknown) => {
+    throw new UsageError(`moderation.policyFile: ${policyFile} cannot be read (${(error as Error).message})`);
+  });
+  return { moderation: { model, policy } };
+}
+
+function s3Of({ bucket, endpoint, region, prefix }: ServeConfig['s3']): Pick<ServeOptions, 's3'> {
+  if (bucket === undefined) return {};
+  return {
+    s3: {
+      bucket,
+      ...(endpoint === undefined ? {} : { endpoint }),
+      ...(region === undefined ? {} : { region }),
+      ...(prefix === undefined ? {} : { prefix }),
+    },
+  };
+}

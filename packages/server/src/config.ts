@@ -1,0 +1,4 @@
+/** What of a server's options a person writes down, for programs that read it before they make a server. */
+
+export { DEFAULT_LIMITS } from './options.ts';
+export { parseRouting, routingSchema, type Routing } from './upstreams/config.ts';
