@@ -52,7 +52,24 @@ export interface Addon {
   ): Promise<void>;
 }
 
-type Loaded = { readonly addon: Addon } | { readonly reason: string };
+/** Every function of the addon, so that a build of another version is told from ours before anything is missed. */
+const FUNCTIONS: Readonly<Record<keyof Addon, true>> = {
+  mapFile: true,
+  allocate: true,
+  release: true,
+  releaseExecutable: true,
+  read: true,
+  write: true,
+  level: true,
+  features: true,
+  refused: true,
+  compile: true,
+  temporaryBytes: true,
+  readArena: true,
+  run: true,
+};
+
+export type Loaded = { readonly addon: Addon } | { readonly reason: string };
 
 let loaded: Loaded | undefined;
 
@@ -68,8 +85,18 @@ function load(): Loaded {
   if (!existsSync(path))
     return { reason: 'the native kernels are not built; install g++ or clang++ and run: npm run build' };
   try {
-    return { addon: createRequire(import.meta.url)(path) as Addon };
+    return complete(createRequire(import.meta.url)(path));
   } catch (error) {
     return { reason: `the native kernels do not load: ${(error as Error).message}; run: npm run build` };
   }
+}
+
+/** The addon as loaded, or why it is none of this version. */
+export function complete(loaded: unknown): Loaded {
+  const functions = (loaded ?? {}) as Readonly<Record<string, unknown>>;
+  const missing = Object.keys(FUNCTIONS).filter((name) => typeof functions[name] !== 'function');
+  if (missing.length === 0) return { addon: loaded as Addon };
+  return {
+    reason: `the native kernels are of another version (without ${missing.join(', ')}); run: npm run build`,
+  };
 }

@@ -355,6 +355,24 @@ describe('serve', () => {
     expect(open.services.forbidden).toEqual([]);
   });
 
+  it('is not ready until every model named is loaded', async () => {
+    const seen: string[][] = [];
+    const services = createFakeServices({
+      models: ['one', 'two'].map((name) => installedModel(name)),
+      createModel: (name) => {
+        seen.push([...services.notReady]);
+        return createStubModel({ name });
+      },
+    });
+    const terminal = createTerminal({ services });
+    const code = terminal.run('serve', 'one', 'two');
+    await until(() => terminal.stdout().includes('curl'));
+    expect(seen).toEqual([['loading one', 'loading two'], ['loading two']]);
+    expect(services.notReady.size).toBe(0);
+    terminal.interrupt('SIGTERM');
+    expect(await code).toBe(0);
+  });
+
   it('refuses two models of one name', async () => {
     expect(await createTerminal().run('serve', 'tiny', 'tiny')).toBe(2);
     expect(await createTerminal().run('serve', '--keep-alive', 'soon')).toBe(2);

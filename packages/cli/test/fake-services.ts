@@ -72,6 +72,8 @@ export interface FakeServices extends Services {
   readonly opened: string[];
   readonly disposed: string[];
   readonly served: ServeOptions[];
+  /** Why its server is not ready. */
+  readonly notReady: ReadonlySet<string>;
   /** What was allowed when connections were forbidden. */
   readonly forbidden: (readonly string[])[];
 }
@@ -82,7 +84,9 @@ export function createFakeServices(options: FakeOptions = {}): FakeServices {
   const disposed: string[] = [];
   const served: ServeOptions[] = [];
   const forbidden: (readonly string[])[] = [];
+  const notReady = new Set<string>();
   return {
+    notReady,
     store,
     opened,
     disposed,
@@ -147,6 +151,10 @@ export function createFakeServices(options: FakeOptions = {}): FakeServices {
         app: undefined as never,
         listen: () =>
           Promise.resolve({ url: `http://127.0.0.1:${port}`, host: '127.0.0.1', port, needsKey: false }),
+        notReady: (reason) => {
+          notReady.add(reason);
+          return () => void notReady.delete(reason);
+        },
         close: () => Promise.resolve(),
       });
     },

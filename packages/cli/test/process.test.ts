@@ -1,51 +1,14 @@
 /** The command as a process: signals, pipes that close early, exit codes. The engine is a stub. */
 
-import { spawn, type ChildProcess } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { build } from 'vite';
+import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bundleOf, type Bundle, type Started } from './bundle.ts';
 
-// Below the package, so that its dependencies are found.
-const folder = join(import.meta.dirname, '..', 'build', `process-test-${process.pid}`);
-const script = join(folder, 'dist', 'stub-main.mjs');
+let bundle: Bundle;
+beforeAll(async () => (bundle = await bundleOf('stub-main.ts')), 60_000);
+afterAll(() => bundle.remove());
 
-beforeAll(async () => {
-  // Sources are TypeScript, which Node 20 does not run: one bundle stands for the build.
-  await build({
-    configFile: false,
-    logLevel: 'error',
-    ssr: { noExternal: [/^@steelyard\//], resolve: { conditions: ['source'] } },
-    build: {
-      ssr: join(import.meta.dirname, 'stub-main.ts'),
-      outDir: join(folder, 'dist'),
-      minify: false,
-      rollupOptions: { output: { entryFileNames: 'stub-main.mjs' } },
-    },
-  });
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ version: '0.0.0', type: 'module' }));
-}, 60_000);
-
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-interface Finished {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function start(args: readonly string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [script, ...args], {
-    env: { ...process.env, NO_COLOR: '1', ...env },
-  });
-  const written = { stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk: Buffer) => (written.stdout += chunk.toString('utf8')));
-  child.stderr.on('data', (chunk: Buffer) => (written.stderr += chunk.toString('utf8')));
-  const finished = new Promise<Finished>((resolve) =>
-    child.on('close', (code) => resolve({ code, ...written })),
-  );
-  return { child, finished };
-}
+const start = (args: readonly string[], env: Record<string, string> = {}): Started => bundle.start(args, env);
 
 function firstOutput(stream: NodeJS.ReadableStream | null): Promise<void> {
   return new Promise((resolve) => stream?.once('data', () => resolve()));

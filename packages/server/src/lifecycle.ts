@@ -1,4 +1,7 @@
-/** Counts generation requests in progress: refuses above a limit, and lets them finish when the server closes. */
+/**
+ * Counts generation requests in progress: refuses above a limit, and lets them finish when the server closes. Knows why the
+ * server is not ready, if it is not.
+ */
 
 import { setMaxListeners } from 'node:events';
 import { ApiError } from './http/api-error.ts';
@@ -26,6 +29,7 @@ export class Lifecycle {
   readonly #waiters: (() => void)[] = [];
   readonly #atEnd: (() => Promise<void>)[] = [];
   readonly #stops: (() => Promise<void>)[] = [];
+  readonly #holds = new Set<{ readonly reason: string }>();
   #active = 0;
   #bytes = 0;
   #draining = false;
@@ -48,6 +52,19 @@ export class Lifecycle {
 
   get active(): number {
     return this.#active;
+  }
+
+  /** Why requests should go elsewhere for now; empty when the server is ready. */
+  get notReady(): readonly string[] {
+    const reasons = [...this.#holds].map(({ reason }) => reason);
+    return this.#draining ? ['shutting down', ...reasons] : reasons;
+  }
+
+  /** Not ready until what it returns is called. */
+  hold(reason: string): () => void {
+    const held = { reason };
+    this.#holds.add(held);
+    return () => void this.#holds.delete(held);
   }
 
   /**

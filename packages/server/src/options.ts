@@ -118,6 +118,8 @@ export interface SteelyardServer {
   readonly app: Hono<AppEnv>;
   /** @throws RequestError when the port (and those after it, if asked) is taken */
   listen(): Promise<Listening>;
+  /** `/health/ready` answers 503 with this reason until what it returns is called. */
+  notReady(reason: string): () => void;
   /** Stops accepting, lets answers finish for `limits.drainMs`, then aborts them. Models are not disposed. */
   close(): Promise<void>;
 }

@@ -126,6 +126,48 @@ describe('clients that read slowly', () => {
   });
 });
 
+describe('readiness', () => {
+  const ready = async (url: string) => {
+    const response = await fetch(`${url}/health/ready`);
+    return [response.status, await response.json()] as const;
+  };
+
+  it('is refused with every reason until the last is gone, while it lives', async () => {
+    const { server, url } = await start();
+    expect(await ready(url)).toEqual([200, { ready: true, reasons: [] }]);
+    const [one, two] = [server.notReady('loading a'), server.notReady('loading b')];
+    expect(await ready(url)).toEqual([503, { ready: false, reasons: ['loading a', 'loading b'] }]);
+    expect((await fetch(`${url}/health/live`)).status).toBe(200);
+    one();
+    one();
+    expect(await ready(url)).toEqual([503, { ready: false, reasons: ['loading b'] }]);
+    two();
+    expect(await ready(url)).toEqual([200, { ready: true, reasons: [] }]);
+  });
+
+  it('waits for the database, and says when it cannot be opened', async () => {
+    const faults: unknown[] = [];
+    let fail = (_: Error): void => undefined;
+    const storage = () => new Promise<never>((_, reject) => (fail = reject));
+    const { url } = await start({}, { storage, keys: false, onError: (error) => faults.push(error) });
+    expect(await ready(url)).toEqual([503, { ready: false, reasons: ['opening the database'] }]);
+    fail(new Error('no route to postgresql://user:secret@host'));
+    await vi.waitFor(() => expect(faults).toHaveLength(1));
+    expect(await ready(url)).toEqual([503, { ready: false, reasons: ['the database cannot be opened'] }]);
+  });
+
+  it('is refused while it closes', async () => {
+    const { server } = await start();
+    const closed = server.close();
+    const response = await server.app.request('/health/ready');
+    expect(response.status).toBe(503);
+    expect(response.headers.get('retry-after')).toBe('5');
+    expect(await response.json()).toEqual({ ready: false, reasons: ['shutting down'] });
+    expect((await server.app.request('/health/live')).status).toBe(200);
+    await closed;
+  });
+});
+
 describe('closing', () => {
   it('lets answers in progress finish', async () => {
     const { server, model, chat } = await start({ pace: pause(20) }, { limits: { drainMs: 5000 } });

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import { RequestError } from '@steelyard/core';
 import { createApp, createServices } from './app.ts';
+import type { Services } from './endpoint.ts';
 import { isLoopbackName } from './http/access-control.ts';
 import { listenOnFreePort } from './http/listen.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -15,6 +16,8 @@ const DEFAULT_HOST = '127.0.0.1';
 const DEFAULT_PORT = 8642;
 /** Milliseconds that clients get to receive the end of their answers when the server closes. */
 const FLUSH_MS = 1_000;
+/** Milliseconds after which storage is tried again that could not be opened. */
+const STORAGE_RETRY_MS = 5_000;
 
 /**
  * Makes the server; nothing is bound before `listen`.
@@ -61,13 +64,13 @@ export function createServer(options: ServerOptions): SteelyardServer {
         port: options.port ?? DEFAULT_PORT,
         attempts: options.portAttempts,
       });
-      // What fails now is told to the first request that needs it.
-      if (options.storage && (options.opensStorage ?? true)) services.storage().catch(() => {});
+      if (options.storage && (options.opensStorage ?? true)) void openStorage(services, lifecycle);
       const adminKey = keys && !options.apiKey ? await firstAdminKey(options.storage!) : undefined;
       const url = `http://${urlHost(host)}:${port}`;
       const needsKey = keys || options.apiKey !== undefined;
       return { url, host, port, needsKey, ...(adminKey ? { adminKey } : {}) };
     },
+    notReady: (reason) => lifecycle.hold(reason),
     async close() {
       const closed = new Promise<void>((resolve) => http.close(() => resolve()));
       http.closeIdleConnections();
@@ -81,6 +84,23 @@ export function createServer(options: ServerOptions): SteelyardServer {
       if (http.listening) await closed;
     },
   };
+}
+
+/** Until it is open. What fails is told to the requests that need it too. */
+async function openStorage(services: Services, lifecycle: Lifecycle): Promise<void> {
+  let release = lifecycle.hold('opening the database');
+  for (;;) {
+    const failed = await services.storage().then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    release();
+    if (!failed) return;
+    services.reportError(failed.error, 'start');
+    release = lifecycle.hold('the database cannot be opened');
+    await sleep(STORAGE_RETRY_MS, undefined, { ref: false });
+    if (lifecycle.draining) return;
+  }
 }
 
 /** @returns the key when none was there */

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import type { EmbeddingInfo, ModelInfo } from '@steelyard/engine';
+import type { SteelyardServer } from '@steelyard/server';
 import type { RegisterCommand } from '../command.ts';
 import { addExamples } from '../command-options.ts';
 import { addConfigFlags, flagLayer, type ConfigFlags } from '../config/flags.ts';
@@ -52,7 +53,6 @@ async function serve(names: readonly string[], flags: ConfigFlags, context: Comm
   const { models, embeddingModels } = served.pool;
   const store = await services.openStore();
   try {
-    const loaded = await loadResident(served);
     const chatPage = config.chatPage && (await models.list()).length > 0;
     const server = await services.createServer({
       ...(await configuredOptions(config, context)),
@@ -65,29 +65,39 @@ async function serve(names: readonly string[], flags: ConfigFlags, context: Comm
       dataDirectory: config.dataDir ?? join(store.root, 'server'),
     });
     const interrupted = nextInterrupt(context);
+    // It answers that it is alive and not ready, while models load.
     const { url, port, needsKey, adminKey } = await server.listen();
-    if (config.port !== 0 && port !== config.port)
-      context.note(`port ${config.port} is taken; using ${port}`);
-    announce(url, { loaded, ...(await offered(served)) }, { chatPage, locked: needsKey }, context);
-    if (adminKey) announceAdminKey(adminKey, context);
-    const signal = await interrupted;
-    context.note('stopping: answers in progress may finish; Ctrl-C again stops at once');
-    await server.close();
-    return signal === 'SIGINT' ? EXIT_INTERRUPTED : 0;
+    try {
+      // Before anything can go wrong: it is told only once.
+      if (adminKey) announceAdminKey(adminKey, context);
+      if (config.port !== 0 && port !== config.port)
+        context.note(`port ${config.port} is taken; using ${port}`);
+      const loaded = await Promise.race([loadResident(served, server), interrupted]);
+      if (typeof loaded !== 'string') {
+        announce(url, { loaded, ...(await offered(served)) }, { chatPage, locked: needsKey }, context);
+      }
+      const signal = await interrupted;
+      context.note('stopping: answers in progress may finish; Ctrl-C again stops at once');
+      return signal === 'SIGINT' ? EXIT_INTERRUPTED : 0;
+    } finally {
+      await server.close();
+    }
   } finally {
     await served.pool.dispose();
   }
 }
 
 /** What fails to load must fail at the start, not at the first request. */
-async function loadResident({ pool, resident }: ServedModels): Promise<Info[]> {
+async function loadResident({ pool, resident }: ServedModels, server: SteelyardServer): Promise<Info[]> {
   const infos: Info[] = [];
+  const holds = new Map(resident.map((name) => [name, server.notReady(`loading ${name}`)]));
   for (const name of resident) {
     const { kind } = await pool.describe(name);
     const provider = kind === 'embedding' ? pool.embeddingModels : pool.models;
     const { model, release } = await provider.acquire!(name);
     infos.push(model.info);
     release();
+    holds.get(name)!();
   }
   return infos;
 }

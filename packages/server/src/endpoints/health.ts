@@ -1,4 +1,4 @@
-/** `GET /health`: whether the server takes requests. It loads nothing and touches no model. */
+/** Whether the process lives, and whether requests should come to it. Nothing is loaded and no model is touched. */
 
 import { z } from 'zod';
 import { defineEndpoint } from '../endpoint.ts';
@@ -23,5 +23,36 @@ export const health = defineEndpoint({
       active_requests: services.lifecycle.active,
     };
     return Response.json(body, { status: draining ? 503 : 200 });
+  },
+});
+
+const live = z.object({ status: z.literal('live') });
+
+export const healthLive = defineEndpoint({
+  method: 'GET',
+  path: '/health/live',
+  open: true,
+  summary: '200 as long as the process answers at all, also while models load and while it closes.',
+  response: live,
+  handle: () => Response.json({ status: 'live' } satisfies z.infer<typeof live>),
+});
+
+const ready = z.object({
+  ready: z.boolean(),
+  /** Empty when it is ready. */
+  reasons: z.array(z.string()),
+});
+
+export const healthReady = defineEndpoint({
+  method: 'GET',
+  path: '/health/ready',
+  open: true,
+  summary:
+    '200 when requests should come here; 503 with reasons while models load, the database opens, or it closes.',
+  response: ready,
+  handle({ services }) {
+    const reasons = services.lifecycle.notReady;
+    const body: z.infer<typeof ready> = { ready: reasons.length === 0, reasons: [...reasons] };
+    return Response.json(body, body.ready ? {} : { status: 503, headers: { 'retry-after': '5' } });
   },
 });

@@ -18,7 +18,7 @@ import {
   updateConversation,
 } from './conversations.ts';
 import { deleteFile, fileContent, listFiles, retrieveFile, uploadFile } from './files.ts';
-import { health } from './health.ts';
+import { health, healthLive, healthReady } from './health.ts';
 import { countMessageTokens, messages } from './messages.ts';
 import { mcp } from './mcp.ts';
 import { metrics } from './metrics.ts';
@@ -152,5 +152,7 @@ export const endpoints: readonly Endpoint[] = [
   cancelFileBatch,
   listBatchFiles,
   health,
+  healthLive,
+  healthReady,
   metrics,
 ];
