@@ -3,38 +3,57 @@
  * scores every token of the answer, and where it would have chosen another, float32 arithmetic says how near to a
  * tie the two tokens are in exact arithmetic. Two roundings may take different sides of a tie, and of nothing else.
  *
- *   node bench/greedy.mjs [--model FILE] [--tokens N] [--json FILE]
+ *   node bench/greedy.mjs [--model FILE] [--exact] [--tokens N] [--json FILE]
  *
- * Ends with 1 when a difference is no tie. llama.cpp comes from `npm --prefix bench ci --ignore-scripts`.
+ * With --exact nothing is rounded by either: the file's weights are written out as float32, and activations and cache
+ * are float32 too. What differs then is the order of sums, and llama.cpp's table of halves for GELU; a gap that moves
+ * farther than these can move it is an error of one of the two. Ends with 1 when a difference is no tie. llama.cpp comes from `npm --prefix bench ci --ignore-scripts`.
  */
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createCpuBackend } from '../packages/backend-cpu/dist/index.js';
 import { openModel } from '../packages/formats/dist/node/index.js';
 import { tokenizerFromGguf } from '../packages/text/dist/index.js';
 import { openLlamaCpp } from './llama-cpp.mjs';
 import { logitsOf } from './step-logits.mjs';
+import { writeWidened } from './widen.mjs';
 
 const CONTEXT = 256;
+/**
+ * How far a gap may move with --exact, in logits. Sums in another order move it by some 1e-5. llama.cpp looks GELU up in
+ * a table of halves (GGML_GELU_FP16); put into our reference backend, the same rounding moves logits by 0.007.
+ */
+const EXACT_BOUNDS = { gelu: 0.02, other: 0.001 };
 
 const { values: options } = parseArgs({
-  options: { model: { type: 'string' }, tokens: { type: 'string', default: '64' }, json: { type: 'string' } },
+  options: {
+    model: { type: 'string' },
+    exact: { type: 'boolean', default: false },
+    tokens: { type: 'string', default: '64' },
+    json: { type: 'string' },
+  },
 });
 const path = options.model ?? (await (await import('./default-model.mjs')).defaultModelPath());
 const wanted = Number(options.tokens);
 const file = openModel(path);
 if (file.format !== 'gguf') throw new Error(`${path}: the peer reads GGUF only; give a .gguf file`);
-const peer = await openLlamaCpp(path, CONTEXT, 1);
+const peer = await openPeer();
 if (!peer) throw new Error('llama.cpp is not installed; run: npm --prefix bench ci --ignore-scripts');
 const tokenizer = tokenizerFromGguf(file.metadata);
-const ours = await logitsOf(file, createCpuBackend(), undefined, CONTEXT, CONTEXT);
 // Float32 throughout, with the published weights: within 1e-6 of the reference backend, and much faster.
 const exactly = await logitsOf(file, createCpuBackend({ activations: 'f32' }), 'f32', CONTEXT, CONTEXT);
+const ours = options.exact ? exactly : await logitsOf(file, createCpuBackend(), undefined, CONTEXT, CONTEXT);
 const prompts = readFileSync(new URL('data/prompts.txt', import.meta.url), 'utf8')
   .trim()
   .split('\n');
 
+const hasGelu = exactly.model.graph.nodes.some(
+  ({ op, attrs }) => op === 'gelu' || /^gelu/.test(`${attrs.activation}`),
+);
+const exactBound = EXACT_BOUNDS[hasGelu ? 'gelu' : 'other'];
 /** How far llama.cpp's difference of the two likeliest logits is from ours, where both choose alike. */
 const noise = [];
 const rows = [];
@@ -81,6 +100,16 @@ for (const [i, text] of prompts.entries()) {
 }
 process.stderr.write('\n');
 
+/** llama.cpp with the file, or with its weights as float32; then its cache is float32 too. */
+async function openPeer() {
+  if (!options.exact) return openLlamaCpp(path, CONTEXT, { threads: 1 });
+  const folder = mkdtempSync(join(tmpdir(), 'steelyard-widened-'));
+  process.on('exit', () => rmSync(folder, { recursive: true }));
+  const widened = join(folder, 'widened.gguf');
+  writeWidened(file, widened);
+  return openLlamaCpp(widened, CONTEXT, { threads: 1, exact: true });
+}
+
 /** Our greedy answer, and the logits that each of its tokens was chosen by. */
 async function answer(prompt) {
   const tokens = [];
@@ -108,13 +137,15 @@ const all = rows.flatMap(({ prompt, differences }) => differences.map((d) => ({ 
 const equal = rows.filter(({ differences }) => differences.length === 0).length;
 const noTie = all.filter(({ gaps }) => Math.abs(gaps.exact) > rounding);
 const ourWay = all.filter(({ gaps }) => gaps.exact >= 0).length;
-console.log(`${file.name}: ${prompts.length} prompts, ${scored} tokens`);
+console.log(
+  `${file.name}${options.exact ? ', float32 throughout' : ''}: ${prompts.length} prompts, ${scored} tokens`,
+);
 console.log(
   `${equal} texts equal; ${all.length} of ${scored} tokens differ, ${all.length - noTie.length} of them ties; ` +
     `exact arithmetic sides with ours in ${ourWay} of ${all.length}`,
 );
 console.log(
-  `between the two roundings the gap of the two likeliest moves by ${median(noise).toFixed(3)} (median) to ${rounding.toFixed(3)} (largest)`,
+  `between the two roundings the gap of the two likeliest moves by ${median(noise).toFixed(5)} (median) to ${rounding.toFixed(5)} (largest)`,
 );
 if (all.length > 0) {
   console.log('\n| prompt | token | ours | llama.cpp | gap, exact | gap, ours | gap, llama.cpp |');
@@ -126,7 +157,13 @@ for (const { prompt, at, ours: a, theirs: b, gaps } of all) {
   console.log(`| ${prompt} | ${at + 1} | ${[...words, ...cells].join(' | ')} |`);
 }
 if (options.json) writeFileSync(options.json, `${JSON.stringify({ rounding, rows }, null, 2)}\n`);
-process.exit(noTie.length > 0 ? 1 : 0);
+const moved = options.exact && rounding > exactBound;
+if (moved) {
+  console.log(
+    `\nfloat32 on both sides must not move a gap by ${rounding.toFixed(3)}; the bound is ${exactBound}`,
+  );
+}
+process.exit(noTie.length > 0 || moved ? 1 : 0);
 
 function median(sorted) {
   return sorted[Math.floor(sorted.length / 2)] ?? 0;

@@ -1,7 +1,10 @@
 /** llama.cpp through node-llama-cpp, as a system whose logits can be read after every token. */
 
-/** Resolves to undefined when the peer is not installed. Its threads spin: on a busy machine one is the fastest. */
-export async function openLlamaCpp(path, contextLength, threads) {
+/**
+ * Resolves to undefined when the peer is not installed. Its threads spin: on a busy machine one is the fastest.
+ * With `exact` its cache is float32, and flash attention, which rounds to halves whatever the cache holds, is off.
+ */
+export async function openLlamaCpp(path, contextLength, { threads, exact } = {}) {
   const peer = await import('node-llama-cpp').catch(() => undefined);
   if (!peer) return undefined;
   const llama = await peer.getLlama({ gpu: false, build: 'never', logLevel: 'error' });
@@ -10,6 +13,11 @@ export async function openLlamaCpp(path, contextLength, threads) {
     contextSize: contextLength + 8,
     batchSize: 512,
     ...(threads && { threads }),
+    ...(exact && {
+      flashAttention: false,
+      experimentalKvCacheKeyType: 'F32',
+      experimentalKvCacheValueType: 'F32',
+    }),
   });
   const sequence = context.getSequence();
   return {
