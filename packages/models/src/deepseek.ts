@@ -45,7 +45,7 @@ export const deepseek = defineArchitecture<DeepseekConfig>({
   name: 'deepseek',
   huggingFace: ['deepseek_v2', 'deepseek_v3'],
   gguf: ['deepseek2'],
-  variants: ['v2', 'v2-lite', 'v2-groups', 'v3', 'v3-fp8'],
+  variants: ['v2', 'v2-lite', 'v2-groups', 'v2-tied', 'v3', 'v3-fp8'],
   names: {
     ...decoderNames,
     huggingFace: {

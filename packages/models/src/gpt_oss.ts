@@ -33,7 +33,7 @@ export const gptOss = defineArchitecture<GptOssConfig>({
   name: 'gpt_oss',
   huggingFace: ['gpt_oss'],
   gguf: ['gpt-oss'],
-  variants: ['limits', 'mxfp4'],
+  variants: ['limits', 'mxfp4', 'tied'],
   names: {
     ...decoderNames,
     huggingFace: {

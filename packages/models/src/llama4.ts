@@ -45,7 +45,7 @@ export const llama4 = defineArchitecture<Llama4Config>({
   name: 'llama4',
   huggingFace: ['llama4', 'llama4_text'],
   gguf: ['llama4'],
-  variants: ['chunked', 'full', 'nested'],
+  variants: ['chunked', 'full', 'nested', 'tied'],
   names: {
     huggingFace: {
       ...decoderTable,

@@ -361,6 +361,18 @@ TEMPLATES = {
              "{{- '<call>{\"name\": \"' + f.name + '\", \"arguments\": ' }}{{- f.arguments | tojson }}{{- '}</call>' }}\n{%- endfor %}\n{%- endif %}\n{%- endfor %}",
     "generation": "{% for m in messages %}\n  {% if m.role == 'assistant' %}\n    {% generation %}\n{{ m.content }}\n    {%- endgeneration -%}\n  {% else %}\n{{ m.role | upper }}: {{ m.content }}\n"
                   "  {% endif %}\n{% endfor %}\n{# note #}{{ dict(a=1, b='x')['b'] }}{% if enable_thinking is defined and not enable_thinking %}<nothink>{% endif %}",
+    # Macros kept in lists and called with lists of arguments, that leave what they find in a namespace, as Jamba's template has them.
+    "macros": "{% set ns = namespace(count=0, found=False) %}\n{% macro find(value, field=none) %}\n  {% if field is not none %}\n"
+              "    {% set value = value[field] if field in value else none %}\n  {% endif %}\n  {% set ns.found = value is defined and value is not none %}\n"
+              "{% endmacro %}\n{% macro role(name, space=True) %}\n  {{- '<|' + name + '|>' -}}\n  {% if space %}\n    {{- ' ' -}}\n  {% endif %}\n{% endmacro %}\n"
+              "{% macro shown(tools) %}\n  {% for tool in tools %}\n    {{- '\\n' + (tool|tojson(indent=2)) -}}\n    {% for key, value in tool.items() %}\n"
+              "      {{- '\\n' + key|title + ': ' + value|length|string -}}\n    {% endfor %}\n  {% endfor %}\n{% endmacro %}\n"
+              "{% set _ = find(tools) %}\n{% if ns.found %}\n  {% set calls = [] + [shown] %}\n  {% set arguments = [] + [[tools]] %}\n"
+              "  {% for i in range(calls|length) %}\n    {{- calls[i](*arguments[i]) -}}\n  {% endfor %}\n{% endif %}\n"
+              "{% for message in messages %}\n  {% if ns.count > 0 %}\n    {{- '<|eom|>' -}}\n  {% endif %}\n  {% set _ = find(message, field='name') %}\n"
+              "  {{- role(message.role) + (('(' + message.name + ')') if ns.found else '') + (message.content or '') -}}\n  {% set ns.count = ns.count + 1 %}\n"
+              "  {% for call in message.tool_calls or [] %}\n    {{ call.function.name -}}\n  {% endfor %}\n{% endfor %}\n"
+              "{% if add_generation_prompt %}\n  {{- role('assistant', space=False) -}}\n{% endif %}\n",
     "reasoning": "{% for m in messages %}{% if m.reasoning_content %}<think>{{ m.reasoning_content }}|{{ m.thinking }}</think>{% endif %}{{ m.content }}{% endfor %}",
 }
 CHAT = [{"role": "user", "content": "Hi  "}, {"role": "assistant", "content": "Hello! Größe 😀"}, {"role": "user", "content": "  Tell <|im_end|> me\n"}]
@@ -382,7 +394,7 @@ def template_goldens():
     cases = []
     for name, template in TEMPLATES.items():
         for label, c in CONVERSATIONS.items():
-            if label == "tools" and name not in ("tools", "generation"):
+            if label == "tools" and name not in ("tools", "generation", "macros"):
                 continue
             for prompt in (True, False):
                 case = {"template": name, "conversation": label, "addGenerationPrompt": prompt}

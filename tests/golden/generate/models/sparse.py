@@ -212,6 +212,14 @@ SPARSE = {
     },
     "gpt_oss": {
         "mxfp4": gpt_oss(gguf=["f16"], num_local_experts=5, num_experts_per_tok=3),
+        "tied": gpt_oss(
+            num_hidden_layers=2,
+            num_local_experts=4,
+            num_experts_per_tok=2,
+            tie_word_embeddings=True,
+            gguf=[],
+            note="llama.cpp wants a head of its own",
+        ),
         "limits": gpt_oss(
             num_local_experts=4,
             num_experts_per_tok=1,
@@ -290,6 +298,12 @@ SPARSE = {
             gguf=[],
             note="llama.cpp fixes which layers have positions, chunks and norms",
         ),
+        "tied": llama4(
+            num_hidden_layers=2,
+            num_experts_per_tok=1,
+            tie_word_embeddings=True,
+            gguf=["f16"],
+        ),
         "nested": {
             **llama4(num_experts_per_tok=1, gguf=["f16"], interleave_moe_layer_step=2),
             "nested": "Llama4Config",
@@ -323,6 +337,15 @@ SPARSE = {
             topk_group=2,
             gguf=[],
             note="llama.cpp takes groups by their best two experts",
+        ),
+        "v2-tied": deepseek(
+            "DeepseekV2Config",
+            num_hidden_layers=2,
+            n_shared_experts=1,
+            mlp_bias=True,
+            tie_word_embeddings=True,
+            gguf=[],
+            note="llama.cpp knows neither biases of the feed-forward layers nor a tied head",
         ),
         "v3": {
             **deepseek(
