@@ -23,8 +23,8 @@ export interface ChoiceEvent {
   /** Index of the choice that the event belongs to. */
   readonly index: number;
   readonly event: GenerateEvent;
-  /** With its end, where one is wanted. */
-  readonly receipt?: Receipt;
+  /** With its end, where they are wanted: one, or where tools were called one for each time that the model spoke. */
+  readonly receipts?: readonly Receipt[];
 }
 
 export interface Generation {
@@ -146,7 +146,7 @@ function tokensOf({ usage }: FinishEvent): number {
 /** Streams what `chunks` makes of the events; the generation stops when the client stops reading. */
 export function streamGeneration(
   call: Call<unknown>,
-  generation: Generation,
+  generation: Pick<Generation, 'abort'>,
   chunks: AsyncGenerator<unknown>,
   frames?: SseFrames,
 ): Response {
@@ -182,7 +182,7 @@ async function* supervise(
   const withReceipt = async (choice: ChoiceEvent, finish: FinishEvent): Promise<ChoiceEvent> => {
     const ended = { endpoint: plan.endpoint, choice: choice.index, model, finish };
     const receipt = await giveReceipt(call, wish, ended);
-    return receipt ? { ...choice, receipt } : choice;
+    return receipt ? { ...choice, receipts: [receipt] } : choice;
   };
   try {
     for await (const choice of merged) {

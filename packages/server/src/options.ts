@@ -34,6 +34,8 @@ export interface ServerLimits {
   readonly sequencesPerModel: number;
   /** Requests that wait for one model; more are answered 429. Default 256. */
   readonly queueLength: number;
+  /** Milliseconds that a call of a tool that the server runs may take. Default 60 000. */
+  readonly toolMs: number;
   /** Milliseconds that a request may take unless its own header says so; 0: as long as it takes. Default 0. */
   readonly deadlineMs: number;
   /** Milliseconds that a streaming client may leave data unread before it is cut off. Default 120 000. */
@@ -135,6 +137,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   concurrentBytes: 256 * 1024 * 1024,
   sequencesPerModel: 32,
   queueLength: 256,
+  toolMs: 60_000,
   deadlineMs: 0,
   stallMs: 120_000,
   drainMs: 10_000,

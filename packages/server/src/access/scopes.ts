@@ -4,7 +4,7 @@ import type { EmbeddingInfo, ModelInfo } from '@steelyard/engine';
 import type { Endpoint } from '../endpoint.ts';
 import { ApiError } from '../http/api-error.ts';
 import { acquireModel, type Provider } from '../model-provider.ts';
-import type { Caller } from './caller.ts';
+import type { Caller, Scopes } from './caller.ts';
 
 /** Paths of administration; only an admin's key opens them. */
 const ADMINISTRATION = 'organization';
@@ -23,12 +23,20 @@ export function checkScope({ scopes, label }: Caller, endpoint: Endpoint): void 
     throw forbidden(`The key '${label}' is not an admin key, which '${endpoint.path}' needs.`);
   }
   const reads = wanted === 'read';
-  const enough = ['all', group, ...(reads ? ['read', `${group}:read`] : [])];
+  if (reads) return checkReads({ scopes, label }, group);
+  if (['all', group].some((scope) => scopes.endpoints.includes(scope))) return;
+  throw lacking(label, scopes, group);
+}
+
+/**
+ * For what is read on behalf of a request to something else.
+ * @param group of endpoints: `vector_stores`
+ * @throws ApiError 403 naming the scope that the key lacks
+ */
+export function checkReads({ scopes, label }: Pick<Caller, 'scopes' | 'label'>, group: string): void {
+  const enough = ['all', 'read', group, `${group}:read`];
   if (enough.some((scope) => scopes.endpoints.includes(scope))) return;
-  const needed = reads ? `${group}:read` : group;
-  throw forbidden(
-    `The key '${label}' has the scopes ${scopes.endpoints.join(', ') || 'none'}, expected '${needed}'. Ask an admin for a key with it.`,
-  );
+  throw lacking(label, scopes, `${group}:read`);
 }
 
 /** @throws ApiError 403 for a model that the key may not use */
@@ -67,6 +75,12 @@ export function restricted<Model extends { readonly info: ModelInfo | EmbeddingI
     loaded: () => provider.loaded().filter(({ model }) => may(model.info.name)),
     ...(provider.status ? { status: (name: string) => provider.status!(name) } : {}),
   };
+}
+
+function lacking(label: string, { endpoints }: Scopes, needed: string): ApiError {
+  return forbidden(
+    `The key '${label}' has the scopes ${endpoints.join(', ') || 'none'}, expected '${needed}'. Ask an admin for a key with it.`,
+  );
 }
 
 function forbidden(message: string): ApiError {

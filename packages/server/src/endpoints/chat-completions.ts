@@ -123,7 +123,7 @@ interface ChoiceSoFar {
   readonly calls: ToolCallBody[];
   readonly logprobs: TokenLogprob[];
   finish?: FinishEvent;
-  receipt?: Receipt;
+  receipts?: readonly Receipt[];
 }
 
 async function collect(body: ChatRequest, head: AnswerHead, generation: Generation): Promise<ChatResponse> {
@@ -134,10 +134,10 @@ async function collect(body: ChatRequest, head: AnswerHead, generation: Generati
     calls: [],
     logprobs: [],
   }));
-  for await (const { index, event, receipt } of generation.events) {
+  for await (const { index, event, receipts } of generation.events) {
     const choice = choices[index]!;
     if (event.type === 'finish') choice.finish = event;
-    if (receipt) choice.receipt = receipt;
+    if (receipts) choice.receipts = receipts;
     if (event.type === 'reasoning') choice.reasoning += event.text;
     if (event.type === 'toolCall' && mayCall(body.parallel_tool_calls, choice.calls.length))
       choice.calls.push(toToolCall(event));
@@ -157,7 +157,7 @@ async function collect(body: ChatRequest, head: AnswerHead, generation: Generati
     })),
     usage: toUsage(finishes, n),
     ...toTimings(finishes),
-    ...withReceipts(choices.map(({ receipt }) => receipt)),
+    ...withReceipts(choices.flatMap(({ receipts = [] }) => receipts)),
   };
 }
 
@@ -205,7 +205,7 @@ async function* chunks(
     }
     if (event.type === 'finish') finishes[index] = event;
     const delta = toDelta(body, choice, calls);
-    if (delta) yield { ...chunk([delta]), ...withReceipts([choice.receipt]) };
+    if (delta) yield { ...chunk([delta]), ...withReceipts(choice.receipts) };
   }
   if (withUsage) {
     const usage = toUsage(finishes, body.n ?? 1);

@@ -138,10 +138,10 @@ async function collect(
   const texts = writers.map(() => '');
   const logprobs = writers.map((): CompletionLogprobs | null => null);
   const finishes: FinishEvent[] = [];
-  const receipts: Receipt[] = [];
-  for await (const { index, event, receipt } of generation.events) {
+  const made: (readonly Receipt[])[] = [];
+  for await (const { index, event, receipts } of generation.events) {
     const piece = writers[index]!.write(event);
-    if (receipt) receipts[index] = receipt;
+    if (receipts) made[index] = receipts;
     if (piece) {
       texts[index] += piece.text;
       logprobs[index] = joined(logprobs[index]!, piece.logprobs);
@@ -159,7 +159,7 @@ async function collect(
     })),
     usage: toUsage(finishes, body.n ?? 1),
     ...toTimings(finishes),
-    ...withReceipts(receipts),
+    ...withReceipts(made.flat()),
   };
 }
 
@@ -186,13 +186,13 @@ async function* chunks(
     ...(withUsage ? { usage: null } : {}),
   });
   const finishes: FinishEvent[] = [];
-  for await (const { index, event, receipt } of generation.events) {
+  for await (const { index, event, receipts } of generation.events) {
     const piece = writers[index]!.write(event);
     if (piece) yield chunk([{ index, ...piece, finish_reason: null }]);
     if (event.type !== 'finish') continue;
     finishes[index] = event;
     const finish_reason = event.reason === 'length' ? 'length' : 'stop';
-    yield { ...chunk([{ index, text: '', logprobs: null, finish_reason }]), ...withReceipts([receipt]) };
+    yield { ...chunk([{ index, text: '', logprobs: null, finish_reason }]), ...withReceipts(receipts) };
   }
   if (withUsage) {
     const usage = toUsage(finishes, body.n ?? 1);

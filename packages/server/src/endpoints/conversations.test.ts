@@ -148,7 +148,7 @@ it('that are not there are not gone on from', async () => {
 
 it.each([
   ['/v1/conversations', { items: Array(21).fill(user('x')) }, 'items'],
-  ['/v1/conversations', { items: [{ type: 'mcp_call' }] }, 'items[0].type'],
+  ['/v1/conversations', { items: [{ type: 'shell_call' }] }, 'items[0].type'],
   ['/v1/conversations', { items: [{ id: 'msg_none' }] }, 'items[0]'],
   ['/v1/conversations', { title: 'x' }, 'title'],
   ['/v1/conversations/conv_1', {}, 'metadata'],

@@ -383,7 +383,7 @@ describe('reasoning and tools', () => {
       expect(made.name).toMatch(name);
       const args = JSON.parse(made.arguments) as object;
       expect(Object.keys(args)).toEqual([made.name === 'on' ? 'ok' : 'n']);
-      expect(answer.tools.every(({ strict }) => strict)).toBe(true);
+      expect(answer.tools.every((one) => one.type === 'function' && one.strict)).toBe(true);
       expect(answer.tool_choice).toEqual(choice);
     }
   });
@@ -462,6 +462,17 @@ describe('what is refused', () => {
       { input: [{ role: 'user', content: [{ type: 'input_text', text: 'x' }, { type: 'input_image' }] }] },
       { param: 'input[0].content[1]', code: 'unsupported_parameter' },
     ],
+    ['a search without its tool', { tool_choice: { type: 'file_search' } }, { param: 'tool_choice' }],
+    [
+      'a search without what is kept',
+      { tools: [{ type: 'file_search', vector_store_ids: ['vs_1'] }] },
+      { param: null, status: 501 },
+    ],
+    [
+      'an approval of nothing',
+      { input: [user, { type: 'mcp_approval_response', approval_request_id: 'mcpr_1', approve: true }] },
+      { param: 'input[1].approval_request_id' },
+    ],
     [
       'an image among results',
       {
@@ -474,7 +485,7 @@ describe('what is refused', () => {
     ],
     [
       'another item',
-      { input: [user, { type: 'mcp_call' }] },
+      { input: [user, { type: 'shell_call' }] },
       { param: 'input[1].type', code: 'unsupported_parameter' },
     ],
     [
@@ -505,16 +516,16 @@ describe('what is refused', () => {
     ],
     ['tools of others', { tools: [tool, { type: 'web_search' }] }, { param: 'tools[1].type' }],
     ['deferred tools', { tools: [{ ...tool, defer_loading: true }] }, { param: 'tools[0].defer_loading' }],
-    ['another choice', { tools: [tool], tool_choice: { type: 'mcp' } }, { param: 'tool_choice' }],
+    ['another choice', { tools: [tool], tool_choice: { type: 'shell' } }, { param: 'tool_choice' }],
     [
       'a choice among others',
-      { tools: [tool], tool_choice: { type: 'allowed_tools', mode: 'auto', tools: [{ type: 'mcp' }] } },
+      { tools: [tool], tool_choice: { type: 'allowed_tools', mode: 'auto', tools: [{ type: 'shell' }] } },
       { param: 'tool_choice.tools[0].type' },
     ],
     ['a summary', { reasoning: { summary: 'detailed' } }, { param: 'reasoning.summary' }],
     ['other reasoning shown', { reasoning: { context: 'all_turns' } }, { param: 'reasoning.context' }],
     ['verbosity', { text: { verbosity: 'low' } }, { param: 'text.verbosity' }],
-    ['what no tool answers', { include: ['file_search_call.results'] }, { param: 'include[0]' }],
+    ['what no tool answers', { include: ['web_search_call.results'] }, { param: 'include[0]' }],
     ['unknown extras', { include: ['all'] }, { param: 'include[0]', code: 'invalid_value' }],
     ['a stored prompt', { prompt: { id: 'pmpt_1' } }, { param: 'prompt' }],
     ['moderation', { moderation: { model: 'x' } }, { param: 'moderation' }],

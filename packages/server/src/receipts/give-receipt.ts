@@ -58,11 +58,8 @@ export interface EndedChoice {
 }
 
 /** The extension of an answer; nothing where there are none. */
-export function withReceipts(receipts: readonly (Receipt | undefined)[]): {
-  steelyard?: { receipts: Receipt[] };
-} {
-  const made = receipts.filter((receipt) => receipt !== undefined);
-  return made.length > 0 ? { steelyard: { receipts: made } } : {};
+export function withReceipts(receipts: readonly Receipt[] = []): { steelyard?: { receipts: Receipt[] } } {
+  return receipts.length > 0 ? { steelyard: { receipts: [...receipts] } } : {};
 }
 
 /** Absent where none is wanted. It is in the audit log before anybody has it. */

@@ -58,12 +58,18 @@ async function whatWentBefore(body: ResponseRequest, storage: ProjectStorage): P
 function checkCalls(items: readonly KeptItem[], inputFrom: number): void {
   const open = new Set<string>();
   const known = new Set<string>();
+  const requests = new Set<string>();
   const bad = (message: string, param: string) =>
     new ApiError(400, message, { param, code: 'invalid_value' });
   items.forEach((item, i) => {
     if (item.type === 'function_call') {
       known.add(item.call_id);
       open.add(item.call_id);
+    }
+    if (item.type === 'mcp_approval_request') requests.add(item.id);
+    if (item.type === 'mcp_approval_response' && !requests.has(item.approval_request_id)) {
+      const param = i < inputFrom ? 'input' : `input[${i - inputFrom}].approval_request_id`;
+      throw bad(`No approval request found with id '${item.approval_request_id}'.`, param);
     }
     if (item.type !== 'function_call_output') return;
     if (!known.has(item.call_id)) {

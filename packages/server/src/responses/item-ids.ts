@@ -8,6 +8,11 @@ const PREFIXES = {
   function_call: 'fc',
   function_call_output: 'fco',
   reasoning: 'rs',
+  file_search_call: 'fs',
+  mcp_list_tools: 'mcpl',
+  mcp_call: 'mcp',
+  mcp_approval_request: 'mcpr',
+  mcp_approval_response: 'mcpa',
 } as const;
 
 /** @param prefix `resp`, `conv` */

@@ -1,7 +1,13 @@
-/** Items as the messages of a chat: thoughts, text and calls of one turn of the model are one message. */
+/**
+ * Items as the messages of a chat: thoughts, text and calls of one turn of the model are one message. Calls of the server's
+ * tools come with their results; what was only asked for, and lists of tools, are nothing that was said.
+ */
 
 import type { ChatMessage } from '@steelyard/text';
 import type { KeptItem } from '../schemas/response-items.ts';
+import type { ApprovalRequest, SearchResult } from '../schemas/tool-items.ts';
+import { Citations } from '../tool-loop/citations.ts';
+import { FILE_SEARCH } from '../tool-loop/file-search.ts';
 
 interface Turn {
   role: 'assistant';
@@ -24,8 +30,38 @@ export function itemsToMessages(
     messages.push(turn);
     return turn;
   };
+  /** A call of the server's tool with its result, after which the model spoke anew. */
+  const ran = (id: string, name: string, args: string, output: string): void => {
+    const call_id = id.slice(-9);
+    const calling = turnFor(() => true);
+    (calling.tool_calls ??= []).push({
+      ...{ id: call_id, type: 'function' },
+      function: { name, arguments: args },
+    });
+    messages.push({ role: 'tool', content: output, tool_call_id: call_id });
+    turn = undefined;
+  };
+  const citations = new Citations();
+  const requests = new Map<string, ApprovalRequest>();
   for (const item of items) {
-    if (item.type === 'reasoning') {
+    if (item.type === 'mcp_list_tools') continue;
+    if (item.type === 'mcp_approval_request') requests.set(item.id, item);
+    else if (item.type === 'mcp_approval_response') {
+      const request = requests.get(item.approval_request_id);
+      if (request && !item.approve) ran(request.id, request.name, request.arguments, denied(item.reason));
+    } else if (item.type === 'mcp_call') {
+      ran(
+        item.id,
+        item.name,
+        item.arguments,
+        item.error === null ? (item.output ?? '') : `Error: ${item.error}`,
+      );
+    } else if (item.type === 'file_search_call') {
+      // Kept only where it was asked for; without, the answer that rested on it is all that there is.
+      if (!item.results) continue;
+      const args = JSON.stringify({ query: item.queries.join(' ') });
+      ran(item.id, FILE_SEARCH, args, citations.describe(item.results));
+    } else if (item.type === 'reasoning') {
       const text = thoughts(item);
       if (text === '') continue;
       turnFor((last) => !spoke(last) && last.reasoning_content === undefined).reasoning_content = text;
@@ -50,9 +86,19 @@ function spoke({ content, tool_calls: calls }: Turn): boolean {
   return content !== null || calls !== undefined;
 }
 
-type Said = Exclude<KeptItem, { type: 'reasoning' | 'function_call' } | { role: 'assistant' }>;
+/** Passages of earlier searches, in the order in which the model was shown them. */
+export function knownPassages(items: readonly KeptItem[]): SearchResult[] {
+  return items.flatMap((item) => (item.type === 'file_search_call' ? (item.results ?? []) : []));
+}
 
-function toMessage(item: Said): ChatMessage {
+function denied(reason: string | null): string {
+  return `Not called: the user has not allowed it.${reason ? ` ${reason}` : ''}`;
+}
+
+type Said = Extract<KeptItem, { type: 'message' | 'function_call_output' }>;
+type Heard = Exclude<Said, { role: 'assistant' }>;
+
+function toMessage(item: Heard): ChatMessage {
   if (item.type === 'function_call_output') {
     return { role: 'tool', content: textOf(item.output), tool_call_id: item.call_id };
   }

@@ -4,6 +4,7 @@ import { ApiError, unsupported } from '../http/api-error.ts';
 import type { InputItem, KeptItem } from '../schemas/response-items.ts';
 import { carried, uncarried } from './carried-reasoning.ts';
 import { newItemId } from './item-ids.ts';
+import { keepToolItem } from './keep-tool-items.ts';
 
 /** Items that earlier answers or conversations have. */
 export type FindItems = (ids: readonly string[]) => Promise<ReadonlyMap<string, KeptItem>>;
@@ -56,11 +57,17 @@ function keepItem(item: InputItem, at: string): KeptItem {
       return keepResult(item, at);
     case 'reasoning':
       return keepReasoning(item, at);
+    case 'file_search_call':
+    case 'mcp_list_tools':
+    case 'mcp_call':
+    case 'mcp_approval_request':
+    case 'mcp_approval_response':
+      return keepToolItem(item);
     default:
       throw unsupported(
         `${at}.type`,
         `An item of type '${item.type}'`,
-        'Send messages, function calls and their outputs.',
+        'Send messages, calls of functions and tools, and their outputs.',
       );
   }
 }

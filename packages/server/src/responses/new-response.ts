@@ -2,7 +2,8 @@
 
 import type { Call } from '../endpoint.ts';
 import type { ResponseObject } from '../schemas/response-object.ts';
-import type { FunctionTool, ResponseRequest, TextFormat } from '../schemas/response-request.ts';
+import { showFileSearch, showMcp } from '../schemas/server-tools.ts';
+import type { ResponseRequest, TextFormat } from '../schemas/response-request.ts';
 import type { ResponseContext } from './context.ts';
 import { newId } from './item-ids.ts';
 
@@ -27,6 +28,7 @@ export function newResponse({ body }: Call<ResponseRequest>, facts: ResponseFact
     incomplete_details: null,
     instructions: body.instructions ?? null,
     max_output_tokens: body.max_output_tokens ?? null,
+    max_tool_calls: body.max_tool_calls ?? null,
     metadata: body.metadata ?? {},
     model: facts.model,
     output: [],
@@ -40,7 +42,7 @@ export function newResponse({ body }: Call<ResponseRequest>, facts: ResponseFact
     temperature: body.temperature ?? 1,
     text: { format: toFormat(body.text?.format), verbosity: 'medium' },
     tool_choice: toChoice(body.tool_choice),
-    tools: functionTools(body).map((tool) => toTool(tool, body)),
+    tools: (body.tools ?? []).flatMap((tool) => toTool(tool, body)),
     top_logprobs: body.top_logprobs ?? 0,
     top_p: body.top_p ?? 1,
     truncation: body.truncation ?? 'disabled',
@@ -48,32 +50,35 @@ export function newResponse({ body }: Call<ResponseRequest>, facts: ResponseFact
   };
 }
 
-/** Other tools have been refused. */
-export function functionTools({ tools }: ResponseRequest): FunctionTool[] {
-  return (tools ?? []).filter((tool): tool is FunctionTool => tool.type === 'function');
-}
-
+/** Other kinds have been refused. */
 function toTool(
-  tool: FunctionTool,
+  tool: NonNullable<ResponseRequest['tools']>[number],
   { tool_choice: choice }: ResponseRequest,
-): ResponseObject['tools'][number] {
+): ResponseObject['tools'] {
+  if (tool.type === 'file_search') return [showFileSearch(tool)];
+  if (tool.type === 'mcp') return [showMcp(tool)];
+  if (tool.type !== 'function') return [];
   const forced =
     typeof choice === 'object' && choice !== null
-      ? choice.type === 'function' || choice.mode === 'required'
+      ? choice.type === 'function' || (choice.type === 'allowed_tools' && choice.mode === 'required')
       : choice === 'required';
-  return {
-    type: 'function',
+  const shown = {
+    type: tool.type,
     name: tool.name,
     description: tool.description ?? null,
     parameters: tool.parameters ?? null,
     strict: forced || tool.strict === true,
   };
+  return [shown];
 }
 
 /** Other choices have been refused. */
 function toChoice(choice: ResponseRequest['tool_choice']): ResponseObject['tool_choice'] {
   if (choice === null || choice === undefined) return 'auto';
-  return choice as ResponseObject['tool_choice'];
+  // Names that are null are none.
+  return JSON.parse(
+    JSON.stringify(choice, (_, value: unknown) => value ?? undefined),
+  ) as ResponseObject['tool_choice'];
 }
 
 function toFormat(format: TextFormat | null | undefined): ResponseObject['text']['format'] {

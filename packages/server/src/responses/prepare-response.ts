@@ -3,22 +3,23 @@
 import type { Constraint } from '@steelyard/engine';
 import type { ProjectStorage } from '@steelyard/storage';
 import type { ChatMessage } from '@steelyard/text';
-import type { ChatAsk } from '../chat-options.ts';
 import type { Call } from '../endpoint.ts';
 import { findNamed } from '../model-provider.ts';
 import { plainConstraint, schemaConstraint } from '../schemas/response-format.ts';
 import type { ResponseObject } from '../schemas/response-object.ts';
 import type { ResponseRequest } from '../schemas/response-request.ts';
 import { gatherContext, type ResponseContext } from './context.ts';
+import type { LoopPlan } from '../tool-loop/tool-loop.ts';
 import { itemsToMessages } from './items-to-messages.ts';
-import { functionTools, newResponse } from './new-response.ts';
+import { newResponse } from './new-response.ts';
+import { responseTools } from './response-tools.ts';
 import { refuseUnsupportedResponse } from './unsupported-response.ts';
 
-export interface PreparedResponse {
+export interface PreparedResponse extends Pick<LoopPlan, 'client' | 'sources' | 'choice'> {
   readonly response: ResponseObject;
   readonly context: ResponseContext;
   readonly messages: readonly ChatMessage[];
-  readonly ask: Omit<ChatAsk, 'signal'>;
+  readonly ask: LoopPlan['ask'];
   readonly carriesReasoning: boolean;
   /** Where it is kept; absent when it is not. */
   readonly storage?: ProjectStorage;
@@ -35,8 +36,10 @@ export async function prepareResponse(call: Call<ResponseRequest>): Promise<Prep
   const reads = services.keeps || Boolean(body.previous_response_id ?? body.conversation);
   const storage = stored || reads ? await call.storage() : undefined;
   const context = await gatherContext(call, storage);
+  const tools = await responseTools(call, context);
   const facts = { model, stored, context };
   return {
+    ...tools,
     response: newResponse(call, facts),
     context,
     messages: itemsToMessages([...context.history, ...context.input], body.instructions),
@@ -51,7 +54,7 @@ async function modelName({ body, services }: Call<ResponseRequest>): Promise<str
   return (listed ?? (await services.models.get(body.model)).info).name;
 }
 
-function askOf(body: ResponseRequest): Omit<ChatAsk, 'signal'> {
+function askOf(body: ResponseRequest): LoopPlan['ask'] {
   const wantsLogprobs =
     body.include?.includes('message.output_text.logprobs') || (body.top_logprobs ?? 0) > 0;
   return {
@@ -59,34 +62,10 @@ function askOf(body: ResponseRequest): Omit<ChatAsk, 'signal'> {
     choice: 0,
     maxTokens: body.max_output_tokens,
     logprobs: wantsLogprobs ? (body.top_logprobs ?? 0) : undefined,
-    ...toolsAndChoice(body),
     reasoningEffort: body.reasoning?.effort,
     templateVariables: body.chat_template_kwargs,
     constraint: toConstraint(body),
   };
-}
-
-function toolsAndChoice(body: ResponseRequest): Pick<ChatAsk, 'tools' | 'toolChoice'> {
-  const choice = body.tool_choice;
-  const all = functionTools(body);
-  const tools = (names?: readonly unknown[]) =>
-    all
-      .filter(({ name }) => !names || names.includes(name))
-      .map(({ name, description, parameters, strict }) => ({
-        type: 'function',
-        function: {
-          name,
-          ...(description ? { description } : {}),
-          ...(parameters ? { parameters } : {}),
-          ...(strict ? { strict } : {}),
-        },
-      }));
-  if (all.length === 0 && (typeof choice !== 'object' || !choice)) return { toolChoice: choice };
-  if (typeof choice !== 'object' || !choice) return { tools: tools(), toolChoice: choice };
-  // Other kinds have been refused.
-  if (choice.type === 'function') return { tools: tools(), toolChoice: { name: choice.name } };
-  const allowed = choice as Extract<typeof choice, { type: 'allowed_tools' }>;
-  return { tools: tools(allowed.tools.map(({ name }) => name)), toolChoice: allowed.mode };
 }
 
 function toConstraint({ text }: ResponseRequest): Constraint | undefined {

@@ -3,6 +3,7 @@
 import type { ResponseEvent } from '../schemas/response-events.ts';
 import type { OutputItem } from '../schemas/response-items.ts';
 import type { ResponseObject } from '../schemas/response-object.ts';
+import { stepsOf } from '../tool-loop/item-steps.ts';
 import { ResponseWriter } from './response-writer.ts';
 
 export function replay(response: ResponseObject): readonly ResponseEvent[] {
@@ -27,9 +28,16 @@ export function replay(response: ResponseObject): readonly ResponseEvent[] {
 
 function tell(writer: ResponseWriter, item: OutputItem): void {
   if (item.type === 'function_call') return writer.addCall(item);
+  if (item.type !== 'message' && item.type !== 'reasoning') {
+    for (const step of stepsOf(item)) writer.step(step);
+    return;
+  }
   writer.open(item.type, item.id);
   const [part] = item.content ?? [];
-  if (part?.type === 'output_text') writer.grow(part.text, part.logprobs);
+  if (part?.type === 'output_text') {
+    writer.grow(part.text, part.logprobs);
+    for (const annotation of part.annotations) writer.annotate(annotation);
+  }
   if (part?.type === 'reasoning_text') writer.grow(part.text);
   writer.close(item.status);
 }

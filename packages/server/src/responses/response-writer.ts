@@ -3,7 +3,7 @@
  * last event holds, so that both ways give the same. Nothing is written twice: events hold objects that stay as they are.
  */
 
-import type { GenerateEvent, TokenLogprob } from '@steelyard/engine';
+import type { TokenLogprob } from '@steelyard/engine';
 import { mayCall, newCallId } from '../chat-options.ts';
 import { toChatLogprobs } from '../schemas/chat-response.ts';
 import { withReceipts } from '../receipts/give-receipt.ts';
@@ -11,7 +11,10 @@ import type { Receipt } from '../receipts/receipt.ts';
 import type { ResponseEvent } from '../schemas/response-events.ts';
 import type { OutputItem, TextPart } from '../schemas/response-items.ts';
 import { toResponseUsage, type ResponseError, type ResponseObject } from '../schemas/response-object.ts';
+import type { FileCitation, ToolItem } from '../schemas/tool-items.ts';
 import type { FinishEvent } from '../schemas/usage.ts';
+import type { CallEvent } from '../streamed-calls.ts';
+import type { ItemStep, LoopEvent } from '../tool-loop/server-tool.ts';
 import { carried } from './carried-reasoning.ts';
 import { newItemId } from './item-ids.ts';
 
@@ -22,7 +25,7 @@ type Unnumbered = ResponseEvent extends infer One
     : never
   : never;
 
-type Status = OutputItem['status'];
+type Status = CallItem['status'];
 type Logprobs = TextPart['logprobs'];
 export type CallItem = Extract<OutputItem, { type: 'function_call' }>;
 
@@ -32,6 +35,7 @@ interface OpenItem {
   readonly type: 'message' | 'reasoning';
   text: string;
   readonly logprobs: Logprobs[number][];
+  readonly annotations: FileCitation[];
 }
 
 /** The call that grows. */
@@ -54,6 +58,8 @@ export class ResponseWriter {
   #number = 0;
   #open: OpenItem | undefined;
   #openCall: OpenCall | undefined;
+  /** What a tool of the server makes. */
+  #openTool: ToolItem | undefined;
   /** The engine's numbers of calls that grew. */
   readonly #grown = new Set<number>();
 
@@ -83,13 +89,15 @@ export class ResponseWriter {
     this.#emit({ type: 'response.in_progress', response: this.#response });
   }
 
-  /** @param receipt comes with the end */
-  write(event: GenerateEvent, receipt?: Receipt): void {
+  /** @param receipts come with the end */
+  write({ event, receipts }: LoopEvent): void {
     if (event.type === 'reasoning') this.#say('reasoning', event.text, []);
     if (event.type === 'text') this.#say('message', event.text, toLogprobs(event.logprobs));
+    if (event.type === 'annotation') this.#cite(event.annotation);
+    if (event.type === 'item') this.step(event.step);
     if (event.type === 'toolCallDelta') this.#callDelta(event);
     if (event.type === 'toolCall') this.#call(event);
-    if (event.type === 'finish') this.#finish(event, receipt);
+    if (event.type === 'finish') this.#finish(event, receipts);
   }
 
   /** Ends it for a reason other than the model's. */
@@ -116,7 +124,7 @@ export class ResponseWriter {
   }
 
   open(type: OpenItem['type'], id = newItemId(type)): void {
-    this.#open = { id, type, text: '', logprobs: [] };
+    this.#open = { id, type, text: '', logprobs: [], annotations: [] };
     const item = { ...this.#itemOf(this.#open, 'in_progress'), content: [] } as OutputItem;
     this.#emit({ type: 'response.output_item.added', item, output_index: this.#index });
     this.#emit({ type: 'response.content_part.added', part: partOf(this.#open), ...this.#placeOf(id) });
@@ -136,6 +144,7 @@ export class ResponseWriter {
   close(status: Status): void {
     // What comes after a call that was begun and is not whole tells that it came to nothing.
     this.#endCall('incomplete');
+    if (this.#openTool) this.step({ done: { ...this.#openTool, status: 'incomplete' } as ToolItem });
     const open = this.#open;
     if (!open) return;
     this.#open = undefined;
@@ -145,6 +154,31 @@ export class ResponseWriter {
     else this.#emit({ type: 'response.reasoning_text.done', text, ...place });
     this.#emit({ type: 'response.content_part.done', part: partOf(open), ...place });
     this.#done(this.#itemOf(open, status));
+  }
+
+  /** Something that a tool of the server does. */
+  step(step: ItemStep): void {
+    if ('added' in step) {
+      this.close('completed');
+      this.#openTool = step.added;
+      this.#emit({ type: 'response.output_item.added', item: step.added, output_index: this.#index });
+    } else if ('event' in step) {
+      this.#emit({ ...step.event, item_id: this.#openTool!.id, output_index: this.#index });
+    } else {
+      this.#openTool = undefined;
+      this.#done(step.done);
+    }
+  }
+
+  /** Where the text stands now, unless it is told of a text that is whole. */
+  annotate(annotation: FileCitation): void {
+    const open = this.#open!;
+    this.#emit({
+      type: 'response.output_text.annotation.added',
+      annotation,
+      annotation_index: open.annotations.push(annotation) - 1,
+      ...this.#placeOf(open.id),
+    });
   }
 
   /** A whole call, in one piece. */
@@ -192,7 +226,17 @@ export class ResponseWriter {
     this.grow(text, logprobs);
   }
 
-  #callDelta({ index, name, arguments: delta }: Extract<GenerateEvent, { type: 'toolCallDelta' }>): void {
+  #cite(annotation: Omit<FileCitation, 'index'>): void {
+    // A text may begin with a mark.
+    if (this.#open?.type !== 'message') {
+      this.close('completed');
+      this.open('message');
+    }
+    // Characters, not the pieces of which JavaScript makes some.
+    this.annotate({ ...annotation, index: [...this.#open!.text].length });
+  }
+
+  #callDelta({ index, name, arguments: delta }: Extract<CallEvent, { type: 'toolCallDelta' }>): void {
     if (name !== undefined) {
       // Of several calls written together, one is over where the next begins.
       this.#endCall('completed');
@@ -205,7 +249,7 @@ export class ResponseWriter {
     if (this.#openCall?.index === index) this.#growCall(delta);
   }
 
-  #call({ index, name, arguments: args }: Extract<GenerateEvent, { type: 'toolCall' }>): void {
+  #call({ index, name, arguments: args }: Extract<CallEvent, { type: 'toolCall' }>): void {
     if (this.#openCall?.index === index) this.#endCall('completed');
     if (this.#grown.has(index) || !this.#mayCall()) return;
     this.close('completed');
@@ -217,7 +261,7 @@ export class ResponseWriter {
     return mayCall(this.#response.parallel_tool_calls, calls);
   }
 
-  #finish(event: FinishEvent, receipt: Receipt | undefined): void {
+  #finish(event: FinishEvent, receipts: readonly Receipt[] | undefined): void {
     const cut = event.reason === 'length';
     if (!this.#open && this.#index === 0) this.open('message');
     this.close(cut ? 'incomplete' : 'completed');
@@ -227,7 +271,7 @@ export class ResponseWriter {
       completed_at: cut ? null : Math.floor(Date.now() / 1000),
       incomplete_details: cut ? { reason: 'max_output_tokens' } : null,
       usage: toResponseUsage(event),
-      ...withReceipts([receipt]),
+      ...withReceipts(receipts),
     });
   }
 
@@ -237,10 +281,9 @@ export class ResponseWriter {
   }
 
   #itemOf(open: OpenItem, status: Status): OutputItem {
-    const { id, text, logprobs } = open;
-    if (open.type === 'message') {
-      return { id, type: 'message', role: 'assistant', status, content: [textPart(text, [...logprobs])] };
-    }
+    const { id, text } = open;
+    if (open.type === 'message')
+      return { id, type: 'message', role: 'assistant', status, content: [textPart(open)] };
     return {
       id,
       type: 'reasoning',
@@ -267,12 +310,12 @@ function callItem(name: string, args: string, status: Status): CallItem {
   return { id, type: 'function_call', call_id: newCallId(), name, arguments: args, status };
 }
 
-function textPart(text: string, logprobs: Logprobs): TextPart {
-  return { type: 'output_text', text, annotations: [], logprobs };
+function textPart({ text, annotations, logprobs }: OpenItem): TextPart {
+  return { type: 'output_text', text, annotations: [...annotations], logprobs: [...logprobs] };
 }
 
-function partOf({ type, text, logprobs }: OpenItem) {
-  return type === 'message' ? textPart(text, [...logprobs]) : { type: 'reasoning_text' as const, text };
+function partOf(open: OpenItem) {
+  return open.type === 'message' ? textPart(open) : { type: 'reasoning_text' as const, text: open.text };
 }
 
 function toLogprobs(tokens: readonly TokenLogprob[] | undefined): Logprobs {

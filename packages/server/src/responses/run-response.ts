@@ -2,11 +2,11 @@
 
 import { admit } from '../admission.ts';
 import type { Call } from '../endpoint.ts';
-import type { Generation } from '../generation.ts';
 import { isFault, toApiError } from '../http/api-error.ts';
 import type { ResponseEvent } from '../schemas/response-events.ts';
 import type { ResponseError, ResponseObject } from '../schemas/response-object.ts';
 import type { ResponseRequest } from '../schemas/response-request.ts';
+import type { LoopGeneration } from '../tool-loop/tool-loop.ts';
 import type { BackgroundRun } from './background-runs.ts';
 import type { PreparedResponse } from './prepare-response.ts';
 import { ResponseWriter } from './response-writer.ts';
@@ -15,24 +15,26 @@ import { toStored } from './stored-responses.ts';
 
 /**
  * The events of a response whose first token has come. The last of them comes once the response is kept, if it is to be.
- * @throws what ends the generation; but a stream, unless its reader has gone, is told as a failed response instead
+ * @throws what ends the generation; but a stream, unless its reader has gone, and an answer for which a tool has acted are told as failed responses
  */
 export async function* responseEvents(
   call: Call<ResponseRequest>,
   prepared: PreparedResponse,
-  generation: Generation,
+  generation: LoopGeneration,
 ): AsyncGenerator<ResponseEvent> {
   const writer = new ResponseWriter(prepared.response, prepared);
   writer.begin();
   writer.start();
   yield* writer.take();
   try {
-    for await (const { event, receipt } of generation.events) {
-      writer.write(event, receipt);
-      if (event.type !== 'finish') yield* writer.take();
+    for await (const told of generation.events) {
+      writer.write(told);
+      if (told.event.type !== 'finish') yield* writer.take();
     }
   } catch (error) {
-    if (!call.body.stream || call.signal.aborted) throw error;
+    // What a tool has done elsewhere is told in any case.
+    const acted = writer.response.output.some(({ type }) => type === 'mcp_call');
+    if ((!call.body.stream && !acted) || call.signal.aborted) throw error;
     reportFault(call, error);
     writer.fail(toResponseError(error));
   }
@@ -93,9 +95,9 @@ async function compute(
       const generation = await startResponse({ ...call, signal: run.signal }, prepared, () => {});
       if (!(await responses.start(id))) run.cancel();
       writer.start();
-      for await (const { event, receipt } of generation.events) {
-        writer.write(event, receipt);
-        if (event.type !== 'finish') tell();
+      for await (const told of generation.events) {
+        writer.write(told);
+        if (told.event.type !== 'finish') tell();
       }
     } catch (error) {
       if (!run.signal.aborted) {

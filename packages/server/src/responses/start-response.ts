@@ -3,11 +3,10 @@
 import { CapacityError } from '@steelyard/core';
 import type { ChatOptions, GenerateEvent, LanguageModel } from '@steelyard/engine';
 import type { ChatMessage } from '@steelyard/text';
-import { toChatOptions } from '../chat-options.ts';
 import type { Call } from '../endpoint.ts';
-import { startGeneration, type Generation } from '../generation.ts';
 import { checkSampling } from '../schemas/sampling.ts';
 import type { ResponseRequest } from '../schemas/response-request.ts';
+import { startToolLoop, type LoopGeneration } from '../tool-loop/tool-loop.ts';
 import type { PreparedResponse } from './prepare-response.ts';
 
 export const RESPONSES_PATH = '/v1/responses';
@@ -16,25 +15,21 @@ const ANSWER_SHARE = 0.25;
 
 /**
  * @param leave gives back a place that was taken already
- * @throws as `startGeneration`
+ * @throws as `startToolLoop`
  */
 export function startResponse(
   call: Call<ResponseRequest>,
-  { messages, ask, response }: PreparedResponse,
+  { messages, ask, client, sources, choice, response }: PreparedResponse,
   leave?: () => void,
-): Promise<Generation> {
-  return startGeneration(call, {
-    model: call.body.model,
-    endpoint: RESPONSES_PATH,
-    promptParam: 'input',
-    maxTokens: ask.maxTokens,
+): Promise<LoopGeneration> {
+  const { model, parallel_tool_calls: parallel, max_tool_calls: maxCalls } = call.body;
+  return startToolLoop(call, {
+    ...{ model, endpoint: RESPONSES_PATH, promptParam: 'input' },
+    ...{ messages, ask, client, sources, choice, parallel, maxCalls },
     ...(leave ? { leave } : {}),
-    start: (model, signal) => {
-      checkSampling(ask.sampling, model.info.vocabSize);
-      const options = toChatOptions({ ...ask, signal });
-      return [
-        response.truncation === 'auto' ? shortened(model, messages, options) : model.chat(messages, options),
-      ];
+    start(loaded, said, options) {
+      checkSampling(ask.sampling, loaded.info.vocabSize);
+      return response.truncation === 'auto' ? shortened(loaded, said, options) : loaded.chat(said, options);
     },
   });
 }

@@ -5,7 +5,11 @@ import type { ResponseRequest } from '../schemas/response-request.ts';
 
 const given = (value: unknown): boolean => value !== undefined && value !== null;
 /** What is included of what this server answers; all else belongs to tools that it has not. */
-const INCLUDED: readonly string[] = ['reasoning.encrypted_content', 'message.output_text.logprobs'];
+const INCLUDED: readonly string[] = [
+  'reasoning.encrypted_content',
+  'message.output_text.logprobs',
+  'file_search_call.results',
+];
 
 interface Rule {
   readonly param: string;
@@ -27,12 +31,6 @@ const rules: readonly Rule[] = [
     what: 'A prompt kept elsewhere',
     instead: "Send its text as 'instructions' and 'input'.",
     asks: (body) => given(body.prompt),
-  },
-  {
-    param: 'max_tool_calls',
-    what: 'A limit for built-in tools',
-    instead: 'Remove it: there are none.',
-    asks: (body) => given(body.max_tool_calls),
   },
   {
     param: 'text.verbosity',
@@ -91,25 +89,49 @@ export function refuseUnsupportedResponse(body: ResponseRequest): void {
 function refuseTools({ tools, tool_choice: choice }: ResponseRequest): void {
   tools?.forEach((tool, i) => {
     const at = `tools[${i}]`;
-    if (tool.type !== 'function')
-      throw unsupported(`${at}.type`, `A tool of type '${tool.type}'`, "Send tools of type 'function'.");
+    if (tool.type === 'file_search') return;
+    if (tool.type !== 'function' && tool.type !== 'mcp')
+      throw unsupported(
+        `${at}.type`,
+        `A tool of type '${tool.type}'`,
+        "Send tools of the types 'function', 'file_search' and 'mcp'.",
+      );
     if (tool.defer_loading) throw unsupported(`${at}.defer_loading`, 'Loading tools later', 'Remove it.');
-    if (tool.output_schema) throw unsupported(`${at}.output_schema`, 'A schema of results', 'Remove it.');
+    if (tool.type === 'function' && tool.output_schema)
+      throw unsupported(`${at}.output_schema`, 'A schema of results', 'Remove it.');
     if (tool.allowed_callers && !(tool.allowed_callers as readonly string[]).includes('direct'))
       throw unsupported(`${at}.allowed_callers`, 'A tool for programs only', "Add 'direct'.");
   });
   if (typeof choice !== 'object' || choice === null) return;
-  if (choice.type === 'allowed_tools') {
-    const odd = choice.tools.findIndex(({ type }) => type !== 'function');
-    if (odd >= 0)
-      throw unsupported(`tool_choice.tools[${odd}].type`, 'This tool', "Name tools of type 'function'.");
-  } else if (choice.type !== 'function') {
+  if (choice.type !== 'allowed_tools') return refuseChoice(choice, 'tool_choice', tools ?? []);
+  choice.tools.forEach((named, i) => refuseChoice(named, `tool_choice.tools[${i}]`, tools ?? []));
+}
+
+const CHOSEN: readonly string[] = ['function', 'file_search', 'mcp'];
+
+/** Functions that are not there are the engine's to refuse. */
+function refuseChoice(
+  named: { readonly type: string; readonly server_label?: unknown },
+  at: string,
+  tools: NonNullable<ResponseRequest['tools']>,
+): void {
+  if (!CHOSEN.includes(named.type)) {
     throw unsupported(
-      'tool_choice',
+      at === 'tool_choice' ? at : `${at}.type`,
       'This choice of tools',
-      "Send 'none', 'auto', 'required' or one function.",
+      "Send 'none', 'auto', 'required', or name tools of the types 'function', 'file_search' and 'mcp'.",
     );
   }
+  if (named.type !== 'file_search' && named.type !== 'mcp') return;
+  const isThere = tools.some(
+    (tool) => tool.type === named.type && (tool.type !== 'mcp' || tool.server_label === named.server_label),
+  );
+  if (isThere) return;
+  const what = named.type === 'mcp' ? `mcp '${String(named.server_label)}'` : named.type;
+  throw new ApiError(400, `'${at}' names ${what}, which is not among the tools. Add it to 'tools'.`, {
+    param: at,
+    code: 'invalid_value',
+  });
 }
 
 function refuseConflicts(body: ResponseRequest): void {

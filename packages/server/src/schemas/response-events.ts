@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { outputItemSchema, reasoningPartSchema, textPartSchema } from './response-items.ts';
 import { responseSchema } from './response-object.ts';
+import { fileCitationSchema } from './tool-items.ts';
 
 const numbered = { sequence_number: z.int() };
 const withResponse = <T extends string>(type: T) =>
@@ -12,6 +13,8 @@ const ofItem = { output_index: z.int(), ...numbered };
 const ofPart = { item_id: z.string(), content_index: z.int(), ...ofItem };
 const withItem = <T extends string>(type: T) =>
   z.object({ type: z.literal(type), item: outputItemSchema, ...ofItem });
+const ofTool = <T extends string>(type: T) =>
+  z.object({ type: z.literal(type), item_id: z.string(), ...ofItem });
 const part = z.discriminatedUnion('type', [textPartSchema, reasoningPartSchema]);
 const logprobs = textPartSchema.shape.logprobs;
 
@@ -43,6 +46,23 @@ export const responseEventSchema = z.discriminatedUnion('type', [
     arguments: z.string(),
     ...ofItem,
   }),
+  z.object({
+    type: z.literal('response.output_text.annotation.added'),
+    annotation: fileCitationSchema,
+    annotation_index: z.int(),
+    ...ofPart,
+  }),
+  ofTool('response.file_search_call.in_progress'),
+  ofTool('response.file_search_call.searching'),
+  ofTool('response.file_search_call.completed'),
+  ofTool('response.mcp_list_tools.in_progress'),
+  ofTool('response.mcp_list_tools.completed'),
+  ofTool('response.mcp_list_tools.failed'),
+  ofTool('response.mcp_call.in_progress'),
+  ofTool('response.mcp_call_arguments.delta').extend({ delta: z.string() }),
+  ofTool('response.mcp_call_arguments.done').extend({ arguments: z.string() }),
+  ofTool('response.mcp_call.completed'),
+  ofTool('response.mcp_call.failed'),
   z.object({
     type: z.literal('error'),
     code: z.string().nullable(),

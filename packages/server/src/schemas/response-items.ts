@@ -1,10 +1,16 @@
 /** Items of a response's input as they come, and as they are kept, answered and given back. */
 
 import { z } from 'zod';
+import {
+  approvalResponseSchema,
+  fileCitationSchema,
+  itemIdSchema as id,
+  toolInputItems,
+  toolItemSchemas,
+} from './tool-items.ts';
 
 /** Kinds that OpenAI knows and this server refuses by name instead of calling them invalid. */
 const otherItems = [
-  'file_search_call',
   'computer_call',
   'computer_call_output',
   'web_search_call',
@@ -21,10 +27,6 @@ const otherItems = [
   'shell_call_output',
   'apply_patch_call',
   'apply_patch_call_output',
-  'mcp_list_tools',
-  'mcp_approval_request',
-  'mcp_approval_response',
-  'mcp_call',
   'custom_tool_call',
   'custom_tool_call_output',
   'program',
@@ -33,7 +35,6 @@ const otherItems = [
 
 const other = <T extends string>(type: T) => z.looseObject({ type: z.literal(type) });
 
-const id = z.string().regex(/^[\w-]{1,128}$/, 'expected up to 128 letters, digits, _ and -');
 const status = z.enum(['in_progress', 'completed', 'incomplete']).nullish();
 const phase = z.enum(['commentary', 'final_answer']).nullish();
 /** OpenAI's hint for its cache; prompts are cached here without it. */
@@ -134,6 +135,7 @@ export const inputItemSchema = z.preprocess(
     resultItem,
     reasoningItem,
     referenceItem,
+    ...toolInputItems,
     z.looseObject({ type: z.enum(otherItems) }),
   ]),
 );
@@ -144,7 +146,7 @@ const logprobSchema = z.object({ token: z.string(), logprob: z.number(), bytes: 
 export const textPartSchema = z.object({
   type: z.literal('output_text'),
   text: z.string(),
-  annotations: z.array(z.never()),
+  annotations: z.array(fileCitationSchema),
   logprobs: z.array(logprobSchema.extend({ top_logprobs: z.array(logprobSchema) })),
 });
 
@@ -195,8 +197,13 @@ export const reasoningSchema = z.object({
   status: keptStatus,
 });
 
-/** What a model answers. */
-export const outputItemSchema = z.union([outputMessageSchema, callSchema, reasoningSchema]);
+/** What a model answers, and what tools of the server do for it. */
+export const outputItemSchema = z.union([
+  outputMessageSchema,
+  callSchema,
+  reasoningSchema,
+  ...toolItemSchemas,
+]);
 /** What was said by anyone. */
 export const keptItemSchema = z.union([
   inputMessageSchema,
@@ -204,6 +211,8 @@ export const keptItemSchema = z.union([
   callSchema,
   resultSchema,
   reasoningSchema,
+  ...toolItemSchemas,
+  approvalResponseSchema,
 ]);
 
 export type InputItem = z.infer<typeof inputItemSchema>;

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { steelyardAnswerSchema } from '../receipts/receipt.ts';
 import { metadataSchema } from './metadata.ts';
 import { outputItemSchema } from './response-items.ts';
+import { shownFileSearchSchema, shownMcpSchema } from './server-tools.ts';
 import type { FinishEvent } from './usage.ts';
 
 export const responseUsageSchema = z.object({
@@ -14,7 +15,7 @@ export const responseUsageSchema = z.object({
   total_tokens: z.int(),
 });
 
-const toolSchema = z.object({
+const functionSchema = z.object({
   type: z.literal('function'),
   name: z.string(),
   description: z.string().nullable(),
@@ -35,7 +36,12 @@ const formatSchema = z.discriminatedUnion('type', [
   }),
 ]);
 
+const toolSchema = z.discriminatedUnion('type', [functionSchema, shownFileSearchSchema, shownMcpSchema]);
+
 const functionName = z.object({ type: z.literal('function'), name: z.string() });
+const fileSearchName = z.object({ type: z.literal('file_search') });
+const mcpName = z.object({ type: z.literal('mcp'), server_label: z.string(), name: z.string().optional() });
+const toolName = z.discriminatedUnion('type', [functionName, fileSearchName, mcpName]);
 
 export const responseSchema = z.object({
   id: z.string(),
@@ -51,6 +57,7 @@ export const responseSchema = z.object({
   incomplete_details: z.object({ reason: z.literal('max_output_tokens') }).nullable(),
   instructions: z.string().nullable(),
   max_output_tokens: z.int().nullable(),
+  max_tool_calls: z.int().nullable(),
   metadata: metadataSchema,
   model: z.string(),
   output: z.array(outputItemSchema),
@@ -69,10 +76,12 @@ export const responseSchema = z.object({
   tool_choice: z.union([
     z.enum(['none', 'auto', 'required']),
     functionName,
+    fileSearchName,
+    mcpName,
     z.object({
       type: z.literal('allowed_tools'),
       mode: z.enum(['auto', 'required']),
-      tools: z.array(functionName),
+      tools: z.array(toolName),
     }),
   ]),
   tools: z.array(toolSchema),

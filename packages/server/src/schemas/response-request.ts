@@ -5,6 +5,7 @@ import { metadataSchema } from './metadata.ts';
 import { inputItemSchema } from './response-items.ts';
 import { jsonSchemaFields } from './response-format.ts';
 import { harmlessFields, samplingFields } from './sampling.ts';
+import { fileSearchChoice, fileSearchToolSchema, mcpChoice, mcpToolSchema } from './server-tools.ts';
 import { toolNameSchema } from './tools.ts';
 
 const MAX_TOP_LOGPROBS = 20;
@@ -22,14 +23,12 @@ const functionTool = z.strictObject({
 });
 
 const otherTools = [
-  'file_search',
   'web_search',
   'web_search_2025_08_26',
   'web_search_preview',
   'web_search_preview_2025_03_11',
   'computer',
   'computer_use_preview',
-  'mcp',
   'code_interpreter',
   'programmatic_tool_calling',
   'image_generation',
@@ -42,7 +41,6 @@ const otherTools = [
 ] as const;
 
 const otherChoices = [
-  'file_search',
   'web_search_preview',
   'web_search_preview_2025_03_11',
   'computer',
@@ -50,7 +48,6 @@ const otherChoices = [
   'computer_use_preview',
   'image_generation',
   'code_interpreter',
-  'mcp',
   'custom',
   'programmatic_tool_calling',
   'apply_patch',
@@ -68,11 +65,15 @@ const toolChoice = z.union([
         .array(
           z.discriminatedUnion('type', [
             z.strictObject({ type: z.literal('function'), name: z.string() }),
+            fileSearchChoice,
+            mcpChoice,
             z.looseObject({ type: z.enum(otherTools) }),
           ]),
         )
         .min(1),
     }),
+    fileSearchChoice,
+    mcpChoice,
     z.looseObject({ type: z.enum(otherChoices) }),
   ]),
 ]);
@@ -88,7 +89,14 @@ export const responseRequestSchema = z.strictObject({
   input: z.union([z.string(), z.array(inputItemSchema)]).nullish(),
   instructions: z.string().nullish(),
   tools: z
-    .array(z.discriminatedUnion('type', [functionTool, z.looseObject({ type: z.enum(otherTools) })]))
+    .array(
+      z.discriminatedUnion('type', [
+        functionTool,
+        fileSearchToolSchema,
+        mcpToolSchema,
+        z.looseObject({ type: z.enum(otherTools) }),
+      ]),
+    )
     .nullish(),
   tool_choice: toolChoice.nullish(),
   parallel_tool_calls: z.boolean().nullish(),

@@ -5,7 +5,12 @@ export const responses: Group = {
   title: 'Responses and conversations',
   text:
     'Answers that are kept and gone on from: by the last response, or in a conversation. A response may be computed in ' +
-    'the background and listened to later.',
+    'the background and listened to later. The tool `file_search` looks into vector stores when the model calls it; it is ' +
+    'made first, by the last words of the user, for models that can be told of no tools, where the answer is held to a ' +
+    'schema, and where `tool_choice` names it. The model is asked to cite passages by their numbers, as in [1]: such marks ' +
+    'are taken out of the text and become annotations, whose `index` is the number of characters before them. Earlier ' +
+    'searches are shown to the model again only where their results were included. Calls of tools that run here are ' +
+    'limited by `max_tool_calls`, and by 16 rounds of an answer.',
   paths: ['/v1/responses', '/v1/conversations'],
   examples: [
     {
@@ -25,6 +30,28 @@ const second = await client.responses.create({
   max_output_tokens: 64,
 });
 console.log(second.output_text);`,
+    },
+    {
+      title: 'Asking about files',
+      language: 'js',
+      code: `import { toFile } from 'openai';
+${CLIENT}
+const store = await client.vectorStores.create({ name: 'Rivers' });
+await client.vectorStores.files.uploadAndPoll(
+  store.id,
+  await toFile(Buffer.from('The Danube flows into the Black Sea.'), 'danube.txt'),
+);
+const response = await client.responses.create({
+  model: 'MODEL',
+  input: 'Where does the Danube end?',
+  tools: [{ type: 'file_search', vector_store_ids: [store.id] }],
+  tool_choice: { type: 'file_search' },
+  include: ['file_search_call.results'],
+});
+for (const item of response.output) {
+  if (item.type === 'file_search_call') console.log(item.queries, item.results[0].filename);
+  if (item.type === 'message') console.log(item.content[0].text, item.content[0].annotations);
+}`,
     },
     {
       title: 'In the background',
