@@ -38,7 +38,13 @@ export interface ServerLimits {
   readonly toolMs: number;
   /** Milliseconds that a request may take unless its own header says so; 0: as long as it takes. Default 0. */
   readonly deadlineMs: number;
-  /** Milliseconds that a streaming client may leave data unread before it is cut off. Default 120 000. */
+  /** Milliseconds that the head of a request may take to arrive. Default 30 000. */
+  readonly headersMs: number;
+  /** Milliseconds that a body may fall silent while it arrives. Default 30 000. */
+  readonly silenceMs: number;
+  /** Milliseconds that a JSON body may take to arrive; files may take as long as they do. Default 300 000. */
+  readonly requestMs: number;
+  /** Milliseconds that a client may leave an answer unread before it is cut off. Default 120 000. */
   readonly stallMs: number;
   /** Milliseconds that `close` waits for answers in progress before it aborts them. Default 10 000. */
   readonly drainMs: number;
@@ -139,6 +145,9 @@ export const DEFAULT_LIMITS: ServerLimits = {
   queueLength: 256,
   toolMs: 60_000,
   deadlineMs: 0,
+  headersMs: 30_000,
+  silenceMs: 30_000,
+  requestMs: 300_000,
   stallMs: 120_000,
   drainMs: 10_000,
 };

@@ -9,6 +9,7 @@ import { createApp, createServices } from './app.ts';
 import type { Services } from './endpoint.ts';
 import { isLoopbackName } from './http/access-control.ts';
 import { listenOnFreePort } from './http/listen.ts';
+import { closeUnread, closeUnsent } from './http/slow-clients.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { DEFAULT_LIMITS, type ServerOptions, type SteelyardServer, type StorageSource } from './options.ts';
 
@@ -16,6 +17,8 @@ const DEFAULT_HOST = '127.0.0.1';
 const DEFAULT_PORT = 8642;
 /** Milliseconds that clients get to receive the end of their answers when the server closes. */
 const FLUSH_MS = 1_000;
+/** Milliseconds by which streams, which can say why, end before their connections do. */
+const STREAM_FIRST_MS = 1_000;
 /** Milliseconds after which storage is tried again that could not be opened. */
 const STORAGE_RETRY_MS = 5_000;
 
@@ -50,11 +53,22 @@ export function createServer(options: ServerOptions): SteelyardServer {
   // The global Request and Response stay as they are: this may be one library among others in a process.
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   const open = new Set<ServerResponse>();
-  const http = createHttpServer((request, response) => {
-    open.add(response);
-    response.once('close', () => open.delete(response));
-    void listener(request, response);
-  });
+  const { headersMs } = limits;
+  const http = createHttpServer(
+    {
+      headersTimeout: headersMs,
+      // Bodies have limits of their own, where they are read: a large file may take its time.
+      requestTimeout: 0,
+      connectionsCheckingInterval: Math.min(10_000, Math.max(10, Math.floor(headersMs / 4))),
+    },
+    (request, response) => {
+      open.add(response);
+      response.once('close', () => open.delete(response));
+      closeUnsent(request, response);
+      void listener(request, response);
+    },
+  );
+  closeUnread(http, limits.stallMs + STREAM_FIRST_MS);
 
   return {
     app,

@@ -20,13 +20,14 @@ export async function takeFile(
   request: Request,
   field: string,
   store: Pick<FileStore, 'stage'>,
-  limit: number,
+  { limit, silenceMs }: { readonly limit: number; readonly silenceMs: number },
 ): Promise<TakenFile> {
   const { file, fields } = await readMultipart(
     request,
     field,
     (content) => store.stage(content, limit).catch((error: unknown) => asTooLarge(error, field)),
     (staged) => staged.discard(),
+    { silenceMs },
   );
   if (file) return { ...file, fields };
   throw new ApiError(400, `The form has no file, expected one in field '${field}'. Add it.`, {

@@ -137,6 +137,12 @@ describe('what is wrong', () => {
     expect(link).toContain('enableServiceLinks: false');
   });
 
+  it('does not take for ever where something must end', async () => {
+    expect(await issues({ flags: { 'limits.stall': 'never' } })).toEqual([
+      "--limits-stall is 'never'; expected a time up to 24h such as 500ms, 90s or 5m",
+    ]);
+  });
+
   it('never shows a secret', async () => {
     const all = await issues({ env: { STEELYARD_DATABASE_URL: 'mysql://root:hunter2@db' } });
     expect(all[0]).toContain('expected an address such as postgresql://');

@@ -6,7 +6,7 @@
 
 import { DEFAULT_LIMITS, routingSchema } from '@steelyard/server/config';
 import { z } from 'zod';
-import { choice, list, shaped, size, text, time, whole, yesNo } from './setting.ts';
+import { choice, list, shaped, shortTime, size, text, time, whole, yesNo } from './setting.ts';
 
 const optional = <T extends z.ZodType>(schema: T) => schema.optional();
 
@@ -52,17 +52,32 @@ const limits = z
       (s) => s.default(DEFAULT_LIMITS.queueLength),
       { rare: true },
     ),
-    deadline: time(
+    deadline: shortTime(
       'How long an answer may take unless its request says so; 0: as long as it takes.',
       (s) => s.default(DEFAULT_LIMITS.deadlineMs),
       { rare: true },
     ),
-    stall: time(
-      'How long a client may leave a stream unread before it is cut off.',
+    headers: shortTime(
+      'How long the head of a request may take to arrive.',
+      (s) => s.default(DEFAULT_LIMITS.headersMs),
+      { rare: true },
+    ),
+    silence: shortTime(
+      'How long a body may fall silent while it arrives.',
+      (s) => s.default(DEFAULT_LIMITS.silenceMs),
+      { rare: true },
+    ),
+    request: shortTime(
+      'How long a JSON body may take to arrive; files may take as long as they do.',
+      (s) => s.default(DEFAULT_LIMITS.requestMs),
+      { rare: true },
+    ),
+    stall: shortTime(
+      'How long a client may leave an answer unread before it is cut off.',
       (s) => s.default(DEFAULT_LIMITS.stallMs),
       { rare: true },
     ),
-    drain: time(
+    drain: shortTime(
       'How long answers in progress may go on when the server is told to stop.',
       (s) => s.default(DEFAULT_LIMITS.drainMs),
       { rare: true },

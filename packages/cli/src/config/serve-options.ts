@@ -31,7 +31,7 @@ export async function configuredOptions(
   context: CommandContext,
 ): Promise<ConfiguredOptions> {
   const { apiKey, keys, databaseUrl, routes, limits } = config;
-  const { deadline, stall, drain, ...sizes } = limits;
+  const { deadline, headers, silence, request, stall, drain, ...sizes } = limits;
   return {
     host: config.host,
     port: config.port,
@@ -39,7 +39,15 @@ export async function configuredOptions(
     allowedOrigins: config.allowOrigins,
     receiptsAlways: config.receipts,
     prices: config.prices,
-    limits: { ...sizes, deadlineMs: deadline, stallMs: stall, drainMs: drain },
+    limits: {
+      ...sizes,
+      deadlineMs: deadline,
+      headersMs: headers,
+      silenceMs: silence,
+      requestMs: request,
+      stallMs: stall,
+      drainMs: drain,
+    },
     env: context.env,
     ...(apiKey === undefined ? {} : { apiKey }),
     ...(keys === undefined ? {} : { keys }),

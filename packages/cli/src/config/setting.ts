@@ -98,10 +98,10 @@ export function shaped<S extends z.ZodType>(about: string, schema: S, facts: Giv
   return setting(schema, about, { form: 'json', expected: 'JSON', placeholder: 'json', ...facts });
 }
 
-const measure = (parse: (text: string) => number | undefined, expected: string) =>
+const measure = (parse: (text: string) => number | undefined, expected: string, most = Infinity) =>
   z.union([z.number(), z.string()]).transform((value, context) => {
     const read = parse(String(value));
-    if (read !== undefined) return read;
+    if (read !== undefined && read <= most) return read;
     context.addIssue({ code: 'custom', message: `expected ${expected}` });
     return z.NEVER;
   });
@@ -116,6 +116,18 @@ export function size<R extends z.ZodType>(about: string, wrap: Wrap<Measure, R>,
   const schema = measure(parseBytes, SIZE);
   return setting(wrap(schema), about, {
     ...{ form: 'text', expected: SIZE, placeholder: 'size', unit: 'bytes' },
+    ...facts,
+  });
+}
+
+const SHORT_TIME = 'a time up to 24h such as 500ms, 90s or 5m';
+const DAY_MS = 24 * 3_600_000;
+
+/** Milliseconds of something that must end; a bare number is seconds. */
+export function shortTime<R extends z.ZodType>(about: string, wrap: Wrap<Measure, R>, facts: Given = {}): R {
+  const schema = measure(parseDuration, SHORT_TIME, DAY_MS);
+  return setting(wrap(schema), about, {
+    ...{ form: 'text', expected: SHORT_TIME, placeholder: 'time', unit: 'ms' },
     ...facts,
   });
 }

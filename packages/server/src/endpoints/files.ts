@@ -27,7 +27,8 @@ export const uploadFile = defineEndpoint({
   response: fileSchema,
   async handle({ request, services, storage }) {
     const { files } = await storage();
-    const { name, taken, fields } = await takeFile(request, 'file', files, services.limits.fileBytes);
+    const { fileBytes: limit, silenceMs } = services.limits;
+    const { name, taken, fields } = await takeFile(request, 'file', files, { limit, silenceMs });
     try {
       const { purpose, expires_after: expiry } = validate(fileFormSchema, fields);
       const stored = await files.create(taken, {

@@ -56,7 +56,8 @@ export const addUploadPart = defineEndpoint({
   response: uploadPartSchema,
   handle: (call) =>
     withUpload(call, async (uploads, id) => {
-      const { taken } = await takeFile(call.request, 'data', uploads, call.services.limits.partBytes);
+      const { partBytes: limit, silenceMs } = call.services.limits;
+      const { taken } = await takeFile(call.request, 'data', uploads, { limit, silenceMs });
       try {
         return Response.json(toUploadPart(await uploads.addPart(id, taken)));
       } finally {

@@ -2,6 +2,7 @@
 
 import type { ServerLimits } from '../options.ts';
 import { ApiError } from './api-error.ts';
+import { bodyChunks } from './body-chunks.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -11,7 +12,7 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 /**
- * @throws ApiError 415 for another content type, 413 above `bodyBytes`, 400 for what is not JSON or nests too deep
+ * @throws ApiError 415 for another content type, 413 above `bodyBytes`, 408 for what comes too slowly, 400 for what is not JSON or nests too deep
  */
 export async function readJson(
   request: Request,
@@ -19,7 +20,7 @@ export async function readJson(
   { anyContentType = false }: { readonly anyContentType?: boolean } = {},
 ): Promise<unknown> {
   if (!anyContentType || isBrowser(request)) requireJsonType(request.headers.get('content-type'));
-  const bytes = await readBytes(request, limits.bodyBytes);
+  const bytes = await readBytes(request, limits);
   checkDepth(bytes, limits.jsonDepth);
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -53,17 +54,18 @@ function isBrowser({ headers }: Request): boolean {
   return headers.has('origin') || headers.has('sec-fetch-site') || headers.has('referer');
 }
 
-async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
+async function readBytes(
+  request: Request,
+  { bodyBytes: limit, silenceMs, requestMs: totalMs }: ServerLimits,
+): Promise<Uint8Array> {
   const declared = Number(request.headers.get('content-length') ?? 0);
   if (declared > limit) throw tooLarge(declared, limit);
   const chunks: Uint8Array[] = [];
   let size = 0;
-  if (request.body) {
-    for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
-      size += chunk.byteLength;
-      if (size > limit) throw tooLarge(size, limit);
-      chunks.push(chunk);
-    }
+  for await (const chunk of bodyChunks(request, { silenceMs, totalMs })) {
+    size += chunk.byteLength;
+    if (size > limit) throw tooLarge(size, limit);
+    chunks.push(chunk);
   }
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }

@@ -2,10 +2,10 @@
 
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { ReadableStream } from 'node:stream/web';
 import { SteelyardError } from '@steelyard/core';
 import busboy from 'busboy';
 import { ApiError } from './api-error.ts';
+import { bodyChunks, type BodyTimes } from './body-chunks.ts';
 
 const MAX_FIELDS = 16;
 const MAX_FIELD_BYTES = 4_096;
@@ -20,13 +20,14 @@ export interface MultipartForm<Taken> {
  * @param wanted name of the field that holds the file
  * @param take reads the file's content to its end, or throws; what it gives is handed back with the form
  * @param drop undoes a `take` when the rest of the form turns out wrong
- * @throws ApiError 415 for another content type, 400 for a malformed form, and what `take` throws
+ * @throws ApiError 415 for another content type, 400 for a malformed form, 408 for one that falls silent, and what `take` throws
  */
 export async function readMultipart<Taken>(
   request: Request,
   wanted: string,
   take: (content: Readable) => Promise<Taken>,
   drop: (taken: Taken) => Promise<void>,
+  times: BodyTimes,
 ): Promise<MultipartForm<Taken>> {
   const form = { fields: {}, file: undefined, refusal: undefined } as FormSoFar<Taken>;
   const parser = openParser(request, wanted);
@@ -50,7 +51,7 @@ export async function readMultipart<Taken>(
   parser.on('fieldsLimit', () => (form.refusal ??= `more than ${MAX_FIELDS} fields`));
   parser.on('filesLimit', () => (form.refusal ??= 'more than one file'));
 
-  const failure = await feed(request, parser);
+  const failure = await feed(bodyChunks(request, times), parser);
   const taken = await settled(form.file?.taken);
   const error = formError(request, failure, taken?.error, form.refusal, wanted);
   if (error) {
@@ -89,10 +90,9 @@ function openParser(request: Request, wanted: string): busboy.Busboy {
 }
 
 /** @returns what stopped the form before its end */
-async function feed(request: Request, parser: busboy.Busboy): Promise<Error | undefined> {
+async function feed(body: AsyncIterable<Uint8Array>, parser: busboy.Busboy): Promise<Error | undefined> {
   try {
-    const body = request.body as ReadableStream<Uint8Array> | null;
-    await pipeline(body ? Readable.fromWeb(body) : Readable.from([]), parser);
+    await pipeline(Readable.from(body, { objectMode: false }), parser);
     return undefined;
   } catch (error) {
     return error as Error;
@@ -116,6 +116,7 @@ function formError(
   refusal: string | undefined,
   wanted: string,
 ): Error | undefined {
+  if (failure instanceof ApiError) return failure;
   if (refused instanceof SteelyardError || refused instanceof ApiError) return refused;
   if (request.signal.aborted) {
     return new ApiError(499, 'The client closed the connection.', { code: 'client_closed_request' });
