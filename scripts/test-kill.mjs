@@ -1,11 +1,26 @@
-/** `npm run test:kill [N]`: a server killed N times (100) while files come and go; what it acknowledged must be there. */
+/**
+ * `npm run test:kill -- --kills N --seed N`: a server killed N times (100) while objects of every kind come and go; what
+ * it acknowledged must be there. The seed decides about the writes; when each kill comes is the machine's.
+ */
 
+import { parseArgs } from 'node:util';
 import { runNode } from './run.mjs';
 
-const kills = process.argv[2] ?? '100';
+const whole = (name, text) => {
+  if (/^\d{1,9}$/.test(text)) return text;
+  console.error(`test:kill: --${name} is '${text}', expected a whole number.`);
+  process.exit(2);
+};
+const { values } = parseArgs({
+  options: { kills: { type: 'string', default: '100' }, seed: { type: 'string' } },
+});
 process.exitCode = await runNode(
-  ['node_modules/vitest/vitest.mjs', 'run', 'packages/server/test/kill.test.ts'],
+  ['node_modules/vitest/vitest.mjs', 'run', 'packages/server/test/kill/kill.test.ts'],
   {
-    env: { ...process.env, STEELYARD_KILLS: kills },
+    env: {
+      ...process.env,
+      STEELYARD_KILLS: whole('kills', values.kills),
+      ...(values.seed === undefined ? {} : { STEELYARD_SEED: whole('seed', values.seed) }),
+    },
   },
 );
