@@ -213,7 +213,7 @@ async function serve(
     response = await answer(endpoint, {
       body,
       params: c.req.param(),
-      query: endpoint.query ? validate<RawQuery>(endpoint.query, c.req.query()) : c.req.query(),
+      query: endpoint.query ? validate<RawQuery>(endpoint.query, queryOf(c)) : queryOf(c),
       request: c.req.raw,
       requestId: c.get('requestId'),
       caller,
@@ -230,6 +230,11 @@ async function serve(
     services.metrics.observeRequest(path, status, (performance.now() - started) / 1000);
     log?.answers(status, response, (c.env as Partial<HttpBindings> | undefined)?.outgoing);
   }
+}
+
+function queryOf(c: Context<AppEnv>): RawQuery {
+  const lists = Object.entries(c.req.queries()).filter(([name]) => name.endsWith('[]'));
+  return { ...c.req.query(), ...Object.fromEntries(lists) };
 }
 
 /** Where the answer is computed is decided here, and said by it. */

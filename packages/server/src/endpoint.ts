@@ -62,8 +62,8 @@ export interface Services {
   readonly reportError: (error: unknown, requestId: string) => void;
 }
 
-/** What stands behind a path, unchecked; the first of each name. */
-export type RawQuery = Readonly<Record<string, string>>;
+/** What stands behind a path, unchecked: the first of each name, all of a name that ends with `[]`, as SDKs write lists. */
+export type RawQuery = Readonly<Record<string, string | readonly string[]>>;
 
 /** One request, checked. */
 export interface Call<Body, Query = unknown> {

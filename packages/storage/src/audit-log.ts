@@ -1,6 +1,7 @@
 /** The audit log in the database: written at its end only, by any number of processes, and read in order. */
 
-import { and, asc, desc, eq, getTableColumns, gt, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, gt, gte, inArray, lt, sql } from 'drizzle-orm';
+import type { AnyPgColumn } from 'drizzle-orm/pg-core';
 import {
   chainEntry,
   GENESIS,
@@ -29,6 +30,27 @@ export interface AuditQuery {
   readonly subject?: string;
 }
 
+/** What to list, newest first; each list of names means any of them. */
+export interface AuditListQuery {
+  readonly limit: number;
+  /** Entries before this one. Default: from the last. */
+  readonly before?: number;
+  /** Entries after this one. */
+  readonly after?: number;
+  readonly projects?: readonly string[];
+  readonly actors?: readonly string[];
+  readonly subjects?: readonly string[];
+  readonly actions?: readonly string[];
+  /** Unix seconds; `to` is exclusive. */
+  readonly from?: number;
+  readonly to?: number;
+}
+
+export interface AuditPage {
+  readonly entries: readonly AuditEntry[];
+  readonly hasMore: boolean;
+}
+
 export interface AuditLog {
   /**
    * Writes an entry at the end. Once resolved, a killed process has not lost it; entries asked for at once, by this
@@ -39,6 +61,7 @@ export interface AuditLog {
   head(): Promise<AuditHead>;
   /** Entries in order, read in pages. */
   read(query?: AuditQuery): AsyncGenerator<AuditEntry>;
+  list(query: AuditListQuery): Promise<AuditPage>;
   /** @param expected a head noted earlier, which the log must hold */
   verify(expected?: AuditHead): Promise<AuditVerdict>;
 }
@@ -76,6 +99,7 @@ export function auditStore(db: Database, now = (): Date => new Date()): AuditLog
       }),
     head: () => headOf(db),
     read: (query) => read(db, query),
+    list: (query) => list(db, query),
     verify: (expected) => verifyChain(read(db), expected),
   };
 }
@@ -103,13 +127,16 @@ async function headOf(db: Queries): Promise<AuditHead> {
   return last ?? GENESIS;
 }
 
-const columns = getTableColumns(auditLog);
+const columns = {
+  ...getTableColumns(auditLog),
+  // Not through the column's own reading, which fails on what somebody has changed to something else than JSON.
+  details: sql<string>`${auditLog.details}`,
+};
 
 async function* read(db: Database, query: AuditQuery = {}): AsyncGenerator<AuditEntry> {
   for (let after = query.after ?? 0; ;) {
     const rows = await db
-      // Not through the column's own reading, which fails on what somebody has changed to something else than JSON.
-      .select({ ...columns, details: sql<string>`${auditLog.details}` })
+      .select(columns)
       .from(auditLog)
       .where(
         and(
@@ -125,6 +152,35 @@ async function* read(db: Database, query: AuditQuery = {}): AsyncGenerator<Audit
     if (!last || rows.length < BATCH) return;
     after = last.sequence;
   }
+}
+
+async function list(db: Database, query: AuditListQuery): Promise<AuditPage> {
+  const { limit, before, after, from, to } = query;
+  const among = (column: AnyPgColumn, names?: readonly string[]) => names && inArray(column, [...names]);
+  const rows = await db
+    .select(columns)
+    .from(auditLog)
+    .where(
+      and(
+        before === undefined ? undefined : lt(auditLog.sequence, before),
+        after === undefined ? undefined : gt(auditLog.sequence, after),
+        among(auditLog.project, query.projects),
+        among(auditLog.actor, query.actors),
+        among(auditLog.subject, query.subjects),
+        among(auditLog.action, query.actions),
+        from === undefined ? undefined : gte(auditLog.time, isoTime(from)),
+        to === undefined ? undefined : lt(auditLog.time, isoTime(to)),
+      ),
+    )
+    .orderBy(desc(auditLog.sequence))
+    .limit(limit + 1);
+  const entries = rows.slice(0, limit).map((row) => ({ ...row, details: parsed(row.details) }));
+  return { entries, hasMore: rows.length > limit };
+}
+
+/** As entries have it, so that texts compare as times do. */
+function isoTime(seconds: number): string {
+  return new Date(seconds * 1000).toISOString();
 }
 
 function parsed(text: string): Json {

@@ -260,11 +260,23 @@ describe('limits', () => {
         {
           object: 'bucket',
           results: [
-            { input_tokens: 2, output_tokens: 3, num_model_requests: 1, api_key_id: id, model: 'fake' },
+            { input_tokens: 2, output_tokens: 3, num_model_requests: 1, api_key_id: null, model: null },
           ],
         },
       ],
     });
+    const grouped = await call(
+      admin,
+      'GET',
+      `/v1/organization/usage/completions${query}&group_by[]=model&group_by[]=api_key_id&models[]=fake`,
+    );
+    expect(grouped.body).toMatchObject({
+      data: [{ results: [{ num_model_requests: 1, api_key_id: id, model: 'fake', project_id: null }] }],
+    });
+    const none = await call(admin, 'GET', `/v1/organization/usage/completions${query}&models[]=other`);
+    expect(none.body).toMatchObject({ data: [{ results: [] }], has_more: false, next_page: null });
+    const wrong = await call(admin, 'GET', `/v1/organization/usage/completions${query}&group_by[]=colour`);
+    expect(wrong).toMatchObject({ status: 400, error: { param: 'group_by[][0]' } });
     const spent = await call(admin, 'GET', `/v1/organization/costs${query}`);
     expect(spent.body).toMatchObject({ data: [{ results: [{ amount: { value: 8, currency: 'usd' } }] }] });
   });
@@ -287,4 +299,61 @@ it('writes down what admins do, and never a key', async () => {
   expect(await storage.audit.verify()).toMatchObject({ intact: true });
   const keys = await call(admin, 'GET', `/v1/organization/projects/${project}/api_keys`);
   expect(JSON.stringify(keys.body)).not.toContain(key);
+  expect(keys.body).toMatchObject({
+    data: [{ owner: { service_account: { id } }, owner_project_access: 'inactive' }],
+  });
+});
+
+it('lists the audit log, newest first, in pages and by what is asked', async () => {
+  const project = await newProject();
+  const { id, key } = await newKey(project, { scopes: ['chat'] });
+  await call(admin, 'POST', `/v1/organization/projects/${project}`, { name: 'renamed' });
+  await call(admin, 'DELETE', `/v1/organization/projects/${project}/api_keys/${id}`);
+  type Logs = {
+    data: { id: string; type: string; effective_at: number }[];
+    has_more: boolean;
+    last_id: string;
+  };
+  const list = async (query: string) =>
+    (await call(admin, 'GET', `/v1/organization/audit_logs?project_ids[]=${project}${query}`))
+      .body as unknown as Logs;
+  const all = await list('');
+  expect(all.data.map(({ type }) => type)).toEqual([
+    'api_key.deleted',
+    'project.updated',
+    'api_key.created',
+    'project.created',
+  ]);
+  expect(all.data[1]).toMatchObject({
+    'project.updated': { id: project, changes_requested: { title: 'renamed' } },
+  });
+  expect(all.data[2]).toMatchObject({
+    actor: { type: 'api_key' },
+    project: { id: project },
+    'api_key.created': { id, data: { scopes: ['chat'] } },
+    steelyard: {
+      action: 'key.created',
+      subject: id,
+      hash: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown,
+    },
+  });
+  const first = await list('&limit=3');
+  expect([first.data.length, first.has_more]).toEqual([3, true]);
+  const rest = await list(`&limit=3&after=${first.last_id}`);
+  expect([rest.data.map((one) => one.id), rest.has_more]).toEqual([[all.data[3]!.id], false]);
+  expect((await list(`&before=${all.data[1]!.id}`)).data).toEqual([all.data[0]]);
+  const types = '&event_types[]=api_key.created&event_types[]=project.updated';
+  expect((await list(types)).data).toEqual([all.data[1], all.data[2]]);
+  expect((await list(`&resource_ids[]=${id}`)).data).toEqual([all.data[0], all.data[2]]);
+  expect((await list('&actor_ids[]=nobody')).data).toEqual([]);
+  const at = all.data[0]!.effective_at;
+  expect((await list(`&effective_at[gt]=${at}`)).data).toEqual([]);
+  expect((await list(`&effective_at[lte]=${at}`)).data).toEqual(all.data);
+  expect(JSON.stringify(all)).not.toContain(key);
+  const plain = await newKey(project);
+  expect((await call(plain.key, 'GET', '/v1/organization/audit_logs')).status).toBe(403);
+  expect(await call(admin, 'GET', '/v1/organization/audit_logs?after=7')).toMatchObject({
+    status: 400,
+    error: { param: 'after' },
+  });
 });

@@ -42,6 +42,7 @@ import {
   retrieveProject,
   updateProject,
 } from './organization-projects.ts';
+import { auditLogs } from './organization-audit.ts';
 import { completionsUsage, costs } from './organization-usage.ts';
 import { moderations } from './moderations.ts';
 import { rerank } from './rerank.ts';
@@ -130,6 +131,7 @@ export const endpoints: readonly Endpoint[] = [
   retrieveAdminKey,
   revokeAdminKey,
   completionsUsage,
+  auditLogs,
   costs,
   createBatch,
   listBatches,

@@ -6,12 +6,15 @@ import { defineEndpoint, type Call } from '../endpoint.ts';
 import {
   bucketsSchemaOf,
   costResultSchema,
-  toCostResult,
-  toUsageResult,
+  costsQuerySchema,
+  toCostResults,
+  toUsageResults,
   usageQuerySchema,
   usageResultSchema,
+  type CostsQuery,
   type UsageListQuery,
-} from '../schemas/organization.ts';
+} from '../schemas/organization-usage.ts';
+import { listed } from '../schemas/query-parts.ts';
 
 const DAY_SECONDS = 86_400;
 
@@ -19,43 +22,61 @@ export const completionsUsage = defineEndpoint({
   method: 'GET',
   path: '/v1/organization/usage/completions',
   summary:
-    'Tokens and requests by day, project, key and model; embeddings too. The last second may be missing.',
+    'Tokens and requests by day, and by project, key or model where that is asked for; embeddings too. The last second may be missing.',
   query: usageQuerySchema,
   response: bucketsSchemaOf(usageResultSchema),
-  handle: (call: Call<unknown, UsageListQuery>) => byDay(call, toUsageResult),
+  handle(call: Call<unknown, UsageListQuery>) {
+    const groups = listed(call.query.group_by, call.query['group_by[]']) ?? [];
+    const models = listed(call.query.models, call.query['models[]']);
+    return byDay(call, (rows) =>
+      toUsageResults(models ? rows.filter(({ model }) => models.includes(model)) : rows, groups),
+    );
+  },
 });
 
 export const costs = defineEndpoint({
   method: 'GET',
   path: '/v1/organization/costs',
-  summary: "Dollars by day, project and model, by the server's prices.",
-  query: usageQuerySchema,
+  summary:
+    "Dollars by day, and by project, key or model (`line_item`) where that is asked for, by the server's prices.",
+  query: costsQuerySchema,
   response: bucketsSchemaOf(costResultSchema),
-  handle: (call: Call<unknown, UsageListQuery>) =>
-    byDay(call, (row) => toCostResult(row, call.services.prices)),
+  handle(call: Call<unknown, CostsQuery>) {
+    const groups = listed(call.query.group_by, call.query['group_by[]']) ?? [];
+    return byDay(call, (rows) => toCostResults(rows, groups, call.services.prices));
+  },
 });
 
 async function byDay(
-  { services, query }: Call<unknown, UsageListQuery>,
-  toResult: (row: UsageRow) => unknown,
+  { services, query }: Call<unknown, Omit<CostsQuery, 'group_by' | 'group_by[]'>>,
+  toResults: (rows: readonly UsageRow[]) => readonly unknown[],
 ): Promise<Response> {
   const { usage } = await services.records();
-  const { start_time: start, end_time: end, project_id: project, api_key_id: key } = query;
-  const rows = await usage.list({
-    from: dayOf(new Date(start * 1_000)),
+  const { start_time: start, end_time: end, page, limit = Infinity } = query;
+  const projects = listed(query.project_ids ?? query.project_id, query['project_ids[]']);
+  const keys = listed(query.api_key_ids ?? query.api_key_id, query['api_key_ids[]']);
+  const all = await usage.list({
+    from: page?.slice('page_'.length) ?? dayOf(new Date(start * 1_000)),
     ...(end === undefined ? {} : { to: dayOf(new Date((end + DAY_SECONDS - 1) * 1_000)) }),
-    ...(project === undefined ? {} : { project }),
-    ...(key === undefined ? {} : { key }),
   });
+  const rows = all.filter(
+    (row) => (projects?.includes(row.project) ?? true) && (keys?.includes(row.key) ?? true),
+  );
   const days = [...new Set(rows.map(({ day }) => day))];
-  const data = days.map((day) => {
+  const next = days[limit];
+  const data = days.slice(0, limit).map((day) => {
     const startTime = Date.parse(`${day}T00:00:00Z`) / 1_000;
     return {
       object: 'bucket',
       start_time: startTime,
       end_time: startTime + DAY_SECONDS,
-      results: rows.filter((row) => row.day === day).map(toResult),
+      results: toResults(rows.filter((row) => row.day === day)),
     };
   });
-  return Response.json({ object: 'page', data, has_more: false, next_page: null });
+  return Response.json({
+    object: 'page',
+    data,
+    has_more: next !== undefined,
+    next_page: next === undefined ? null : `page_${next}`,
+  });
 }

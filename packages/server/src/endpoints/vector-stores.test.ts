@@ -57,6 +57,7 @@ describe('vector stores', () => {
       status: 'completed',
       total: 0,
       embedding_model: 'vectors',
+      description: null,
     });
     const danube = await file('The Danube flows into the Black Sea.', 'danube.txt');
     const fruit = await file(pdfOf('Apples and pears are fruits.'), 'fruit.pdf');

@@ -8,7 +8,7 @@ import { mayCall, newCallId } from '../chat-options.ts';
 import { toChatLogprobs } from '../schemas/chat-response.ts';
 import { withReceipts } from '../receipts/give-receipt.ts';
 import type { Receipt } from '../receipts/receipt.ts';
-import type { ResponseEvent } from '../schemas/response-events.ts';
+import type { EventLogprobs, ResponseEvent } from '../schemas/response-events.ts';
 import type { OutputItem, TextPart } from '../schemas/response-items.ts';
 import { toResponseUsage, type ResponseError, type ResponseObject } from '../schemas/response-object.ts';
 import type { FileCitation, ToolItem } from '../schemas/tool-items.ts';
@@ -136,7 +136,7 @@ export class ResponseWriter {
     open.logprobs.push(...logprobs);
     const place = this.#placeOf(open.id);
     if (open.type === 'message')
-      this.#emit({ type: 'response.output_text.delta', delta, logprobs, ...place });
+      this.#emit({ type: 'response.output_text.delta', delta, logprobs: inEvent(logprobs), ...place });
     else this.#emit({ type: 'response.reasoning_text.delta', delta, ...place });
   }
 
@@ -150,7 +150,8 @@ export class ResponseWriter {
     this.#open = undefined;
     const { text, logprobs } = open;
     const place = this.#placeOf(open.id);
-    if (open.type === 'message') this.#emit({ type: 'response.output_text.done', text, logprobs, ...place });
+    if (open.type === 'message')
+      this.#emit({ type: 'response.output_text.done', text, logprobs: inEvent(logprobs), ...place });
     else this.#emit({ type: 'response.reasoning_text.done', text, ...place });
     this.#emit({ type: 'response.content_part.done', part: partOf(open), ...place });
     this.#done(this.#itemOf(open, status));
@@ -323,5 +324,12 @@ function toLogprobs(tokens: readonly TokenLogprob[] | undefined): Logprobs {
     ...token,
     bytes: token.bytes ?? [],
     top_logprobs: token.top_logprobs.map((one) => ({ ...one, bytes: one.bytes ?? [] })),
+  }));
+}
+
+function inEvent(logprobs: Logprobs): EventLogprobs {
+  return logprobs.map(({ token, logprob, top_logprobs }) => ({
+    ...{ token, logprob },
+    top_logprobs: top_logprobs.map(({ token, logprob }) => ({ token, logprob })),
   }));
 }

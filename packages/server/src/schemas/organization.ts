@@ -1,8 +1,7 @@
-/** Projects, keys and usage on the wire, in OpenAI's shapes; what they have not is in the field `steelyard`. */
+/** Projects and keys on the wire, in OpenAI's shapes; what they have not is in the field `steelyard`. */
 
-import type { Limits, Project, StoredKey, UsageRow } from '@steelyard/storage';
+import type { Limits, Project, StoredKey } from '@steelyard/storage';
 import { z } from 'zod';
-import { costOf, type Prices } from '../access/prices.ts';
 
 const name = z.string().min(1).max(200);
 
@@ -63,8 +62,31 @@ const keyFields = {
     revoked_at: z.int().nullable(),
   }),
 };
-export const apiKeySchema = z.object({ object: z.literal('organization.project.api_key'), ...keyFields });
-export const adminKeySchema = z.object({ object: z.literal('organization.admin_api_key'), ...keyFields });
+
+/** No persons are known here: each key stands for itself, as a service's account does. */
+const accountFields = { id: z.string(), name: z.string(), created_at: z.int() };
+
+export const apiKeySchema = z.object({
+  object: z.literal('organization.project.api_key'),
+  ...keyFields,
+  owner: z.object({
+    type: z.literal('service_account'),
+    service_account: z.object({ ...accountFields, role: z.literal('member') }),
+  }),
+  /** Inactive where the key is refused: revoked, or past its end. */
+  owner_project_access: z.enum(['active', 'inactive']),
+});
+export const adminKeySchema = z.object({
+  object: z.literal('organization.admin_api_key'),
+  ...keyFields,
+  expires_at: z.int().nullable(),
+  owner: z.object({
+    type: z.literal('service_account'),
+    object: z.literal('organization.service_account'),
+    ...accountFields,
+    role: z.literal('owner'),
+  }),
+});
 
 export const keyDeletedSchema = z.object({
   id: z.string(),
@@ -93,58 +115,11 @@ export function listSchemaOf<T extends z.ZodType>(entry: T) {
   });
 }
 
-const unixTime = z
-  .string()
-  .regex(/^\d{1,11}$/, 'expected Unix seconds')
-  .transform(Number);
-
-export const usageQuerySchema = z.object({
-  start_time: unixTime.describe('Unix seconds; its whole day counts, UTC.'),
-  end_time: unixTime.optional().describe('Unix seconds, exclusive. Default now.'),
-  bucket_width: z.literal('1d').optional(),
-  project_id: z.string().optional(),
-  api_key_id: z.string().optional(),
-});
-
-export const usageResultSchema = z.object({
-  object: z.literal('organization.usage.completions.result'),
-  input_tokens: z.int(),
-  output_tokens: z.int(),
-  input_cached_tokens: z.int(),
-  num_model_requests: z.int(),
-  project_id: z.string(),
-  api_key_id: z.string().nullable(),
-  model: z.string(),
-});
-
-export const costResultSchema = z.object({
-  object: z.literal('organization.costs.result'),
-  amount: z.object({ value: z.number(), currency: z.literal('usd') }),
-  line_item: z.string(),
-  project_id: z.string(),
-});
-
-export function bucketsSchemaOf<T extends z.ZodType>(result: T) {
-  const bucket = z.object({
-    object: z.literal('bucket'),
-    start_time: z.int(),
-    end_time: z.int(),
-    results: z.array(result),
-  });
-  return z.object({
-    object: z.literal('page'),
-    data: z.array(bucket),
-    has_more: z.boolean(),
-    next_page: z.null(),
-  });
-}
-
 export type ProjectRequest = z.infer<typeof projectRequestSchema>;
 export type ProjectUpdate = z.infer<typeof projectUpdateSchema>;
 export type KeyRequest = z.infer<typeof keyRequestSchema>;
 export type AdminKeyRequest = z.infer<typeof adminKeyRequestSchema>;
 export type ListQuery = z.infer<typeof listQuerySchema>;
-export type UsageListQuery = z.infer<typeof usageQuerySchema>;
 export type ProjectObject = z.infer<typeof projectSchema>;
 export type KeyObject = z.infer<typeof apiKeySchema> | z.infer<typeof adminKeySchema>;
 
@@ -184,42 +159,31 @@ export function toProject(project: Project): ProjectObject {
 
 /** @param value the key itself, when it was just made */
 export function toKey(key: StoredKey, value?: string): KeyObject {
-  return {
-    object: key.scopes.admin ? 'organization.admin_api_key' : 'organization.project.api_key',
-    id: key.id,
-    name: key.name,
+  const { id, name, createdAt: created_at, expiresAt: expires_at, revokedAt } = key;
+  const account = { id, name, created_at };
+  const fields = {
+    ...account,
     redacted_value: key.shown,
-    created_at: key.createdAt,
     last_used_at: key.lastUsedAt,
     ...(value === undefined ? {} : { value }),
     steelyard: {
       scopes: [...key.scopes.endpoints],
       models: key.scopes.models ? [...key.scopes.models] : null,
       limits: toWireLimits(key.limits),
-      expires_at: key.expiresAt,
-      revoked_at: key.revokedAt,
+      expires_at,
+      revoked_at: revokedAt,
     },
   };
-}
-
-export function toUsageResult(row: UsageRow): z.infer<typeof usageResultSchema> {
+  const type = 'service_account';
+  if (key.scopes.admin) {
+    const owner = { ...account, type, object: 'organization.service_account', role: 'owner' } as const;
+    return { ...fields, object: 'organization.admin_api_key', expires_at, owner };
+  }
+  const isOver = revokedAt !== null || (expires_at !== null && expires_at * 1000 <= Date.now());
   return {
-    object: 'organization.usage.completions.result',
-    input_tokens: row.inputTokens,
-    output_tokens: row.outputTokens,
-    input_cached_tokens: row.cachedTokens,
-    num_model_requests: row.requests,
-    project_id: row.project,
-    api_key_id: row.key === '' ? null : row.key,
-    model: row.model,
-  };
-}
-
-export function toCostResult(row: UsageRow, prices: Prices): z.infer<typeof costResultSchema> {
-  return {
-    object: 'organization.costs.result',
-    amount: { value: costOf(prices, row), currency: 'usd' },
-    line_item: row.model,
-    project_id: row.project,
+    ...fields,
+    object: 'organization.project.api_key',
+    owner: { type, service_account: { ...account, role: 'member' } },
+    owner_project_access: isOver ? 'inactive' : 'active',
   };
 }

@@ -16,7 +16,9 @@ const withItem = <T extends string>(type: T) =>
 const ofTool = <T extends string>(type: T) =>
   z.object({ type: z.literal(type), item_id: z.string(), ...ofItem });
 const part = z.discriminatedUnion('type', [textPartSchema, reasoningPartSchema]);
-const logprobs = textPartSchema.shape.logprobs;
+/** Without the bytes that they have in items: OpenAI's events have none. */
+const logprobSchema = z.object({ token: z.string(), logprob: z.number() });
+const logprobs = z.array(logprobSchema.extend({ top_logprobs: z.array(logprobSchema) }));
 
 export const responseEventSchema = z.discriminatedUnion('type', [
   withResponse('response.created'),
@@ -73,3 +75,4 @@ export const responseEventSchema = z.discriminatedUnion('type', [
 ]);
 
 export type ResponseEvent = z.infer<typeof responseEventSchema>;
+export type EventLogprobs = z.infer<typeof logprobs>;

@@ -83,7 +83,6 @@ export const vectorStoreSchema = z.object({
   object: z.literal('vector_store'),
   created_at: z.int(),
   name: z.string(),
-  description: z.string().nullable(),
   usage_bytes: z.int(),
   file_counts: countsSchema,
   status: z.enum(['expired', 'in_progress', 'completed']),
@@ -91,8 +90,8 @@ export const vectorStoreSchema = z.object({
   expires_at: z.int().nullable(),
   last_active_at: z.int(),
   metadata: metadataSchema,
-  /** Extension: the model that makes the vectors of this store. */
-  steelyard: z.object({ embedding_model: z.string() }),
+  /** Extension: the model that makes the vectors of this store, and what OpenAI's API takes and does not show. */
+  steelyard: z.object({ embedding_model: z.string(), description: z.string().nullable() }),
 });
 
 export const vectorFileSchema = z.object({
@@ -155,7 +154,6 @@ export function toVectorStore(store: StoredVectorStore): VectorStoreObject {
     object: 'vector_store',
     created_at: store.createdAt,
     name: store.name,
-    description: store.description,
     usage_bytes: store.usageBytes,
     file_counts: counts,
     status: store.isExpired ? 'expired' : counts.in_progress > 0 ? 'in_progress' : 'completed',
@@ -166,7 +164,7 @@ export function toVectorStore(store: StoredVectorStore): VectorStoreObject {
     last_active_at: store.lastActiveAt,
     // Only what these schemas let through is ever stored, here and below.
     metadata: store.metadata as Metadata,
-    steelyard: { embedding_model: store.model },
+    steelyard: { embedding_model: store.model, description: store.description },
   };
 }
 

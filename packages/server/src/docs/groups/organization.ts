@@ -19,9 +19,15 @@ export const organization: Group = {
 }'`,
     },
     {
-      title: 'What was used since a day',
+      title: 'What was used since a day, by model',
       language: 'sh',
-      code: `curl --fail-with-body -s "${EXAMPLE_BASE}/v1/organization/usage/completions?start_time=1767225600" \\
+      code: `curl --fail-with-body -sg "${EXAMPLE_BASE}/v1/organization/usage/completions?start_time=1767225600&group_by[]=model" \\
+  -H "authorization: Bearer $STEELYARD_ADMIN_KEY"`,
+    },
+    {
+      title: 'Which keys were made or revoked last',
+      language: 'sh',
+      code: `curl --fail-with-body -sg "${EXAMPLE_BASE}/v1/organization/audit_logs?limit=5&event_types[]=api_key.created&event_types[]=api_key.deleted" \\
   -H "authorization: Bearer $STEELYARD_ADMIN_KEY"`,
     },
   ],
