@@ -28,8 +28,9 @@ type Page<Entry> = {
   object: 'list'; data: Entry[]; has_more: boolean; first_id: string | null; last_id: string | null;
 };
 type All<Entry> = { object: 'list'; data: Entry[] };
-// The SDK adds the text itself, and does not type \`store\`.
-type ReceivedResponse = Omit<OpenAI.Responses.Response, 'output_text'> & { store: boolean };
+// The SDK adds the text itself, and types two fields in requests only that come back in answers.
+type ReceivedResponse = Omit<OpenAI.Responses.Response, 'output_text'> &
+  { store: boolean; max_tool_calls: number | null };
 type Received<Event> = Event extends { response: OpenAI.Responses.Response }
   ? Omit<Event, 'response'> & { response: ReceivedResponse }
   : Event;
