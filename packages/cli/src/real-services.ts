@@ -71,6 +71,9 @@ export function createServices(): Services {
       const { forbidEgress } = await import('@steelyard/core/node');
       forbidEgress({ allowed });
     },
+    async openTracing(options) {
+      return (await import('@steelyard/server')).openTracing(options);
+    },
     async readRoutes(file) {
       const { parseRouting } = await import('@steelyard/server/config');
       return parseRouting(await readJson(file), file);

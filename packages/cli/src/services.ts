@@ -20,6 +20,8 @@ import type {
   ServerOptions,
   signatureHolds,
   SteelyardServer,
+  Tracing,
+  TracingOptions,
 } from '@steelyard/server';
 import type { Routing } from '@steelyard/server/config';
 import type { S3Options } from '@steelyard/storage';
@@ -115,6 +117,8 @@ export interface Services {
   ): Promise<Described>;
   /** Connects to no other machine from now on but to those allowed. */
   forbidEgress(allowed: readonly string[]): Promise<void>;
+  /** Where spans go. @throws EgressForbiddenError where connections to it are forbidden */
+  openTracing(options: TracingOptions): Promise<Tracing>;
   /** @throws RequestError naming the file and what is wrong with it */
   readRoutes(file: string): Promise<Routing>;
   /** What receipts of answers are for. */

@@ -121,6 +121,7 @@ export function createFakeServices(options: FakeOptions = {}): FakeServices {
       );
     },
     receipts: () => createServices().receipts(),
+    openTracing: (given) => createServices().openTracing(given),
     readRoutes: (file) => createServices().readRoutes(file),
     forbidEgress: (allowed) => {
       forbidden.push(allowed);

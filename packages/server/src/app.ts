@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
+import { SpanKind } from '@opentelemetry/api';
 import { Hono, type Context } from 'hono';
 import { getPath } from 'hono/utils/url';
 import { openAccess, singleKeyAccess, type Access, type Admission } from './access/access.ts';
@@ -28,6 +29,7 @@ import type { ServerLimits, ServerOptions } from './options.ts';
 import { LoggedRequest } from './request-log.ts';
 import { mountChatPage } from './chat-page.ts';
 import { Queues } from './queue/queues.ts';
+import { rootSpan, type Traced } from './telemetry/tracing.ts';
 import { local, Router } from './upstreams/router.ts';
 import { BackgroundRuns } from './responses/background-runs.ts';
 import { IngestRunner } from './vector-stores/ingest-runner.ts';
@@ -67,16 +69,16 @@ export function createApp(
       app,
       path,
       endpoints.filter((endpoint) => endpoint.path === path),
-      { services, requestLog: options.requestLog, logContent: options.logContent },
+      { services, options },
     );
   }
   if (options.chatPage ?? true) mountChatPage(app);
   mountDocs(app, endpoints, services, { pages: options.chatPage ?? true });
-  app.notFound((c) => errorResponse(c, unknownUrl(c)));
+  app.notFound((c) => errorResponse(c, unknownUrl(c), services));
   app.onError((error, c) => {
     const apiError = toApiError(error);
     if (isFault(apiError)) services.reportError(error, c.get('requestId'));
-    return errorResponse(c, apiError);
+    return errorResponse(c, apiError, services);
   });
   return app;
 }
@@ -115,7 +117,10 @@ export function createServices(options: AppOptions, lifecycle: Lifecycle): Servi
     ...(options.depot ? { depot: options.depot } : {}),
     records,
     access,
-    charge,
+    charge(caller, used) {
+      services.metrics.observeTokens(caller.project, used);
+      charge(caller, used);
+    },
     prices: options.prices ?? {},
     scopeGroups: new Set(endpoints.filter(({ open }) => !open).map(groupOf)),
     background: new BackgroundRuns(),
@@ -126,7 +131,7 @@ export function createServices(options: AppOptions, lifecycle: Lifecycle): Servi
     queues,
     receipts: options.receipts ?? {},
     ...(options.routing ? { router: new Router(options.routing, options.env ?? process.env) } : {}),
-    metrics: new Metrics(() => models.loaded().map(({ model }) => model), lifecycle, queues),
+    metrics: new Metrics({ models, embeddingModels, lifecycle, queues }),
     version: options.version ?? '0.1.0',
     startedAt: Math.floor(Date.now() / 1000),
     reportError,
@@ -185,19 +190,19 @@ function mount(app: Hono<AppEnv>, path: string, of: readonly Endpoint[], server:
 
 interface Served {
   readonly services: Services;
-  readonly requestLog: AppOptions['requestLog'];
-  readonly logContent: AppOptions['logContent'];
+  readonly options: AppOptions;
 }
 
 async function serve(
   endpoint: Endpoint,
   c: Context<AppEnv>,
-  { services, requestLog, logContent }: Served,
+  { services, options: { requestLog, logContent, tracing } }: Served,
 ): Promise<Response> {
   const started = performance.now();
   const { method, path } = endpoint;
   const head = { request_id: c.get('requestId'), method, path };
   const log = requestLog && new LoggedRequest(head, requestLog, { content: logContent });
+  const trace = requestSpan(tracing, endpoint, c.req.raw, c.get('requestId'));
   let status = 500;
   let response: Response | undefined;
   try {
@@ -205,7 +210,10 @@ async function serve(
       ? { caller: ANYBODY, headers: {} }
       : await services.access.admit(c.req.raw.headers, endpoint);
     c.set('limits', headers);
-    if (!endpoint.open) log?.from(caller);
+    if (!endpoint.open) {
+      log?.from(caller);
+      trace.set({ 'steelyard.project': caller.project });
+    }
     const body = endpoint.request
       ? validate(endpoint.request, await readJson(c.req.raw, services.limits, endpoint))
       : undefined;
@@ -217,6 +225,7 @@ async function serve(
       request: c.req.raw,
       requestId: c.get('requestId'),
       caller,
+      trace,
       storage: async () => (await services.storage()).project(caller.project),
       signal: c.req.raw.signal,
       services: servicesFor(caller, services, log),
@@ -228,13 +237,34 @@ async function serve(
     throw error;
   } finally {
     services.metrics.observeRequest(path, status, (performance.now() - started) / 1000);
-    log?.answers(status, response, (c.env as Partial<HttpBindings> | undefined)?.outgoing);
+    const { outgoing } = (c.env ?? {}) as Partial<HttpBindings>;
+    log?.answers(status, response, outgoing);
+    const end = () => trace.end(status >= 500 ? { failure: String(status) } : {});
+    trace.set({ 'http.response.status_code': status });
+    if (outgoing && !outgoing.closed) outgoing.once('close', end);
+    else end();
   }
 }
 
 function queryOf(c: Context<AppEnv>): RawQuery {
   const lists = Object.entries(c.req.queries()).filter(([name]) => name.endsWith('[]'));
   return { ...c.req.query(), ...Object.fromEntries(lists) };
+}
+
+function requestSpan(
+  tracing: AppOptions['tracing'],
+  { method, path }: Endpoint,
+  { headers }: Request,
+  requestId: string,
+): Traced {
+  const trace = rootSpan(tracing, { name: `${method} ${path}`, headers, kind: SpanKind.SERVER });
+  trace.set({
+    'http.request.method': method,
+    'http.route': path,
+    'url.scheme': 'http',
+    'steelyard.request_id': requestId,
+  });
+  return trace;
 }
 
 /** Where the answer is computed is decided here, and said by it. */
@@ -275,7 +305,8 @@ function unknownUrl(c: Context<AppEnv>): ApiError {
   );
 }
 
-function errorResponse(c: Context<AppEnv>, error: ApiError): Response {
+function errorResponse(c: Context<AppEnv>, error: ApiError, { metrics }: Services): Response {
+  metrics.observeError(error.code ?? 'unknown');
   for (const [name, value] of Object.entries(error.headers)) c.header(name, value);
   const asked = {
     path: c.req.path,

@@ -7,6 +7,7 @@ import type { Call, Services } from './endpoint.ts';
 import { promptRefusal } from './http/api-error.ts';
 import { acquireModel, type AcquireOptions, type Lease } from './model-provider.ts';
 import type { Place } from './queue/fair-queue.ts';
+import { GenerationWatch } from './telemetry/generation-watch.ts';
 
 interface TextsPlan {
   /** Name of the model asked for. */
@@ -28,24 +29,32 @@ export function embedTexts(
 ): Promise<Embeddings & { readonly model: string }> {
   return admitted(call, name, async (stop) => {
     const { signal } = stop;
-    const { model, release } = await acquireEmbedder(call.services, name, {
-      signal,
-      ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
-    });
+    const watch = new GenerationWatch(call, { endpoint: '/v1/embeddings', model: name });
+    let lease: Lease<EmbeddingModel> | undefined;
     let place: Place | undefined;
     try {
+      lease = await acquireEmbedder(call.services, name, {
+        signal,
+        ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
+      });
+      const { model } = lease;
+      watch.loaded(model.info.name);
       place = await call.services.queues.enter(call, model.info.name, { maxTokens: 0 }, stop);
+      watch.placed();
       const given = truncate ? cut(texts, model) : texts;
       const embeddings = await model.embed(given, { ...options, signal });
       const inputTokens = embeddings.promptTokens;
+      watch.embedded(inputTokens);
       const used = { model: model.info.name, inputTokens, cachedTokens: 0, outputTokens: 0 };
       call.services.charge(call.caller, used);
+      watch.end();
       return { ...embeddings, model: model.info.name };
     } catch (error) {
+      watch.end(error);
       throw promptRefusal(error, param);
     } finally {
       place?.done();
-      release();
+      lease?.release();
     }
   });
 }

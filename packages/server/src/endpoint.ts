@@ -19,6 +19,7 @@ import type { Priority } from './queue/fair-queue.ts';
 import type { Queues } from './queue/queues.ts';
 import type { ReceiptPolicy } from './receipts/give-receipt.ts';
 import type { Router } from './upstreams/router.ts';
+import type { Traced } from './telemetry/tracing.ts';
 import type { BackgroundRuns } from './responses/background-runs.ts';
 import type { ModerationOptions, ServerLimits, StorageSource } from './options.ts';
 
@@ -80,6 +81,8 @@ export interface Call<Body, Query = unknown> {
   readonly storage: () => Promise<ProjectStorage>;
   /** Batches wait behind who talks. Default interactive. */
   readonly priority?: Priority;
+  /** The request as a span; absent where nobody traces. */
+  readonly trace?: Traced;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
   readonly services: Services;

@@ -6,7 +6,7 @@
 import type { GenerateEvent, LanguageModel } from '@steelyard/engine';
 import { abortReason, admit, stopOf, type Stop } from './admission.ts';
 import type { Call } from './endpoint.ts';
-import { isFault, promptRefusal, toApiError } from './http/api-error.ts';
+import { isFault, promptRefusal, toApiError, type ApiError } from './http/api-error.ts';
 import { sseResponse, type SseFrames } from './http/sse.ts';
 import { acquireModel, type Lease } from './model-provider.ts';
 import type { Place } from './queue/fair-queue.ts';
@@ -15,6 +15,7 @@ import { ReadAhead } from './read-ahead.ts';
 import { giveReceipt, receiptWish, traced, type ReceiptWish } from './receipts/give-receipt.ts';
 import type { Receipt } from './receipts/receipt.ts';
 import type { FinishEvent } from './schemas/usage.ts';
+import { GenerationWatch } from './telemetry/generation-watch.ts';
 
 /** Characters of a choice that its reader may be behind before the engine is held up: any ordinary answer. */
 const AHEAD = 1 << 20;
@@ -60,29 +61,37 @@ export async function startGeneration(call: Call<unknown>, plan: GenerationPlan)
   const wish = receiptWish(call);
   const leave = plan.leave ?? admit(call, plan.model);
   const stop = stopOf(call);
+  const watch = new GenerationWatch(call, plan);
   let held: Held | undefined;
-  const abort = () => {
+  const abort = (error?: unknown) => {
     stop.abort();
+    watch.end(error);
     held?.place.done();
     held?.lease.release();
     leave();
   };
   try {
-    held = await hold(call, plan, stop);
+    held = await hold(call, plan, stop, watch);
     const { model } = held.lease;
     const asked = wish === 'none' ? model : traced(model);
     const merged = interleave(
-      readAhead(plan.start(asked, stop.signal), held.place, (index, finish) =>
-        chargeFor(call, plan, model.info.name, index, finish),
+      readAhead(
+        plan.start(asked, stop.signal).map((choice) => watch.events(choice)),
+        held.place,
+        (index, finish) => {
+          const isFirst = index % (plan.choicesPerPrompt ?? 1) === 0;
+          watch.finished(finish, isFirst);
+          chargeFor(call, model.info.name, finish, isFirst);
+        },
       ),
     );
     const events = supervise(merged, { call, plan, abort, signal: stop.signal, model, wish });
     const first = await events.next().catch((error: unknown) => {
       throw promptRefusal(error, plan.promptParam);
     });
-    return { model, events: withFirst(first, events), abort };
+    return { model, events: withFirst(first, events), abort: () => abort(leftEarly(call)) };
   } catch (error) {
-    abort();
+    abort(error);
     throw error;
   }
 }
@@ -94,7 +103,12 @@ interface Held {
 }
 
 /** @throws why it stopped, when it did so while it waited */
-async function hold(call: Call<unknown>, plan: GenerationPlan, stop: Stop): Promise<Held> {
+async function hold(
+  call: Call<unknown>,
+  plan: GenerationPlan,
+  stop: Stop,
+  watch: GenerationWatch,
+): Promise<Held> {
   const { models, queues } = call.services;
   const { signal } = stop;
   let lease: Lease<LanguageModel> | undefined;
@@ -103,7 +117,11 @@ async function hold(call: Call<unknown>, plan: GenerationPlan, stop: Stop): Prom
       signal,
       ...(plan.keepAliveMs === undefined ? {} : { keepAliveMs: plan.keepAliveMs }),
     });
-    return { lease, place: await queues.enter(call, lease.model.info.name, plan, stop) };
+    const { name } = lease.model.info;
+    watch.loaded(name);
+    const place = await queues.enter(call, name, plan, stop);
+    watch.placed();
+    return { lease, place };
   } catch (error) {
     lease?.release();
     throw signal.aborted ? abortReason(call, signal) : error;
@@ -164,21 +182,17 @@ export function streamGeneration(
 interface Supervision {
   readonly call: Call<unknown>;
   readonly plan: GenerationPlan;
-  readonly abort: () => void;
+  readonly abort: (error?: unknown) => void;
   readonly signal: AbortSignal;
   readonly model: LanguageModel;
   readonly wish: ReceiptWish;
 }
 
-/** Measures, turns an abort into an error that says why, and gives the place up at the end. */
+/** Turns an abort into an error that says why, and gives the place up at the end. */
 async function* supervise(
   merged: AsyncGenerator<ChoiceEvent>,
   { call, plan, abort, signal, model, wish }: Supervision,
 ): AsyncGenerator<ChoiceEvent> {
-  const { metrics } = call.services;
-  const started = performance.now();
-  const seconds = () => (performance.now() - started) / 1000;
-  let answered = false;
   const withReceipt = async (choice: ChoiceEvent, finish: FinishEvent): Promise<ChoiceEvent> => {
     const ended = { endpoint: plan.endpoint, choice: choice.index, model, finish };
     const receipt = await giveReceipt(call, wish, ended);
@@ -187,35 +201,37 @@ async function* supervise(
   try {
     for await (const choice of merged) {
       if (choice.event.type === 'finish' && choice.event.reason === 'abort') throw abortReason(call, signal);
-      if (!answered && choice.event.type === 'text') {
-        answered = true;
-        metrics.observeFirstToken(plan.endpoint, plan.model, seconds());
-      }
       yield choice.event.type === 'finish' && wish !== 'none'
         ? await withReceipt(choice, choice.event)
         : choice;
     }
-    metrics.observeGeneration(plan.endpoint, plan.model, seconds());
-  } catch (error) {
-    throw signal.aborted ? abortReason(call, signal) : error;
-  } finally {
     abort();
+  } catch (error) {
+    const why = signal.aborted ? abortReason(call, signal) : error;
+    abort(why);
+    throw why;
+  } finally {
+    // Its reader left.
+    abort(leftEarly(call));
   }
+}
+
+/** For an answer that nobody reads to its end. */
+function leftEarly(call: Call<unknown>): ApiError {
+  return abortReason(call, AbortSignal.abort());
 }
 
 /** What was computed is counted, for an aborted answer too. */
 function chargeFor(
   { caller, services }: Call<unknown>,
-  { choicesPerPrompt = 1 }: GenerationPlan,
   model: string,
-  index: number,
   { usage }: FinishEvent,
+  isFirst: boolean,
 ): void {
-  const first = index % choicesPerPrompt === 0;
   services.charge(caller, {
     model,
-    inputTokens: first ? usage.promptTokens : 0,
-    cachedTokens: first ? usage.cachedTokens : 0,
+    inputTokens: isFirst ? usage.promptTokens : 0,
+    cachedTokens: isFirst ? usage.cachedTokens : 0,
     outputTokens: usage.completionTokens,
   });
 }

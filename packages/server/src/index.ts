@@ -17,3 +17,5 @@ export { readReceipts } from './receipts/read-receipts.ts';
 export type { Routing } from './upstreams/config.ts';
 export type { RequestLogEntry } from './request-log.ts';
 export { administration } from './admin-app.ts';
+export { openTracing, type TracingOptions } from './telemetry/open-tracing.ts';
+export type { Tracing } from './telemetry/tracing.ts';

@@ -1,50 +1,79 @@
 /** Prometheus metrics: what requests did, and what the engines of the loaded models hold. Traces are not here. */
 
-import type { EngineStats, LanguageModel } from '@steelyard/engine';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Lifecycle } from './lifecycle.ts';
-import type { Queues } from './queue/queues.ts';
+import type { Used } from './access/usage-meter.ts';
+import {
+  registerEngineMetrics,
+  registerProcessMetrics,
+  type Measured,
+} from './telemetry/collected-metrics.ts';
+import { BoundedLabels } from './telemetry/bounded-labels.ts';
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
-
-type Loaded = () => readonly LanguageModel[];
+const TOKEN_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5];
+const TOKENS_PER_SECOND = [1, 2, 5, 10, 20, 40, 80, 160, 320, 640, 1280];
 
 export class Metrics {
   readonly registry = new Registry();
-  readonly #requests: Counter<'endpoint' | 'status'>;
-  readonly #duration: Histogram<'endpoint'>;
-  readonly #generation: Histogram<'endpoint' | 'model'>;
-  readonly #firstToken: Histogram<'endpoint' | 'model'>;
+  readonly #projects = new BoundedLabels();
+  readonly #codes = new BoundedLabels();
+  readonly #requests = this.#counter(
+    'http_requests_total',
+    'Requests by endpoint and status; a stream counts when it starts.',
+    ['endpoint', 'status'],
+  );
+  readonly #duration = this.#histogram(
+    'http_request_duration_seconds',
+    'Time to the answer, for a stream to its first event.',
+    ['endpoint'],
+  );
+  readonly #errors = this.#counter('errors_total', 'Requests answered with an error, by its code.', ['code']);
+  readonly #queueWait = this.#histogram(
+    'queue_wait_seconds',
+    "Time that a request waited for a place in its model's engine.",
+    ['model'],
+  );
+  readonly #firstToken = this.#histogram(
+    'time_to_first_token_seconds',
+    'Time from request to first token, loading and waiting with it.',
+    ['endpoint', 'model'],
+  );
+  readonly #interToken = this.#histogram(
+    'inter_token_seconds',
+    'Time between two pieces of an answer, as the engine gives them.',
+    ['model'],
+    TOKEN_SECONDS,
+  );
+  readonly #speed = this.#histogram(
+    'tokens_per_second',
+    'Tokens per second of an answer, from its second token on.',
+    ['model'],
+    TOKENS_PER_SECOND,
+  );
+  readonly #generation = this.#histogram(
+    'generation_duration_seconds',
+    'Time from request to last token, streaming or not.',
+    ['endpoint', 'model'],
+  );
+  readonly #prefix = this.#counter(
+    'prefix_cache_requests_total',
+    'Prompts of which a part was in the prefix cache (hit), or none (miss).',
+    ['model', 'result'],
+  );
+  readonly #tokens = this.#counter(
+    'project_tokens_total',
+    'Tokens by project; of many projects, the last to come are counted together.',
+    ['project', 'kind'],
+  );
+  readonly #upstream = this.#counter(
+    'upstream_requests_total',
+    'Requests sent to other providers, by their status or what went wrong.',
+    ['upstream', 'outcome'],
+  );
 
-  constructor(loaded: Loaded, lifecycle: Lifecycle, queues: Queues) {
+  constructor(measured: Measured) {
+    const { lifecycle, queues } = measured;
     const registers = [this.registry];
-    this.#requests = new Counter({
-      name: 'steelyard_http_requests_total',
-      help: 'Requests by endpoint and status; a stream counts when it starts.',
-      labelNames: ['endpoint', 'status'],
-      registers,
-    });
-    this.#duration = new Histogram({
-      name: 'steelyard_http_request_duration_seconds',
-      help: 'Time to the answer, for a stream to its first event.',
-      labelNames: ['endpoint'],
-      buckets: SECONDS,
-      registers,
-    });
-    this.#generation = new Histogram({
-      name: 'steelyard_generation_duration_seconds',
-      help: 'Time from request to last token, streaming or not.',
-      labelNames: ['endpoint', 'model'],
-      buckets: SECONDS,
-      registers,
-    });
-    this.#firstToken = new Histogram({
-      name: 'steelyard_time_to_first_token_seconds',
-      help: 'Time from request to first token.',
-      labelNames: ['endpoint', 'model'],
-      buckets: SECONDS,
-      registers,
-    });
     new Gauge({
       name: 'steelyard_generation_requests_active',
       help: 'Generation requests admitted and not ended.',
@@ -63,7 +92,8 @@ export class Metrics {
         for (const [model, waiting] of queues.waiting()) this.set({ model }, waiting);
       },
     });
-    registerEngineMetrics(loaded, this.registry);
+    registerEngineMetrics(measured, this.registry);
+    registerProcessMetrics(this.registry);
   }
 
   observeRequest(endpoint: string, status: number, seconds: number): void {
@@ -71,65 +101,61 @@ export class Metrics {
     this.#duration.observe({ endpoint }, seconds);
   }
 
+  observeError(code: string): void {
+    this.#errors.inc({ code: this.#codes.of(code) });
+  }
+
+  observeQueueWait(model: string, seconds: number): void {
+    this.#queueWait.observe({ model }, seconds);
+  }
+
   observeFirstToken(endpoint: string, model: string, seconds: number): void {
     this.#firstToken.observe({ endpoint, model }, seconds);
+  }
+
+  observeInterToken(model: string, seconds: number): void {
+    this.#interToken.observe({ model }, seconds);
+  }
+
+  observeSpeed(model: string, tokensPerSecond: number): void {
+    this.#speed.observe({ model }, tokensPerSecond);
   }
 
   observeGeneration(endpoint: string, model: string, seconds: number): void {
     this.#generation.observe({ endpoint, model }, seconds);
   }
-}
 
-/** Engine numbers are read at scrape time, so an idle server computes nothing. */
-function registerEngineMetrics(loaded: Loaded, registry: Registry): void {
-  const gauge = (name: string, help: string, read: (stats: EngineStats) => number) =>
-    new Gauge({
+  observePrefix(model: string, hit: boolean): void {
+    this.#prefix.inc({ model, result: hit ? 'hit' : 'miss' });
+  }
+
+  observeTokens(project: string, { inputTokens, cachedTokens, outputTokens }: Used): void {
+    const label = this.#projects.of(project);
+    this.#tokens.inc({ project: label, kind: 'input' }, inputTokens);
+    this.#tokens.inc({ project: label, kind: 'cached' }, cachedTokens);
+    this.#tokens.inc({ project: label, kind: 'output' }, outputTokens);
+  }
+
+  observeUpstream(upstream: string, outcome: string): void {
+    this.#upstream.inc({ upstream, outcome: this.#codes.of(outcome) });
+  }
+
+  #counter<Label extends string>(name: string, help: string, labelNames: Label[]): Counter<Label> {
+    return new Counter({ name: `steelyard_${name}`, help, labelNames, registers: [this.registry] });
+  }
+
+  #histogram<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: Label[],
+    buckets = SECONDS,
+  ): Histogram<Label> {
+    return new Histogram({
       name: `steelyard_${name}`,
       help,
-      labelNames: ['model'],
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const model of loaded()) this.set({ model: model.info.name }, read(model.stats()));
-      },
+      labelNames,
+      buckets,
+      registers: [this.registry],
     });
-  const counter = (name: string, help: string, read: (stats: EngineStats) => number) =>
-    new Counter({
-      name: `steelyard_${name}`,
-      help,
-      labelNames: ['model'],
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const model of loaded()) this.inc({ model: model.info.name }, read(model.stats()));
-      },
-    });
-  gauge('requests_running', 'Sequences that the engine computes now.', (s) => s.running);
-  gauge('requests_waiting', 'Sequences in the engine queue.', (s) => s.waiting);
-  gauge('kv_pages', 'KV cache pages in all.', (s) => s.pagesTotal);
-  gauge('kv_pages_free', 'KV cache pages that hold nothing.', (s) => s.pagesFree);
-  gauge('kv_pages_cached', 'KV cache pages kept only for prefix reuse.', (s) => s.pagesCached);
-  counter('prompt_tokens_total', 'Prompt tokens taken in.', (s) => s.promptTokensTotal);
-  counter('cached_tokens_total', 'Prompt tokens served from the prefix cache.', (s) => s.cachedTokensTotal);
-  counter('completion_tokens_total', 'Tokens answered.', (s) => s.completionTokensTotal);
-  counter('engine_steps_total', 'Forward passes.', (s) => s.stepsTotal);
-  counter('preemptions_total', 'Sequences put back for lack of pages.', (s) => s.preemptionsTotal);
-  registerMemory(loaded, registry);
-}
-
-function registerMemory(loaded: Loaded, registry: Registry): void {
-  new Gauge({
-    name: 'steelyard_memory_bytes',
-    help: 'Memory that a model holds, by purpose.',
-    labelNames: ['model', 'purpose'],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const model of loaded()) {
-        for (const [purpose, bytes] of Object.entries(model.stats().memory)) {
-          this.set({ model: model.info.name, purpose }, bytes);
-        }
-      }
-    },
-  });
+  }
 }

@@ -8,6 +8,7 @@ import type { AppEnv } from './app.ts';
 import type { ModelDepot } from './model-depot.ts';
 import type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
 import type { Routing } from './upstreams/config.ts';
+import type { Tracing } from './telemetry/tracing.ts';
 import type { ReceiptPolicy } from './receipts/give-receipt.ts';
 
 /** Opens what the server keeps, at the first call; later calls give the same. The giver closes it. */
@@ -105,6 +106,8 @@ export interface ServerOptions {
   readonly requestLog?: (entry: RequestLogEntry) => void;
   /** Whether it is told content of projects that have theirs logged. Default true. */
   readonly logContent?: boolean;
+  /** Where spans of requests go. Default: nowhere. The giver closes it after the server. */
+  readonly tracing?: Tracing;
   /** Shown by `/health` and part of `system_fingerprint`. */
   readonly version?: string;
   /** Told about failures that are not the caller's fault. Default: written to stderr. */

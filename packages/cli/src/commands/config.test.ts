@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { forbidEgress } from '@steelyard/core/node';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createTerminal, until } from '../../test/test-context.ts';
 
@@ -108,6 +109,19 @@ describe('serve', () => {
     });
     terminal.interrupt('SIGTERM');
     expect(await code).toBe(0);
+  });
+
+  it('refuses a collector of traces that it may not connect to', async () => {
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector.example:4318' };
+    const terminal = createTerminal({ env });
+    let undo = (): void => undefined;
+    terminal.services.forbidEgress = (allowed) => {
+      undo = forbidEgress({ allowed });
+      return Promise.resolve();
+    };
+    expect(await terminal.run('serve', '--no-egress').finally(() => undo())).toBe(1);
+    expect(terminal.stderr()).toMatch(/no connection to collector\.example:4318: .*--allow-egress HOST:PORT/);
+    expect(terminal.services.served).toEqual([]);
   });
 
   it('ends with what is wrong, and how to see the rest', async () => {

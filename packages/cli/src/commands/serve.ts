@@ -7,7 +7,7 @@ import type { RegisterCommand } from '../command.ts';
 import { addExamples } from '../command-options.ts';
 import { addConfigFlags, flagLayer, type ConfigFlags } from '../config/flags.ts';
 import { resolveConfig } from '../config/resolve.ts';
-import { configuredOptions, servedOptions } from '../config/serve-options.ts';
+import { configuredOptions, servedOptions, tracingOptions } from '../config/serve-options.ts';
 import type { CommandContext } from '../context.ts';
 import { EXIT_INTERRUPTED } from '../errors.ts';
 import { findServedModels, type ServedModels } from '../served-models.ts';
@@ -49,6 +49,8 @@ async function serve(names: readonly string[], flags: ConfigFlags, context: Comm
   });
   for (const warning of warnings) context.note(`warning: ${warning}`);
   if (!config.egress) await services.forbidEgress(config.allowEgress);
+  const traced = tracingOptions(config, context, packageVersion());
+  const tracing = traced && (await services.openTracing(traced));
   const served = await findServedModels(servedOptions(config), context);
   const { models, embeddingModels } = served.pool;
   const store = await services.openStore();
@@ -56,6 +58,7 @@ async function serve(names: readonly string[], flags: ConfigFlags, context: Comm
     const chatPage = config.chatPage && (await models.list()).length > 0;
     const server = await services.createServer({
       ...(await configuredOptions(config, context)),
+      ...(tracing ? { tracing } : {}),
       models,
       embeddingModels,
       depot: config.pull ? store : { list: () => store.list() },
@@ -83,6 +86,7 @@ async function serve(names: readonly string[], flags: ConfigFlags, context: Comm
       await server.close();
     }
   } finally {
+    await tracing?.close();
     await served.pool.dispose();
   }
 }

@@ -6,7 +6,7 @@
 
 import { DEFAULT_LIMITS, routingSchema } from '@steelyard/server/config';
 import { z } from 'zod';
-import { choice, list, shaped, shortTime, size, text, time, whole, yesNo } from './setting.ts';
+import { choice, fraction, list, shaped, shortTime, size, text, time, whole, yesNo } from './setting.ts';
 
 const optional = <T extends z.ZodType>(schema: T) => schema.optional();
 
@@ -86,6 +86,9 @@ const limits = z
   .prefault({})
   .describe('What requests may take.');
 
+/** A text by its checks; zod has a class of its own for it. */
+const url = z.url({ protocol: /^https?$/ }) as unknown as z.ZodString;
+
 const s3 = z
   .strictObject({
     bucket: text('Keeps contents of files in this bucket instead of `dataDir`.', optional, { rare: true }),
@@ -93,7 +96,7 @@ const s3 = z
       'Address of what speaks S3.',
       optional,
       { rare: true, placeholder: 'url', expected: 'an address such as https://host', otherwise: "AWS's" },
-      z.url() as unknown as z.ZodString,
+      url,
     ),
     region: text('Region of the bucket.', optional, { rare: true, otherwise: '`us-east-1`' }),
     prefix: text('Before the name of every object.', optional, { rare: true }),
@@ -129,6 +132,57 @@ const moderation = z
   })
   .prefault({})
   .describe('What judges texts.');
+
+const telemetry = z
+  .strictObject({
+    endpoint: text(
+      'Collector that gets traces by OTLP over HTTP (JSON), below its path v1/traces.',
+      optional,
+      {
+        ...{ rare: true, placeholder: 'url', env: ['OTEL_EXPORTER_OTLP_ENDPOINT'] },
+        expected: 'an address such as http://127.0.0.1:4318',
+        otherwise: 'none, and nothing is traced',
+      },
+      url,
+    ),
+    tracesEndpoint: text(
+      'The same with its whole path.',
+      optional,
+      {
+        ...{ rare: true, placeholder: 'url', env: ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] },
+        expected: 'an address such as http://127.0.0.1:4318/v1/traces',
+        otherwise: '`v1/traces` below `endpoint`',
+      },
+      url,
+    ),
+    headers: text(
+      'Sent to the collector, as in `authorization=Bearer%20x,tenant=y`.',
+      optional,
+      {
+        ...{ rare: true, secret: true },
+        env: ['OTEL_EXPORTER_OTLP_TRACES_HEADERS', 'OTEL_EXPORTER_OTLP_HEADERS'],
+        expected: 'name=value, separated by commas',
+        otherwise: 'none',
+      },
+      z.string().regex(/^[^=,]+=[^,]*(,[^=,]+=[^,]*)*$/),
+    ),
+    serviceName: text('Name of this server in traces.', (s) => s.default('steelyard'), {
+      ...{ rare: true, placeholder: 'name', env: ['OTEL_SERVICE_NAME'] },
+    }),
+    sample: fraction(
+      'Share of requests that are traced; requests that come with a trace decide for themselves.',
+      (s) => s.default(1),
+      { rare: true, env: ['OTEL_TRACES_SAMPLER_ARG'] },
+    ),
+    off: yesNo('Trace nothing, whatever else is set.', (s) => s.default(false), {
+      rare: true,
+      env: ['OTEL_SDK_DISABLED'],
+    }),
+  })
+  .prefault({})
+  .describe(
+    'Traces for OpenTelemetry. Nothing of what is asked and answered is in them. OTEL_RESOURCE_ATTRIBUTES and OTEL_BSP_* are read too.',
+  );
 
 const price = z.strictObject({ input: z.number().nonnegative(), output: z.number().nonnegative() });
 
@@ -236,6 +290,7 @@ export const configSchema = z.strictObject({
     },
   ),
   limits,
+  telemetry,
 });
 
 export type ServeConfig = z.output<typeof configSchema>;

@@ -1,6 +1,7 @@
 /** What a configuration means for the server and its models: the other end of `schema.ts`. */
 
 import { readFile } from 'node:fs/promises';
+import type { TracingOptions } from '@steelyard/server';
 import type { CommandContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import type { ServedOptions } from '../served-models.ts';
@@ -82,4 +83,33 @@ function s3Of({ bucket, endpoint, region, prefix }: ServeConfig['s3']): Pick<Ser
       ...(prefix === undefined ? {} : { prefix }),
     },
   };
+}
+
+/** What `openTracing` needs; undefined where nothing is traced. */
+export function tracingOptions(
+  { telemetry }: ServeConfig,
+  context: Pick<CommandContext, 'note'>,
+  serviceVersion: string,
+): TracingOptions | undefined {
+  const { endpoint, tracesEndpoint, headers = '', serviceName, sample, off } = telemetry;
+  const url = tracesEndpoint ?? (endpoint && `${endpoint.replace(/\/+$/, '')}/v1/traces`);
+  if (off || url === undefined) return undefined;
+  const pairs = headers.split(',').flatMap((pair) => {
+    const at = pair.indexOf('=');
+    return at < 0 ? [] : [[pair.slice(0, at).trim(), decoded(pair.slice(at + 1).trim())]];
+  });
+  return {
+    ...{ url, serviceName, serviceVersion, sample },
+    headers: Object.fromEntries(pairs) as Record<string, string>,
+    onError: (message) => context.note(`warning: ${message}`),
+  };
+}
+
+/** Values come percent-encoded, as W3C's baggage has them; one that is not is taken as it is. */
+function decoded(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
 }

@@ -71,6 +71,18 @@ export function whole<R extends z.ZodType>(
   return setting(wrap(schema), about, { form: 'number', expected, placeholder: 'n', ...facts });
 }
 
+export function fraction<R extends z.ZodType>(
+  about: string,
+  wrap: Wrap<z.ZodNumber, R>,
+  facts: Given = {},
+): R {
+  const schema = z.number().min(0).max(1);
+  return setting(wrap(schema), about, {
+    ...{ form: 'number', expected: 'a number from 0 to 1', placeholder: 'n' },
+    ...facts,
+  });
+}
+
 export function choice<const V extends readonly string[], R extends z.ZodType>(
   about: string,
   values: V,

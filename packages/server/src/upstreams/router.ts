@@ -1,6 +1,7 @@
 /** Requests that may be computed elsewhere: decides, asks, falls back, says where it was computed, and notes what left. */
 
 import { createHash } from 'node:crypto';
+import { SpanKind } from '@opentelemetry/api';
 import { egressForbidden } from '@steelyard/core/node';
 import { admit, abortReason, stopOf } from '../admission.ts';
 import type { Call, Endpoint } from '../endpoint.ts';
@@ -108,6 +109,7 @@ export class Router {
 
   async #elsewhere(call: Call<unknown>, path: string, body: RoutedBody, route: Route): Promise<Response> {
     const upstream = this.#upstreams.get(route.upstream)!;
+    const { metrics } = call.services;
     const leave = admit(call, body.model);
     let stop;
     try {
@@ -117,14 +119,17 @@ export class Router {
       throw error;
     }
     const { signal, abort } = stop;
+    const span = upstreamSpan(call, body, upstream);
     const end = () => {
       abort();
       leave();
+      span?.end();
     };
     try {
       const sent = outgoing(path, body, route);
       await note(call, path, upstream, sent);
       const response = await askUpstream({ upstream, path: path.replace(/^\/v1/, ''), body: sent, signal });
+      metrics.observeUpstream(upstream.name, String(response.status));
       const streams = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
       return new Response(passOn(upstream, response, streams, end), {
         headers: {
@@ -135,10 +140,23 @@ export class Router {
       });
     } catch (error) {
       const why = signal.aborted ? abortReason(call, signal) : error;
+      metrics.observeUpstream(upstream.name, toApiError(why).code ?? 'failed');
+      span?.end({ failure: toApiError(why).code ?? 'failed' });
       end();
       throw why;
     }
   }
+}
+
+/** Of what is computed there nothing is known here but that it was asked for. */
+function upstreamSpan({ trace }: Call<unknown>, { model }: RoutedBody, { name, url }: Upstream) {
+  const attributes = {
+    'gen_ai.operation.name': 'chat',
+    'gen_ai.provider.name': name,
+    'gen_ai.request.model': model,
+    'server.address': new URL(url).hostname,
+  };
+  return trace?.child(`chat ${model}`, attributes, { kind: SpanKind.CLIENT });
 }
 
 /** Says that an answer was computed here. */
