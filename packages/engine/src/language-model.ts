@@ -1,6 +1,6 @@
 /** A model that people can use: tokenizer, template and engine behind one interface. */
 
-import type { ChatTemplate, Tokenizer } from '@steelyard/text';
+import { infill, type ChatTemplate, type Tokenizer } from '@steelyard/text';
 import { PROMPT_END } from './answer.ts';
 import { ChatPrompt } from './chat-prompt.ts';
 import type { Engine } from './engine.ts';
@@ -38,6 +38,7 @@ export function createLanguageModel(parts: LanguageModelParts): LanguageModel {
     countTokens: (messages, options = {}) => chatPrompt.encode(messages, options).length,
     tokenize: (text, options) => tokenizer.encode(text, options),
     detokenize: (ids) => tokenizer.decode(ids),
+    infill: (before, after) => infill(tokenizer, before, after),
     stats: () => engine.stats(),
     ...(origin && { origin }),
     dispose() {

@@ -50,7 +50,7 @@ export class Request {
     this.#seed = options.sampling?.seed ?? randomSeed();
     const sampling = { ...options.sampling, seed: this.#seed };
     this.#sampler = new Sampler(sampling, sequence.tokens, scratch);
-    this.#endIds = new Set(options.ignoreEos ? [] : tokenizer.eosIds);
+    this.#endIds = new Set(options.ignoreEos ? [] : [...tokenizer.eosIds, ...(options.endTokens ?? [])]);
   }
 
   get completionTokens(): number {
@@ -109,7 +109,7 @@ export class Request {
   #trace(): Trace {
     const { tokens, promptLength } = this.sequence;
     const { options, maxTokens } = this.#parts;
-    const { stop, ignoreEos, constraint, thoughtLimit, reply, sampling } = options;
+    const { stop, ignoreEos, endTokens, constraint, thoughtLimit, reply, sampling } = options;
     return {
       prompt: tokens.slice(0, promptLength),
       answer: tokens.slice(promptLength),
@@ -117,6 +117,7 @@ export class Request {
         maxTokens,
         ...(stop && { stop }),
         ...(ignoreEos !== undefined && { ignoreEos }),
+        ...(endTokens && { endTokens }),
         ...(constraint && { constraint }),
         ...(thoughtLimit && { thoughtLimit }),
         ...(thoughtLimit && reply && { reply }),

@@ -1,6 +1,6 @@
 /** The engine's public vocabulary: what a request asks, what comes back. Servers and commands know only this. */
 
-import type { ChatMessage, ReplyFormat, ToolCall } from '@steelyard/text';
+import type { ChatMessage, Infill, ReplyFormat, ToolCall } from '@steelyard/text';
 import type { Constraint } from './constraint/constraint.ts';
 import type { ThoughtLimit } from './constraint/thought-limit.ts';
 
@@ -34,6 +34,8 @@ export interface GenerateOptions {
   readonly stop?: readonly string[];
   /** Continue past end-of-sequence tokens, which are not part of the text. Default false. */
   readonly ignoreEos?: boolean;
+  /** Further token ids that end the answer, as end-of-sequence tokens do. */
+  readonly endTokens?: readonly number[];
   /** Report the log-probability of each token and of this many alternatives (0 to 20). */
   readonly logprobs?: number;
   /**
@@ -75,7 +77,7 @@ export interface Trace {
   /** `reply` only where it decides what comes: with `thoughtLimit`. */
   readonly options: Pick<
     GenerateOptions,
-    'maxTokens' | 'stop' | 'ignoreEos' | 'constraint' | 'thoughtLimit' | 'reply'
+    'maxTokens' | 'stop' | 'ignoreEos' | 'endTokens' | 'constraint' | 'thoughtLimit' | 'reply'
   > & {
     readonly sampling: SamplingOptions & { readonly seed: number };
   };
@@ -228,6 +230,11 @@ export interface LanguageModel {
   countTokens(messages: readonly ChatMessage[], options?: ChatOptions): number;
   tokenize(text: string, options?: { addSpecial?: boolean; parseSpecial?: boolean }): number[];
   detokenize(ids: readonly number[]): string;
+  /**
+   * What `complete` is given so that its answer belongs between the texts; undefined, like the method, where the model
+   * cannot do that.
+   */
+  infill?(before: string, after: string): Infill | undefined;
   stats(): EngineStats;
   /** Computed at the first call; files that the store does not know are read whole. */
   origin?(): Promise<ModelOrigin>;

@@ -222,3 +222,17 @@ describe('the event loop', () => {
     expect(turns - (turnsAtFirst ?? 0)).toBeGreaterThan(0);
   });
 });
+
+it('ends with a token that the request names, which is none of the text', async () => {
+  const { engine } = await toyEngine({});
+  const whole = await collect(engine.generate(promptOf(1, 8), { ...greedy(8), trace: true }));
+  const { answer } = whole.finish.trace!;
+  const end = answer[2]!;
+  const ended = await collect(
+    engine.generate(promptOf(1, 8), { ...greedy(8), endTokens: [end], trace: true }),
+  );
+  expect(ended.finish.reason).toBe('stop');
+  expect(ended.finish.trace!.answer).toEqual(answer.slice(0, answer.indexOf(end) + 1));
+  expect(ended.finish.trace!.options.endTokens).toEqual([end]);
+  expect(whole.text.startsWith(ended.text)).toBe(true);
+});

@@ -4,15 +4,15 @@ import type { ChatMessage } from '@steelyard/text';
 import { ApiError, unsupported } from './http/api-error.ts';
 import type { ChatRequestMessage } from './schemas/chat-request.ts';
 
+/** Messages in the present form: results of functions are results of tools. */
+export type ToolMessage = Exclude<ChatRequestMessage, { role: 'function' }>;
+
 /** @throws ApiError 400 naming the message or the part that cannot be given to a text model */
-export function toChatMessages(messages: readonly ChatRequestMessage[]): ChatMessage[] {
+export function toChatMessages(messages: readonly ToolMessage[]): ChatMessage[] {
   return messages.map((message, i) => toChatMessage(message, `messages[${i}]`));
 }
 
-function toChatMessage(message: ChatRequestMessage, at: string): ChatMessage {
-  if (message.role === 'function') {
-    throw unsupported(`${at}.role`, "The role 'function'", "Send results of tools with the role 'tool'.");
-  }
+function toChatMessage(message: ToolMessage, at: string): ChatMessage {
   if (message.role === 'tool') {
     const { role, content, tool_call_id } = message;
     return { role, content: toText(content, `${at}.content`), tool_call_id };
@@ -26,10 +26,7 @@ function toChatMessage(message: ChatRequestMessage, at: string): ChatMessage {
   };
 }
 
-function toAssistant(message: Extract<ChatRequestMessage, { role: 'assistant' }>, at: string): ChatMessage {
-  if (message.function_call) {
-    throw unsupported(`${at}.function_call`, 'A message with a function call', 'Tell its content as text.');
-  }
+function toAssistant(message: Extract<ToolMessage, { role: 'assistant' }>, at: string): ChatMessage {
   if (message.audio) throw unsupported(`${at}.audio`, 'Audio', 'Send the transcript as text.');
   const calls = (message.tool_calls ?? []).map((call, i) => {
     if (call.type === 'function') return call;

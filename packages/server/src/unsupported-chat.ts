@@ -28,18 +28,6 @@ const rules: readonly Rule[] = [
       typeof tool_choice === 'object' && given(tool_choice) && tool_choice?.type !== 'function',
   },
   {
-    param: 'functions',
-    what: 'Calling functions',
-    instead: 'Remove it.',
-    asks: (body) => (body.functions?.length ?? 0) > 0,
-  },
-  {
-    param: 'function_call',
-    what: 'Choosing a function',
-    instead: 'Remove it.',
-    asks: ({ function_call }) => given(function_call) && function_call !== 'none' && function_call !== 'auto',
-  },
-  {
     param: 'modalities',
     what: 'Audio output',
     instead: 'Send ["text"] or remove it.',

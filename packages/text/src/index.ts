@@ -12,6 +12,7 @@ export type {
   ChatToolCall,
   RenderOptions,
 } from './chat-template-types.ts';
+export { infill, type Infill } from './infill.ts';
 export { tokenizerFromJson } from './tokenizer-from-json.ts';
 export { tokenizerFromGguf } from './tokenizer-from-gguf.ts';
 export type { ToolCall } from './replies/read-calls.ts';

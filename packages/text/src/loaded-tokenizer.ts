@@ -29,6 +29,7 @@ export class LoadedTokenizer implements Tokenizer {
   readonly vocabSize: number;
   bosId: number | undefined;
   eosIds: readonly number[] = [];
+  infill?: NonNullable<Tokenizer['infill']>;
   private readonly tokens: (string | undefined)[];
   private readonly ids: Map<string, number>;
   private readonly special = new Set<number>();

@@ -48,6 +48,14 @@ export function tokenizerFromGguf(metadata: ReadonlyMap<string, MetadataLike>): 
     const type = end === undefined ? undefined : vocabulary.types[end];
     return type === tokenType.control || type === tokenType.userDefined ? end : undefined;
   });
+  // Files of earlier converters name them without `fim_`.
+  const [prefix, suffix, middle] = [
+    id('fim_pre') ?? id('prefix'),
+    id('fim_suf') ?? id('suffix'),
+    id('fim_mid') ?? id('middle'),
+  ];
+  if (prefix !== undefined && suffix !== undefined && middle !== undefined)
+    tokenizer.infill = { prefix, suffix, middle };
   return tokenizer;
 }
 

@@ -39,6 +39,8 @@ export interface Tokenizer {
   readonly bosId: number | undefined;
   /** Every token that ends a generation (eos, eot, `<|im_end|>`, `<end_of_turn>`, ...), ascending, no repeats. */
   readonly eosIds: readonly number[];
+  /** Marks of the parts of a text whose middle is to be filled in, where the file declares them. */
+  readonly infill?: { readonly prefix: number; readonly suffix: number; readonly middle: number };
   /** Token ids of a text. Lone surrogates count as U+FFFD. */
   encode(text: string, options?: EncodeOptions): number[];
   /** Text of token ids. Bytes that are not UTF-8 become U+FFFD; ids outside the vocabulary add nothing. */

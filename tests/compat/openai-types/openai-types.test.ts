@@ -67,6 +67,9 @@ const sections: Record<string, () => Promise<void>> = {
     const chunk = 'OpenAI.ChatCompletionChunk';
     await recorder.stream(path, chunk, { ...chat, logprobs: true, stream_options: { include_usage: true } });
     await recorder.stream(path, chunk, called);
+    const older = { model: 'caller', messages, functions: [{ name: 'weather', parameters }] };
+    await recorder.post(path, 'OpenAI.ChatCompletion', older);
+    await recorder.stream(path, chunk, older);
     await recorder.post(path, 'Failure', { ...chat, temperature: 9 });
     const stored = { ...chat, store: true, metadata: { a: 'b' } };
     const { id } = await recorder.post(path, 'OpenAI.ChatCompletion', stored);

@@ -297,7 +297,7 @@ describe('errors', () => {
     [
       'function result',
       { ...hello, messages: [{ role: 'function', content: 'x', name: 'y' }] },
-      { param: 'messages[0].role', code: 'unsupported_parameter' },
+      { param: 'messages[0].name', code: 'invalid_value' },
     ],
     [
       'temperature text',

@@ -7,6 +7,12 @@ import { mayCall, newCallId, toChatOptions, type ChatAsk } from '../chat-options
 import { defineEndpoint, type Call } from '../endpoint.ts';
 import { startGeneration, streamGeneration, type ChoiceEvent, type Generation } from '../generation.ts';
 import { ApiError } from '../http/api-error.ts';
+import {
+  asksForFunctions,
+  withFunctionCall,
+  withFunctionCallPieces,
+  withTools,
+} from '../legacy-functions.ts';
 import { chatRequestSchema, type ChatRequest } from '../schemas/chat-request.ts';
 import {
   chatChunkSchema,
@@ -35,9 +41,11 @@ export const chatCompletions = defineEndpoint({
   request: chatRequestSchema,
   response: chatResponseSchema,
   streamEvent: chatChunkSchema,
-  async handle(call: Call<ChatRequest>) {
-    const { body } = call;
-    refuseUnsupportedChat(body);
+  async handle(given: Call<ChatRequest>) {
+    refuseUnsupportedChat(given.body);
+    const body = withTools(given.body);
+    const older = asksForFunctions(given.body);
+    const call = { ...given, body };
     const kept = body.store === true;
     // Refused before anything is computed where nothing is kept.
     if (kept) await call.storage();
@@ -65,11 +73,12 @@ export const chatCompletions = defineEndpoint({
         head,
         generation,
       );
-      return streamGeneration(call, generation, kept ? keepChunks(call, written) : written);
+      const told = kept ? keepChunks(call, written) : written;
+      return streamGeneration(call, generation, older ? withFunctionCallPieces(told) : told);
     }
     const answer = await collect(body, head, generation);
     if (kept) await keepChat(call, answer);
-    return Response.json(answer);
+    return Response.json(older ? withFunctionCall(answer) : answer);
   },
 });
 

@@ -87,6 +87,35 @@ describe('completions', () => {
     expect(chunks.flatMap((chunk) => chunk.choices).filter((choice) => choice.finish_reason)).toHaveLength(2);
   });
 
+  it('fills in before a suffix where the model can', async () => {
+    const model = fakeModel();
+    const asked: string[][] = [];
+    const infills = {
+      ...model,
+      infill(before: string, after: string) {
+        asked.push([before, after]);
+        return { prompt: [7, 8, 9], endTokens: [5] };
+      },
+    };
+    const { app } = createServer({ models: providerOf([infills]), chatPage: false });
+    const ask = (body: object) => post(app, '/v1/completions', { model: 'fake', suffix: 'end', ...body });
+    const whole = (await (await ask({ prompt: ['a', 'b'], echo: true })).json()) as CompletionResponse;
+    expect(whole.choices.map(({ text }) => text)).toEqual(['aHello world!', 'bHello world!']);
+    expect(asked).toEqual([
+      ['a', 'end'],
+      ['b', 'end'],
+    ]);
+    expect(model.asked[0]).toMatchObject({ prompt: [7, 8, 9], options: { endTokens: [5] } });
+    const chunks = await events<CompletionResponse>(await ask({ prompt: 'a', stream: true }));
+    expect(chunks.map(({ choices }) => choices[0]?.text ?? '').join('')).toBe('Hello world!');
+    await ask({ prompt: 'a', suffix: '' });
+    expect(model.asked.at(-1)).toMatchObject({ prompt: 'a' });
+    expect(model.asked.at(-1)!.options).not.toHaveProperty('endTokens');
+    expect(await errorOf(await ask({ prompt: [1, 2] }))).toMatchObject({ status: 400, param: 'prompt' });
+    const scored = await ask({ prompt: 'a', echo: true, logprobs: 1 });
+    expect(await errorOf(scored)).toMatchObject({ status: 400, param: 'echo' });
+  });
+
   it.each([
     ['no prompt', {}, 'prompt', 'missing_required_parameter'],
     ['an empty list', { prompt: [] }, 'prompt', 'array_below_min_length'],
@@ -94,7 +123,12 @@ describe('completions', () => {
     ['an object', { prompt: {} }, 'prompt', 'invalid_type'],
     ['a negative id', { prompt: [1, -1] }, 'prompt[1]', 'integer_below_min_value'],
     ['an id outside the vocabulary', { prompt: [[1], [2, 100]] }, 'prompt[1][1]', 'invalid_value'],
-    ['a suffix', { prompt: 'a', suffix: 'b' }, 'suffix', 'unsupported_parameter'],
+    [
+      'a suffix where the model has no marks',
+      { prompt: 'a', suffix: 'b' },
+      'suffix',
+      'unsupported_parameter',
+    ],
     ['best_of', { prompt: 'a', best_of: 3 }, 'best_of', 'unsupported_parameter'],
     ['too many choices', { prompt: ['a', 'b', 'c'], n: 100 }, 'prompt', 'invalid_value'],
     ['many logprobs', { prompt: 'a', logprobs: 6 }, 'logprobs', 'integer_above_max_value'],

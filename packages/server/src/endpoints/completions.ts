@@ -1,6 +1,7 @@
 /** `POST /v1/completions`: the continuation of texts or token ids, without a chat template. */
 
 import type { GenerateEvent, GenerateOptions, LanguageModel } from '@steelyard/engine';
+import type { Infill } from '@steelyard/text';
 import { answerHead, type AnswerHead } from '../answer-head.ts';
 import { ChoiceWriter, echoOf, type Prompt } from '../choice-writer.ts';
 import { defineEndpoint, type Call } from '../endpoint.ts';
@@ -58,7 +59,9 @@ function toPrompts(prompt: CompletionRequest['prompt']): readonly Prompt[] {
 
 function checkBody(body: CompletionRequest, promptCount: number): void {
   const n = body.n ?? 1;
-  if (body.suffix) throw unsupported('suffix', 'Filling in before a suffix', 'Remove it.');
+  if (body.suffix && body.echo && typeof body.logprobs === 'number') {
+    throw unsupported('echo', "'echo' with 'logprobs' and 'suffix'", 'Leave one of them out.');
+  }
   if (body.best_of && body.best_of !== n) {
     throw unsupported(
       'best_of',
@@ -84,8 +87,33 @@ function start(
   checkSampling(body, model.info.vocabSize);
   checkTokenIds(body.prompt, model.info.vocabSize);
   const n = body.n ?? 1;
-  return prompts.flatMap((prompt) =>
-    Array.from({ length: n }, (_, i) => model.complete(prompt, completionOptions(body, i, signal))),
+  return prompts.flatMap((prompt, at) => {
+    const { prompt: given, endTokens } = body.suffix
+      ? between(model, body, at)
+      : { prompt, endTokens: undefined };
+    const options = (i: number) => ({
+      ...completionOptions(body, i, signal),
+      ...(endTokens ? { endTokens } : {}),
+    });
+    return Array.from({ length: n }, (_, i) => model.complete(given, options(i)));
+  });
+}
+
+/** The prompt whose answer belongs between the `at`-th prompt and the suffix. */
+function between(model: LanguageModel, { prompt, suffix }: CompletionRequest, at: number): Infill {
+  const before = typeof prompt === 'string' ? prompt : prompt[at];
+  if (typeof before !== 'string') {
+    throw new ApiError(400, "With 'suffix' the prompt must be text: got token ids, expected a string.", {
+      param: 'prompt',
+      code: 'invalid_type',
+    });
+  }
+  const found = model.infill?.(before, suffix ?? '');
+  if (found) return found;
+  throw unsupported(
+    'suffix',
+    `Filling in before a suffix with '${model.info.name}', whose vocabulary has no marks for it,`,
+    'Remove it, or use a model that was trained on it: Qwen2.5-Coder, StarCoder, CodeGemma, DeepSeek-Coder, Code Llama.',
   );
 }
 

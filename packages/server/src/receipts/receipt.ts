@@ -56,6 +56,8 @@ export const receiptSchema = z.object({
   max_tokens: z.int().nullable(),
   stop: z.array(z.string()),
   ignore_eos: z.boolean(),
+  /** Ids of tokens that ended it beside the model's own; where a middle was filled in. */
+  end_tokens: z.array(z.int()).optional(),
   /** What the answer was held to. */
   constraint: z.object({ type: z.string(), sha256: digest }).nullable(),
   output: z.object({ tokens: z.int(), sha256: digest, finish: z.enum(['stop', 'length']) }),
@@ -102,7 +104,7 @@ export interface ReceiptFacts {
 export async function makeReceipt({ model, finish, trace, ...facts }: ReceiptFacts): Promise<Receipt> {
   const origin = (await model.origin?.()) ?? {};
   const { name, architecture, quantisation, backend } = model.info;
-  const { maxTokens, stop = [], ignoreEos = false } = trace.options;
+  const { maxTokens, stop = [], ignoreEos = false, endTokens } = trace.options;
   const constraint = heldTo(trace);
   return {
     id: `rcpt_${randomUUID().replaceAll('-', '')}`,
@@ -127,6 +129,7 @@ export async function makeReceipt({ model, finish, trace, ...facts }: ReceiptFac
     max_tokens: maxTokens ?? null,
     stop: [...stop],
     ignore_eos: ignoreEos,
+    ...(endTokens ? { end_tokens: [...endTokens] } : {}),
     constraint: constraint ? { type: constraint.type, sha256: sha256(canonicalJson(constraint)) } : null,
     output: {
       tokens: trace.answer.length,

@@ -77,7 +77,7 @@ function checkContent(receipt: Receipt, content: NonNullable<Receipt['content']>
   }
 }
 
-function optionsOf({ sampling, max_tokens, stop, ignore_eos }: Receipt): GenerateOptions {
+function optionsOf({ sampling, max_tokens, stop, ignore_eos, end_tokens }: Receipt): GenerateOptions {
   return {
     sampling: {
       temperature: sampling.temperature,
@@ -93,6 +93,7 @@ function optionsOf({ sampling, max_tokens, stop, ignore_eos }: Receipt): Generat
     ...(max_tokens === null ? {} : { maxTokens: max_tokens }),
     stop,
     ignoreEos: ignore_eos,
+    ...(end_tokens ? { endTokens: end_tokens } : {}),
   };
 }
 

@@ -7,6 +7,8 @@ import { harmlessFields, samplingFields } from './sampling.ts';
 import { toolNameSchema } from './tools.ts';
 
 const MAX_TOP_LOGPROBS = 20;
+/** As OpenAI has it. */
+const MAX_FUNCTIONS = 128;
 
 const textPart = z.strictObject({
   type: z.literal('text'),
@@ -50,6 +52,13 @@ export const toolCallSchema = z.strictObject({
   function: z.strictObject({ name: z.string(), arguments: z.string() }),
 });
 
+/** The older form of a tool. */
+const functionSchema = z.strictObject({
+  name: toolNameSchema,
+  description: z.string().nullish(),
+  parameters: z.record(z.string(), z.unknown()).nullish(),
+});
+
 const toolSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('function'),
@@ -74,7 +83,7 @@ const messageSchema = z.discriminatedUnion('role', [
     name,
     reasoning_content: z.string().nullish(),
     tool_calls: z.array(z.discriminatedUnion('type', [toolCallSchema, otherPart('custom')])).nullish(),
-    function_call: z.unknown().optional(),
+    function_call: z.strictObject({ name: z.string(), arguments: z.string() }).nullish(),
     // Parts of an earlier answer that SDKs send back as they got them.
     refusal: z.string().nullish(),
     audio: z.unknown().optional(),
@@ -109,8 +118,8 @@ export const chatRequestSchema = z.strictObject({
     ])
     .nullish(),
   parallel_tool_calls: z.boolean().nullish(),
-  functions: z.array(z.unknown()).nullish(),
-  function_call: z.unknown().optional(),
+  functions: z.array(functionSchema).max(MAX_FUNCTIONS).nullish().describe("The older form of 'tools'."),
+  function_call: z.union([z.enum(['none', 'auto']), z.strictObject({ name: z.string() })]).nullish(),
   modalities: z.array(z.enum(['text', 'audio'])).nullish(),
   audio: z.unknown().optional(),
   prediction: z.unknown().optional(),

@@ -25,7 +25,8 @@ const toolCallPieceSchema = z.object({
   function: z.object({ name: z.string().optional(), arguments: z.string() }),
 });
 
-const finishReason = z.enum(['stop', 'length', 'tool_calls']);
+/** `function_call` where the request asked for `functions`. */
+const finishReason = z.enum(['stop', 'length', 'tool_calls', 'function_call']);
 
 export const chatResponseSchema = z.object({
   id: z.string(),
@@ -44,6 +45,8 @@ export const chatResponseSchema = z.object({
         /** Extension, as DeepSeek has it: thoughts ahead of the answer. */
         reasoning_content: z.string().optional(),
         tool_calls: z.array(toolCallSchema).optional(),
+        /** In place of `tool_calls` where the request asked for `functions`. */
+        function_call: toolCallSchema.shape.function.optional(),
       }),
       logprobs: logprobsSchema.nullable(),
       finish_reason: finishReason,
@@ -69,6 +72,7 @@ export const chatChunkSchema = z.object({
         refusal: z.null().optional(),
         reasoning_content: z.string().optional(),
         tool_calls: z.array(toolCallPieceSchema).optional(),
+        function_call: toolCallPieceSchema.shape.function.optional(),
       }),
       logprobs: logprobsSchema.nullable(),
       finish_reason: finishReason.nullable(),

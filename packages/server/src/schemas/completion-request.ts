@@ -16,7 +16,10 @@ export const completionRequestSchema = z.strictObject({
   max_tokens: z.int().min(0).nullish(),
   logprobs: z.int().min(0).max(MAX_LOGPROBS).nullish(),
   echo: z.boolean().nullish(),
-  suffix: z.string().nullish(),
+  suffix: z
+    .string()
+    .nullish()
+    .describe('What comes after the answer; for models whose vocabulary has marks to fill in the middle.'),
   best_of: z.int().min(1).nullish(),
 });
 
