@@ -7,10 +7,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createStubEmbeddingModel, createStubModel } from '@steelyard/engine/testing';
-import { createServer, providerOf, type SteelyardServer } from '@steelyard/server';
+import { createServer, parseMcpServers, providerOf, type SteelyardServer } from '@steelyard/server';
 import { fillExample, groups } from '@steelyard/server/docs';
 import { openStorage, type Storage } from '@steelyard/storage';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startToolServer, type ToolServer } from '../../packages/server/test/mcp-server.ts';
 
 const run = promisify(execFile);
 /** Where `import OpenAI from 'openai'` finds the SDK. */
@@ -18,6 +19,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 let directory: string;
 let storage: Storage;
+let toolServer: ToolServer;
 let server: SteelyardServer;
 let origin: string;
 /** Asks for keys, and takes the one given as an admin's. */
@@ -32,14 +34,21 @@ beforeAll(async () => {
     name: 'stub',
     marks: '<tool_call>',
     // What a model under a schema would write; the stub is held to it all the same.
-    reply: (messages) =>
-      JSON.stringify(messages.at(-1)).includes('longer') ? '{"longer": true}' : 'An answer.',
+    reply(messages) {
+      const last = JSON.stringify(messages.at(-1));
+      if (last.includes('2 + 3'))
+        return '<tool_call>{"name": "add", "arguments": {"a": 2, "b": 3}}</tool_call>';
+      return last.includes('longer') ? '{"longer": true}' : 'An answer.';
+    },
   });
+  toolServer = await startToolServer();
+  const numbers = { url: toolServer.url, local: true };
   const common = {
     models: providerOf([model]),
     embeddingModels: providerOf([createStubEmbeddingModel({ name: 'vectors' })]),
     storage: () => Promise.resolve(storage),
     moderation: { model: 'stub' },
+    mcpServers: parseMcpServers({ mcpServers: { numbers } }, 'examples'),
     port: 0,
   };
   server = createServer(common);
@@ -51,6 +60,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await server?.close();
   await administered?.close();
+  await toolServer?.close();
   await storage?.close();
   await rm(directory, { recursive: true, force: true });
 });

@@ -8,12 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createStubEmbeddingModel, createStubModel } from '@steelyard/engine/testing';
-import { createServer, providerOf } from '@steelyard/server';
+import { createServer, parseMcpServers, providerOf } from '@steelyard/server';
 import type { OpenApiDocument, Operation } from '@steelyard/server/docs';
 import { openStorage, type Storage } from '@steelyard/storage';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startToolServer } from '../../packages/server/test/mcp-server.ts';
 import { fitting, odd, type Hints } from './schema-arbitrary.ts';
 
 /** Requests over all endpoints together. */
@@ -28,14 +29,35 @@ const reported: unknown[] = [];
 let directory: string;
 let storage: Storage | undefined;
 
-const { app } = createServer({
-  models: providerOf([createStubModel({ name: 'stub', contextLength: 200 })]),
+/** Searches, calls and then answers, whatever it is asked. */
+const caller = createStubModel({
+  name: 'caller',
+  contextLength: 2_000,
+  marks: '<tool_call>',
+  reply: (messages) =>
+    messages.at(-1)?.role === 'tool'
+      ? 'An answer [1], [2].'
+      : ['file_search {"query": "x"}', 'add {"a": 1, "b": 2}', 'fail {}']
+          .map((call) => call.split(/ (.*)/))
+          .map(([name, args]) => `<tool_call>{"name": "${name}", "arguments": ${args}}</tool_call>`)
+          .join('\n'),
+});
+const toolServer = await startToolServer();
+const mcpServers = { numbers: { url: toolServer.url }, dead: { url: 'http://127.0.0.1:9/' } };
+
+const server = createServer({
+  models: providerOf([createStubModel({ name: 'stub', contextLength: 200 }), caller]),
+  mcpServers: parseMcpServers({ mcpServers }, 'fuzz'),
   embeddingModels: providerOf([createStubEmbeddingModel({ name: 'vectors' })]),
   storage: () => Promise.resolve(storage!),
   chatPage: false,
   limits: { bodyBytes: 20_000, fileBytes: 10_000 },
-  onError: (error) => reported.push(error),
+  onError(error) {
+    // One of the servers cannot be reached.
+    if (!String((error as Error).cause).includes('127.0.0.1:9')) reported.push(error);
+  },
 });
+const { app } = server;
 const document = (await (await app.request('/openapi.json')).json()) as OpenApiDocument;
 const ajv = new Ajv2020({ strict: false, validateFormats: false });
 ajv.addSchema({ $id: 'api', components: document.components });
@@ -43,22 +65,37 @@ ajv.addSchema({ $id: 'api', components: document.components });
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'steelyard-fuzz-'));
   storage = await openStorage({ directory });
+  for (let i = 0; i < 2; i++) {
+    const made = await app.request('/v1/vector_stores', {
+      ...{ method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } },
+    });
+    stores.push(((await made.json()) as { id: string }).id);
+  }
 }, 60_000);
 
 afterAll(async () => {
+  await server.close();
+  await toolServer.close();
   await storage?.close();
   await rm(directory, { recursive: true, force: true });
 });
 
 /** Ids that the server gave, so that some requests name what there is. */
 const ids: string[] = ['none'];
+const stores: string[] = [];
 const id = fc.nat().map((at) => ids[at % ids.length]!);
 const hints: Hints = {
   schemas: document.components.schemas,
   names: {
     model: fc.oneof(
-      { weight: 30, arbitrary: fc.constantFrom('stub', 'stub', 'stub', 'vectors') },
+      { weight: 30, arbitrary: fc.constantFrom('stub', 'stub', 'caller', 'vectors') },
       { weight: 1, arbitrary: odd },
+    ),
+    server_label: fc.constantFrom('numbers', 'numbers', 'dead', 'other'),
+    server_url: fc.constantFrom(toolServer.url, null, 'http://169.254.169.254/'),
+    vector_store_ids: fc.array(
+      fc.nat().map((at) => stores[at % stores.length]!),
+      { minLength: 1, maxLength: 2 },
     ),
     ...Object.fromEntries(
       ['previous_response_id', 'conversation', 'input_file_id', 'file_id', 'file_ids'].map((name) => [

@@ -78,6 +78,16 @@ export function createServices(): Services {
       const { parseRouting } = await import('@steelyard/server/config');
       return parseRouting(await readJson(file), file);
     },
+    async readMcpServers(given) {
+      const { joinMcpServers, parseMcpServers } = await import('@steelyard/server/config');
+      const all = given.map(async (one) => {
+        const [, label, url] = /^([\w-]+)=(https?:.+)$/.exec(one) ?? [];
+        return label === undefined
+          ? parseMcpServers(await readJson(one), one)
+          : parseMcpServers({ mcpServers: { [label]: { url } } }, one);
+      });
+      return joinMcpServers(await Promise.all(all));
+    },
     async receipts() {
       const server = await import('@steelyard/server');
       return {
@@ -95,7 +105,8 @@ export function createServices(): Services {
     async administration(records) {
       return (await import('@steelyard/server')).administration(records);
     },
-    async createServer({ dataDirectory, databaseUrl, s3, receiptsAlways = false, routes, ...options }) {
+    async createServer(asked) {
+      const { dataDirectory, databaseUrl, s3, receiptsAlways = false, routes, mcp = [], ...options } = asked;
       const { createServer, fileSigner } = await import('@steelyard/server');
       const storage = storageWhenNeeded({
         directory: dataDirectory,
@@ -110,6 +121,7 @@ export function createServices(): Services {
         ...(routes === undefined
           ? {}
           : { routing: typeof routes === 'string' ? await this.readRoutes(routes) : routes }),
+        ...(mcp.length > 0 ? { mcpServers: await this.readMcpServers(mcp) } : {}),
         receipts: { always: receiptsAlways, sign: fileSigner(join(dataDirectory, 'receipt-key.pem')) },
       });
       return {

@@ -13,6 +13,7 @@ import type {
   compareReceipts,
   Described,
   firstDifference,
+  McpServersConfig,
   ModelPool,
   PoolOptions,
   readReceipts,
@@ -83,11 +84,13 @@ export interface WasmReport {
 }
 
 /** The caller keeps the models and disposes them after the server. */
-export interface ServeOptions extends Omit<ServerOptions, 'storage' | 'receipts' | 'routing'> {
+export interface ServeOptions extends Omit<ServerOptions, 'storage' | 'receipts' | 'routing' | 'mcpServers'> {
   /** Made and opened at the first request that keeps something. */
   readonly dataDirectory: string;
   /** What may be computed elsewhere, or a JSON file of it. Default: nothing may. */
   readonly routes?: string | Routing;
+  /** Files of MCP servers whose tools models may call, or `label=url` of one. Default: none. */
+  readonly mcp?: readonly string[];
   /** A receipt for every answer; default for those who ask. They are signed by a key in `dataDirectory`. */
   readonly receiptsAlways?: boolean;
   /** `postgresql://...`. Default: PGlite in `dataDirectory`. */
@@ -121,6 +124,11 @@ export interface Services {
   openTracing(options: TracingOptions): Promise<Tracing>;
   /** @throws RequestError naming the file and what is wrong with it */
   readRoutes(file: string): Promise<Routing>;
+  /**
+   * @param given files, or `label=url`
+   * @throws RequestError naming the file and what is wrong with it
+   */
+  readMcpServers(given: readonly string[]): Promise<McpServersConfig>;
   /** What receipts of answers are for. */
   receipts(): Promise<ReceiptTools>;
   /** Many models within a budget of memory, loaded on demand. */

@@ -123,6 +123,7 @@ export function createFakeServices(options: FakeOptions = {}): FakeServices {
     receipts: () => createServices().receipts(),
     openTracing: (given) => createServices().openTracing(given),
     readRoutes: (file) => createServices().readRoutes(file),
+    readMcpServers: (given) => createServices().readMcpServers(given),
     forbidEgress: (allowed) => {
       forbidden.push(allowed);
       return Promise.resolve();

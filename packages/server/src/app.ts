@@ -24,6 +24,7 @@ import { BackgroundWork } from './background/background-work.ts';
 import { LowPriorityGate } from './background/low-priority-gate.ts';
 import { BatchRunner } from './batches/batch-runner.ts';
 import { answerAt, modelsAt } from './batches/answer-at.ts';
+import { McpServers } from './mcp-servers/mcp-servers.ts';
 import { Metrics } from './metrics.ts';
 import type { ServerLimits, ServerOptions } from './options.ts';
 import { LoggedRequest } from './request-log.ts';
@@ -85,6 +86,7 @@ export function createApp(
 
 export function createServices(options: AppOptions, lifecycle: Lifecycle): Services {
   const { models, storage = noStorage, embeddingModels = providerOf([]), limits } = options;
+  const { env = process.env, version = '0.1.0' } = options;
   const { sequencesPerModel: places, queueLength: maxWaiting } = limits;
   const queues = new Queues({ places, maxWaiting });
   const records = options.records ?? storage;
@@ -130,9 +132,12 @@ export function createServices(options: AppOptions, lifecycle: Lifecycle): Servi
     lifecycle,
     queues,
     receipts: options.receipts ?? {},
-    ...(options.routing ? { router: new Router(options.routing, options.env ?? process.env) } : {}),
+    mcpServers: new McpServers(options.mcpServers ?? {}, {
+      ...{ env, version, lifecycle, routing: options.routing },
+    }),
+    ...(options.routing ? { router: new Router(options.routing, env) } : {}),
     metrics: new Metrics({ models, embeddingModels, lifecycle, queues }),
-    version: options.version ?? '0.1.0',
+    version,
     startedAt: Math.floor(Date.now() / 1000),
     reportError,
   };

@@ -13,6 +13,7 @@ import type { BatchRunner } from './batches/batch-runner.ts';
 import type { IngestRunner } from './vector-stores/ingest-runner.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { ModelDepot } from './model-depot.ts';
+import type { McpServers } from './mcp-servers/mcp-servers.ts';
 import type { Metrics } from './metrics.ts';
 import type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
 import type { Priority } from './queue/fair-queue.ts';
@@ -54,6 +55,8 @@ export interface Services {
   readonly lifecycle: Lifecycle;
   readonly queues: Queues;
   readonly receipts: ReceiptPolicy;
+  /** Whose tools models may call here. */
+  readonly mcpServers: McpServers;
   /** Where requests may be computed that need not be computed here. */
   readonly router?: Router;
   readonly metrics: Metrics;

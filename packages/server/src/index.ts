@@ -15,6 +15,7 @@ export { replayReceipt, type ReplayOptions } from './receipts/replay.ts';
 export { fileSigner, signatureHolds } from './receipts/sign.ts';
 export { readReceipts } from './receipts/read-receipts.ts';
 export type { Routing } from './upstreams/config.ts';
+export { joinMcpServers, parseMcpServers, type McpServersConfig } from './mcp-servers/config.ts';
 export type { RequestLogEntry } from './request-log.ts';
 export { administration } from './admin-app.ts';
 export { openTracing, type TracingOptions } from './telemetry/open-tracing.ts';

@@ -5,6 +5,7 @@ import type { Hono } from 'hono';
 import type { Prices } from './access/prices.ts';
 import type { RequestLogEntry } from './request-log.ts';
 import type { AppEnv } from './app.ts';
+import type { McpServersConfig } from './mcp-servers/config.ts';
 import type { ModelDepot } from './model-depot.ts';
 import type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
 import type { Routing } from './upstreams/config.ts';
@@ -97,7 +98,9 @@ export interface ServerOptions {
   readonly allowedOrigins?: readonly string[];
   /** What may be computed elsewhere. Default: nothing. */
   readonly routing?: Routing;
-  /** Where the keys of `routing` are. Default: the process's environment. */
+  /** MCP servers whose tools models may call, by label; requests reach no others. Default: none. */
+  readonly mcpServers?: McpServersConfig;
+  /** Where the keys of `routing` and `mcpServers` are. Default: the process's environment. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Receipts of answers. Default: on request, without signature. */
   readonly receipts?: ReceiptPolicy;

@@ -17,7 +17,7 @@ const rules: readonly Rule[] = [
   {
     param: 'tools',
     what: 'A custom tool',
-    instead: "Send tools of type 'function'.",
+    instead: "Send tools of the types 'function' and 'mcp'.",
     asks: (body) => body.tools?.some(({ type }) => type === 'custom') ?? false,
   },
   {

@@ -25,5 +25,7 @@ export async function storeOf(
 
 /** How a model of the marks `<tool_call>` writes a call. */
 export function calling(name: string, args: object): string {
-  return `<tool_call>\n${JSON.stringify({ name, arguments: args })}\n</tool_call>`;
+  // With spaces, so that it comes in several tokens.
+  const json = JSON.stringify({ name, arguments: args }).replaceAll(',"', ', "').replaceAll('":', '": ');
+  return `<tool_call>\n${json}\n</tool_call>`;
 }

@@ -42,6 +42,20 @@ describe('config check', () => {
     expect(await terminal.run('config', 'check', file('routes: routes.json\n'))).toBe(2);
     expect(terminal.stderr()).toMatch(/steelyard\.yaml:1:9: routes .*routes\.json: routes: /);
   });
+
+  it('looks into the MCP servers that it names', async () => {
+    file('{"mcpServers": {"a": {"url": "http://example.com/mcp"}}}', 'mcp.json');
+    const terminal = createTerminal();
+    expect(await terminal.run('config', 'check', file('mcp: [./mcp.json]\n'))).toBe(2);
+    expect(terminal.stderr()).toMatch(
+      /steelyard\.yaml:1:6: mcp .*mcp\.json: mcpServers\.a: url: expected https/,
+    );
+    const twice = createTerminal({
+      env: { STEELYARD_MCP: 'a=http://127.0.0.1:1/mcp,a=http://127.0.0.1:2/mcp' },
+    });
+    expect(await twice.run('config', 'check')).toBe(2);
+    expect(twice.stderr()).toContain("two MCP servers are labelled 'a'");
+  });
 });
 
 describe('config show', () => {

@@ -71,15 +71,21 @@ async function check(file: string | undefined, flags: Flags, context: CommandCon
 
 /** Of other files that it names. */
 async function checkFiles({ config, origins }: Resolved, context: CommandContext): Promise<ConfigIssue[]> {
-  const { routes } = config;
-  if (typeof routes !== 'string') return [];
-  try {
-    await context.services.readRoutes(routes);
-    return [];
-  } catch (error) {
-    const where = origins.get('routes')?.where ?? 'routes';
-    return [{ where: `${where}: routes`, path: 'routes', message: (error as Error).message }];
+  const { routes, mcp } = config;
+  const checks: readonly (readonly [string, () => Promise<unknown>])[] = [
+    ['routes', () => (typeof routes === 'string' ? context.services.readRoutes(routes) : Promise.resolve())],
+    ['mcp', () => context.services.readMcpServers(mcp)],
+  ];
+  const issues: ConfigIssue[] = [];
+  for (const [path, check] of checks) {
+    try {
+      await check();
+    } catch (error) {
+      const where = origins.get(path)?.where ?? path;
+      issues.push({ where: `${where}: ${path}`, path, message: (error as Error).message });
+    }
   }
+  return issues;
 }
 
 async function showAll(

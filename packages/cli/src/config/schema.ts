@@ -72,6 +72,11 @@ const limits = z
       (s) => s.default(DEFAULT_LIMITS.requestMs),
       { rare: true },
     ),
+    tool: shortTime(
+      'How long a call of a tool may take that the server runs.',
+      (s) => s.default(DEFAULT_LIMITS.toolMs),
+      { rare: true },
+    ),
     stall: shortTime(
       'How long a client may leave an answer unread before it is cut off.',
       (s) => s.default(DEFAULT_LIMITS.stallMs),
@@ -255,6 +260,11 @@ export const configSchema = z.strictObject({
       ...{ placeholder: 'file', path: 'always', otherwise: 'nothing' },
       expected: 'a file, or upstreams and routes',
     },
+  ),
+  mcp: list(
+    'MCP servers whose tools models may call: JSON files of them, or label=url for one.',
+    (s) => s.default([]),
+    { placeholder: 'file|label=url', path: 'dotted', otherwise: 'none' },
   ),
   egress: yesNo(
     'Connect to other machines; without it, to none, whatever asks for it.',

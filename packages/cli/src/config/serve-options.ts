@@ -32,7 +32,7 @@ export async function configuredOptions(
   context: CommandContext,
 ): Promise<ConfiguredOptions> {
   const { apiKey, keys, databaseUrl, routes, limits } = config;
-  const { deadline, headers, silence, request, stall, drain, ...sizes } = limits;
+  const { deadline, headers, silence, request, stall, drain, tool, ...sizes } = limits;
   return {
     host: config.host,
     port: config.port,
@@ -48,8 +48,10 @@ export async function configuredOptions(
       requestMs: request,
       stallMs: stall,
       drainMs: drain,
+      toolMs: tool,
     },
     env: context.env,
+    mcp: config.mcp,
     ...(apiKey === undefined ? {} : { apiKey }),
     ...(keys === undefined ? {} : { keys }),
     ...(databaseUrl === undefined ? {} : { databaseUrl }),

@@ -2,10 +2,9 @@
 
 import type { GenerateEvent, LanguageModel, TokenLogprob } from '@steelyard/engine';
 import { answerHead, type AnswerHead } from '../answer-head.ts';
-import { toChatMessages } from '../chat-messages.ts';
-import { mayCall, newCallId, toChatOptions, type ChatAsk } from '../chat-options.ts';
+import { mayCall, newCallId } from '../chat-options.ts';
 import { defineEndpoint, type Call } from '../endpoint.ts';
-import { startGeneration, streamGeneration, type ChoiceEvent, type Generation } from '../generation.ts';
+import { streamGeneration, type ChoiceEvent, type Generation } from '../generation.ts';
 import { ApiError } from '../http/api-error.ts';
 import {
   asksForFunctions,
@@ -24,18 +23,15 @@ import {
 } from '../schemas/chat-response.ts';
 import { withReceipts } from '../receipts/give-receipt.ts';
 import type { Receipt } from '../receipts/receipt.ts';
-import { toConstraint } from '../schemas/response-format.ts';
-import { checkSampling } from '../schemas/sampling.ts';
 import { toTimings, toUsage, type FinishEvent } from '../schemas/usage.ts';
 import { keepChat, keepChunks } from '../stored-chat/keep-chat.ts';
+import { CHAT_PATH, startChat } from '../start-chat.ts';
 import { StreamedCalls } from '../streamed-calls.ts';
 import { refuseUnsupportedChat } from '../unsupported-chat.ts';
 
-const PATH = '/v1/chat/completions';
-
 export const chatCompletions = defineEndpoint({
   method: 'POST',
-  path: PATH,
+  path: CHAT_PATH,
   summary: "The assistant's next message.",
   routable: true,
   request: chatRequestSchema,
@@ -50,22 +46,7 @@ export const chatCompletions = defineEndpoint({
     // Refused before anything is computed where nothing is kept.
     if (kept) await call.storage();
     checkLogprobs(body);
-    const ask = askOf(body);
-    const messages = toChatMessages(body.messages);
-    const generation = await startGeneration(call, {
-      model: body.model,
-      endpoint: PATH,
-      promptParam: 'messages',
-      sequences: body.n ?? 1,
-      maxTokens: ask.maxTokens,
-      choicesPerPrompt: body.n ?? 1,
-      start: (model, signal) => {
-        checkSampling(body, model.info.vocabSize);
-        return Array.from({ length: body.n ?? 1 }, (_, i) =>
-          model.chat(messages, toChatOptions({ ...ask, choice: i, signal })),
-        );
-      },
-    });
+    const generation = await startChat(call);
     const head = headFor(call, generation.model);
     if (body.stream) {
       const written = chunks(
@@ -105,25 +86,6 @@ function checkLogprobs(body: ChatRequest): void {
       { param: 'max_tokens', code: 'invalid_value' },
     );
   }
-}
-
-function askOf(body: ChatRequest): Omit<ChatAsk, 'choice' | 'signal'> {
-  return {
-    sampling: body,
-    maxTokens: body.max_completion_tokens ?? body.max_tokens,
-    logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
-    tools: body.tools,
-    toolChoice: toToolChoice(body.tool_choice),
-    reasoningEffort: body.reasoning_effort,
-    templateVariables: body.chat_template_kwargs,
-    constraint: toConstraint(body.response_format),
-  };
-}
-
-function toToolChoice(choice: ChatRequest['tool_choice']): ChatAsk['toolChoice'] {
-  if (typeof choice !== 'object' || !choice) return choice;
-  // Other kinds have been refused.
-  return choice.type === 'function' ? choice.function : undefined;
 }
 
 interface ChoiceSoFar {

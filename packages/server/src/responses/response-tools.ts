@@ -3,10 +3,12 @@
 import type { ProjectStorage } from '@steelyard/storage';
 import { checkReads } from '../access/scopes.ts';
 import type { Call } from '../endpoint.ts';
-import { ApiError, unsupported } from '../http/api-error.ts';
+import { ApiError } from '../http/api-error.ts';
 import type { ResponseRequest } from '../schemas/response-request.ts';
-import type { FileSearchTool } from '../schemas/server-tools.ts';
+import type { FileSearchTool, McpTool } from '../schemas/server-tools.ts';
+import type { ApprovalRequest, McpList } from '../schemas/tool-items.ts';
 import { fileSearch } from '../tool-loop/file-search.ts';
+import { mcpTools, type McpPlan } from '../tool-loop/mcp-tools.ts';
 import type { ToolSource } from '../tool-loop/server-tool.ts';
 import type { ClientTool, Named, ToolChoice } from '../tool-loop/toolbox.ts';
 import type { LoopPlan } from '../tool-loop/tool-loop.ts';
@@ -24,9 +26,10 @@ export async function responseTools(
 ): Promise<Pick<LoopPlan, 'client' | 'sources' | 'choice'>> {
   const { tools, tool_choice: choice } = call.body;
   refuseTwins(tools ?? []);
+  refuseLostApprovals(context, tools ?? []);
   const sources: ToolSource[] = [];
   for (const [i, tool] of (tools ?? []).entries()) {
-    if (tool.type === 'mcp') throw unsupported(`tools[${i}].type`, "A tool of type 'mcp'", 'Remove it.');
+    if (tool.type === 'mcp') sources.push(mcpTools(call, mcpPlan(context, tool, `tools[${i}]`)));
     if (tool.type === 'file_search') sources.push(await toFileSearch(call, context, tool, `tools[${i}]`));
   }
   return { client: (tools ?? []).flatMap(toClientTool), sources, choice: toChoice(choice ?? 'auto') };
@@ -47,6 +50,41 @@ function refuseTwins(tools: readonly Tool[]): void {
     }
     seen.add(what);
   });
+}
+
+/** A list that is known already is not asked for again. */
+function mcpPlan(context: ResponseContext, tool: McpTool, at: string): McpPlan {
+  const isOwn = ({ server_label }: { server_label: string }) => server_label === tool.server_label;
+  const listed = [...context.history, ...context.input].findLast(
+    (item): item is McpList => item.type === 'mcp_list_tools' && isOwn(item) && item.error === null,
+  );
+  return { tool, at, listed, approved: approvedNow(context).filter(isOwn) };
+}
+
+/** Calls that the input approves, and that were not made since. */
+function approvedNow({ history, input }: ResponseContext): ApprovalRequest[] {
+  const all = [...history, ...input];
+  const made = new Set(all.flatMap((item) => (item.type === 'mcp_call' ? item.approval_request_id : [])));
+  return input.flatMap((item) => {
+    if (item.type !== 'mcp_approval_response' || !item.approve || made.has(item.approval_request_id))
+      return [];
+    made.add(item.approval_request_id);
+    return all.filter(
+      (one): one is ApprovalRequest =>
+        one.type === 'mcp_approval_request' && one.id === item.approval_request_id,
+    );
+  });
+}
+
+function refuseLostApprovals(context: ResponseContext, tools: readonly Tool[]): void {
+  for (const { server_label: label } of approvedNow(context)) {
+    if (tools.some((tool) => tool.type === 'mcp' && tool.server_label === label)) continue;
+    throw new ApiError(
+      400,
+      `A call of the MCP server '${label}' is approved, which is not among the tools. Send it in 'tools' again.`,
+      { param: 'tools', code: 'invalid_value' },
+    );
+  }
 }
 
 async function toFileSearch(

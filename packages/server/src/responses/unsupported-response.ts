@@ -89,16 +89,16 @@ export function refuseUnsupportedResponse(body: ResponseRequest): void {
 function refuseTools({ tools, tool_choice: choice }: ResponseRequest): void {
   tools?.forEach((tool, i) => {
     const at = `tools[${i}]`;
-    if (tool.type === 'file_search') return;
-    if (tool.type !== 'function' && tool.type !== 'mcp')
+    // What they cannot do is said where they are made ready.
+    if (tool.type === 'file_search' || tool.type === 'mcp') return;
+    if (tool.type !== 'function')
       throw unsupported(
         `${at}.type`,
         `A tool of type '${tool.type}'`,
         "Send tools of the types 'function', 'file_search' and 'mcp'.",
       );
     if (tool.defer_loading) throw unsupported(`${at}.defer_loading`, 'Loading tools later', 'Remove it.');
-    if (tool.type === 'function' && tool.output_schema)
-      throw unsupported(`${at}.output_schema`, 'A schema of results', 'Remove it.');
+    if (tool.output_schema) throw unsupported(`${at}.output_schema`, 'A schema of results', 'Remove it.');
     if (tool.allowed_callers && !(tool.allowed_callers as readonly string[]).includes('direct'))
       throw unsupported(`${at}.allowed_callers`, 'A tool for programs only', "Add 'direct'.");
   });

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { metadataSchema } from './metadata.ts';
 import { responseFormatSchema } from './response-format.ts';
 import { harmlessFields, samplingFields } from './sampling.ts';
+import { mcpToolSchema } from './server-tools.ts';
 import { toolNameSchema } from './tools.ts';
 
 const MAX_TOP_LOGPROBS = 20;
@@ -70,6 +71,8 @@ const toolSchema = z.discriminatedUnion('type', [
       strict: z.boolean().nullish(),
     }),
   }),
+  /** Extension, in the form that responses have it: tools of a server that is configured here. */
+  mcpToolSchema,
   otherPart('custom'),
 ]);
 

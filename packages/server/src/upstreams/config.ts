@@ -1,10 +1,10 @@
 /** What may be computed elsewhere, where, and what never: as a person writes it down. */
 
-import { readFileSync } from 'node:fs';
 import { RequestError } from '@steelyard/core';
 import { isThisMachine } from '@steelyard/core/node';
 import { z } from 'zod';
 import { paramPath } from '../http/validate.ts';
+import { readKey, type Environment } from './read-key.ts';
 
 const upstreamSchema = z.strictObject({
   /** Of its API, with the version: `https://api.example.com/v1`. */
@@ -112,44 +112,14 @@ export function parseRouting(value: unknown, name: string): Routing {
 }
 
 /** @throws RequestError for a key that is not there */
-export function upstreamsOf(
-  routing: Routing,
-  env: Readonly<Record<string, string | undefined>>,
-): Map<string, Upstream> {
+export function upstreamsOf(routing: Routing, env: Environment): Map<string, Upstream> {
   return new Map(
-    Object.entries(routing.upstreams).map(([name, { url, key_env, key_file, timeout_ms }]) => {
-      const key = readKey(name, env, key_env, key_file);
+    Object.entries(routing.upstreams).map(([name, { url, timeout_ms, ...place }]) => {
+      const key = readKey(`upstream '${name}'`, place, env, 'routing');
       return [
         name,
         { name, url: url.replace(/\/+$/, ''), timeoutMs: timeout_ms ?? TIMEOUT_MS, key: () => key },
       ];
     }),
   );
-}
-
-function readKey(
-  name: string,
-  env: Readonly<Record<string, string | undefined>>,
-  variable: string | undefined,
-  file: string | undefined,
-): string | undefined {
-  if (variable !== undefined) {
-    const key = env[variable]?.trim();
-    if (key) return key;
-    throw new RequestError(
-      `upstream '${name}': the environment variable ${variable} holds no key`,
-      'routing',
-    );
-  }
-  if (file === undefined) return undefined;
-  try {
-    const key = readFileSync(file, 'utf8').trim();
-    if (key) return key;
-  } catch (error) {
-    throw new RequestError(
-      `upstream '${name}': ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
-      'routing',
-    );
-  }
-  throw new RequestError(`upstream '${name}': ${file} holds no key`, 'routing');
 }

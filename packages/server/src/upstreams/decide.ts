@@ -1,6 +1,7 @@
 /** Where a request is computed: here, elsewhere, or one when the other cannot. Data that must stay decides first. */
 
-import { RESTRICTED, type Route, type Routing } from './config.ts';
+import type { Route, Routing } from './config.ts';
+import { holdingLabel } from './data-labels.ts';
 
 export type Where = 'local' | 'upstream';
 
@@ -64,11 +65,8 @@ function rank({ model }: Route): number {
   return model.endsWith('*') ? model.length - 1 : Infinity;
 }
 
-/** A label that nobody has said anything about stays: what is not known to be harmless is not. */
 function mustStay({ labels: known }: Routing, { labels, bound }: Question): string | undefined {
-  const held = labels.find(
-    (label) => label === RESTRICTED || !Object.hasOwn(known, label) || known[label] !== 'any',
-  );
+  const held = holdingLabel(labels, known);
   if (held !== undefined) return `its data is labelled '${held}'`;
   return bound ? 'it refers to what is kept here' : undefined;
 }

@@ -10,10 +10,10 @@ import { findNamed } from '../model-provider.ts';
 import { bodyBytes } from '../queue/queues.ts';
 import { askUpstream, passOn, UpstreamUnavailable } from './ask-upstream.ts';
 import { upstreamsOf, type Route, type Routing, type Upstream } from './config.ts';
+import { dataLabels } from './data-labels.ts';
 import { decide, type Decision, type Where } from './decide.ts';
 
 export const COMPUTED_BY_HEADER = 'x-steelyard-computed-by';
-export const DATA_LABEL_HEADER = 'x-steelyard-data-label';
 export const UPSTREAM_ACTION = 'answer.upstream';
 
 const LOCAL = 'local';
@@ -66,7 +66,7 @@ export class Router {
     const { services, request } = call;
     const decision = decide(this.#routing, {
       model: body.model,
-      labels: this.#labels(call, body),
+      labels: dataLabels(call, this.#routing.projects),
       bound: isBound(body),
       servedHere: await isServedHere(call, body.model),
       waiting: services.queues.load(body.model).waiting,
@@ -79,17 +79,6 @@ export class Router {
       ...decision,
       order: order.length > 0 ? order : ['local'],
     };
-  }
-
-  #labels({ request, caller }: Call<unknown>, { metadata }: RoutedBody): string[] {
-    const inBody = (metadata as Record<string, unknown> | null | undefined)?.['data_label'];
-    const project = Object.hasOwn(this.#routing.projects, caller.project)
-      ? this.#routing.projects[caller.project]
-      : undefined;
-    const header = request.headers.get(DATA_LABEL_HEADER);
-    return [header, inBody, project]
-      .filter((label): label is string => typeof label === 'string')
-      .map((label) => label.trim().toLowerCase());
   }
 
   /** A model that is only elsewhere, for data that must stay, is not just unknown. */
