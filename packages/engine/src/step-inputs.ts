@@ -10,6 +10,8 @@ export interface PlacedTokens {
   readonly stateSlot: number;
   /** Cache slot of the token at `position`. */
   slot(position: number): number;
+  /** Where a second text begins, of two that are read together. */
+  readonly second?: number;
 }
 
 /** Tokens of one sequence in a step; results are wanted of the last `rows` of them. */
@@ -37,6 +39,7 @@ export function stepInputs(
     pages: new Int32Array(parts.length * width),
     stateSlots: Int32Array.from(parts, ({ sequence }) => sequence.stateSlot),
   };
+  const textTypes = parts.some(({ sequence }) => sequence.second !== undefined) && new Int32Array(total);
   const rows: number[] = [];
   let at = 0;
   parts.forEach(({ sequence, start, count, rows: wanted }, row) => {
@@ -46,6 +49,7 @@ export function stepInputs(
       inputs.positions[at + i] = start + i;
       inputs.sequences[at + i] = row;
       inputs.slots[at + i] = sequence.slot(start + i);
+      if (textTypes && start + i >= (sequence.second ?? Infinity)) textTypes[at + i] = 1;
     }
     for (let i = count - wanted; i < count; i++) rows.push(at + i);
     at += count;
@@ -53,5 +57,5 @@ export function stepInputs(
   // A step of prompt chunks only wants no logits; graphs compute at least one row.
   if (rows.length === 0) rows.push(total - 1);
   const dims = { T: total, S: parts.length, P: width, V: rows.length, N, R };
-  return { dims, inputs: { ...inputs, rows: Int32Array.from(rows) } };
+  return { dims, inputs: { ...inputs, ...(textTypes && { textTypes }), rows: Int32Array.from(rows) } };
 }

@@ -1,5 +1,6 @@
 /**
- * BERT and what is built like it: MiniLM, BGE, E5, GTE. Only the encoder: pooled vectors, no masked words.
+ * BERT and what is built like it: MiniLM, BGE, E5, GTE. Only the encoder, and the head that scores two texts: no masked
+ * words.
  * @see Devlin et al. 2019, arXiv:1810.04805; Reimers and Gurevych 2019, arXiv:1908.10084
  */
 
@@ -30,6 +31,8 @@ export const bert = defineArchitecture<BertConfig>({
       'blk.{i}.ffn_up': 'encoder.layer.{i}.intermediate.dense',
       'blk.{i}.ffn_down': 'encoder.layer.{i}.output.dense',
       'blk.{i}.layer_output_norm': 'encoder.layer.{i}.output.LayerNorm',
+      cls: 'pooler.dense',
+      'cls.output': 'classifier',
     },
     optionalPrefixes: ['bert.'],
     unusedHuggingFace: /^(bert\.)?pooler\.|^(bert\.)?embeddings\.position_ids$|^cls\./,

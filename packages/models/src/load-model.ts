@@ -6,7 +6,8 @@ import type { ModelFile } from '@steelyard/formats';
 import { ConfigReader } from './config-reader.ts';
 import type { LoadedModel, LoadOptions } from './model.ts';
 import { readScaleBlocks } from './quantisation.ts';
-import { readPooling } from './pooling.ts';
+import { rankHead } from './blocks/rank-head.ts';
+import { readPooling, scoresPairs } from './pooling.ts';
 import { findArchitecture, isEncoder } from './registry.ts';
 import { Step } from './step.ts';
 import { WeightSource } from './weight-source.ts';
@@ -22,16 +23,25 @@ export function loadModel(file: ModelFile, options: LoadOptions): LoadedModel {
   const config = architecture.readConfig(reader);
   const blocks = readScaleBlocks(reader);
   const pooling = options.output === 'hidden' ? readPooling(file, reader) : undefined;
-  reader.ignore({ gguf: 'pooling_type' });
+  reader.ignore({ gguf: 'pooling_type' }, { gguf: 'classifier.output_labels' });
   reader.finish();
-  if (config.causal === false && options.output !== 'hidden') {
+  const output = options.output ?? 'logits';
+  if (output === 'score' && !('cls.output' in architecture.names.huggingFace)) {
+    throw new UnsupportedError(
+      `${file.name}: ${declared} with a head that scores two texts is not implemented; of BERT it is`,
+    );
+  }
+  if (config.causal === false && output === 'logits') {
     throw new UnsupportedError(
       `${file.name}: ${declared} is an encoder, which writes no text; for vectors of texts run: steelyard embed`,
     );
   }
   const source = new WeightSource(file, architecture.names, blocks);
   const step = new Step(config.architecture, source, options);
-  const result = trace(() => architecture.forward(step, config), source);
+  const result = trace(() => {
+    const hidden = architecture.forward(step, config);
+    return output === 'score' ? rankHead(step, hidden) : hidden;
+  }, source);
   source.finish();
   const graph = step.finish(result);
   let parameterCount = 0;
@@ -55,7 +65,15 @@ export function loadModel(file: ModelFile, options: LoadOptions): LoadedModel {
 }
 
 /**
- * Whether a file says that it is made for vectors of texts: an encoder, or one that names its pooling.
+ * Whether a file says that its model scores documents against a query, both read together.
+ * @throws UnsupportedError for an architecture that is not implemented, and for a classifier with several labels
+ */
+export function ranksTexts(file: ModelFile): boolean {
+  return isEncoder(file) && scoresPairs(file, ConfigReader.of(file, findArchitecture(file).declared));
+}
+
+/**
+ * Whether a file says that it is made for vectors or scores of texts: an encoder, or one that names its pooling.
  * @throws UnsupportedError for an architecture or a pooling that is not implemented
  */
 export function makesVectors(file: ModelFile): boolean {

@@ -43,13 +43,19 @@ export interface RecurrentState {
   readonly channels: number;
 }
 
+/**
+ * What a graph ends with: logits [V, vocabSize], hidden states after the last norm [V, hiddenSize], or the score of two
+ * texts [V, 1], of which that of their first token counts.
+ */
+export type Output = 'logits' | 'hidden' | 'score';
+
 export interface LoadOptions {
   /** Tokens per page of the KV cache. */
   readonly pageSize: number;
   /** Storage format of the KV cache. */
   readonly kvDType: DType;
   /** What the graph computes of the wanted rows; default logits. */
-  readonly output?: 'logits' | 'hidden';
+  readonly output?: Output;
   /** Positions that sequences will have at most; default the model's own. Some ropes differ for short contexts. */
   readonly contextLength?: number;
 }
@@ -60,7 +66,8 @@ export interface LoadedModel {
   /**
    * One step. Inputs, all i32: `tokens` [T], `positions` [T], `sequences` [T], `slots` [T] (cache slots of the
    * new tokens), `pages` [S, P], `rows` [V] (tokens of this step whose logits are wanted), and where there are
-   * recurrent states `stateSlots` [S]. States: those of `kv` and `recurrent`. Output: `logits` [V, vocabSize] f32, or `hidden` [V, hiddenSize] where that was asked for.
+   * recurrent states `stateSlots` [S], and where two texts are scored `textTypes` [T] (0 in the first, 1 in the second).
+   * States: those of `kv` and `recurrent`. Output, f32: what was asked for, by its name.
    */
   readonly graph: Graph;
   /** Exactly the graph's weights by canonical name, less its constants. */

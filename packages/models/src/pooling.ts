@@ -22,9 +22,32 @@ export function readPooling(file: ModelFile, reader: ConfigReader): Pooling | un
   );
   const pooling = GGUF_POOLINGS[type] ?? 'none';
   if (pooling === 'none') return undefined;
-  if (pooling !== 'rank') return pooling;
+  // Not a vector but a score: see `scoresPairs`.
+  return pooling === 'rank' ? undefined : pooling;
+}
+
+/** Classes of transformers with a head that gives labels to texts. */
+const CLASSIFIER = /ForSequenceClassification$/;
+
+/**
+ * Whether the file says that its model scores two texts read together: a cross-encoder, for reranking.
+ * @throws UnsupportedError for a classifier with several labels
+ */
+export function scoresPairs(file: ModelFile, reader: ConfigReader): boolean {
+  if (file.format === 'gguf') {
+    const type = reader.integer(
+      { gguf: 'pooling_type' },
+      { min: 0, max: GGUF_POOLINGS.length - 1, fallback: 0 },
+    );
+    return GGUF_POOLINGS[type] === 'rank';
+  }
+  const { architectures, id2label } = file.config;
+  const names: unknown[] = Array.isArray(architectures) ? architectures : [];
+  if (!names.some((name) => typeof name === 'string' && CLASSIFIER.test(name))) return false;
+  const labels = typeof id2label === 'object' && id2label ? Object.keys(id2label).length : 2;
+  if (labels === 1) return true;
   throw new UnsupportedError(
-    `${file.name}: pooling_type is 4, a score of two texts (a reranker); supported are mean, cls and last`,
+    `${file.name}: it gives one of ${labels} labels to a text, which is not implemented; a model with one label, a score, is`,
   );
 }
 

@@ -6,7 +6,7 @@
 import { createBuilder, type Builder, type Graph, type TensorData, type Value } from '@steelyard/graph';
 import { decodeFloat32, transposedFloat32 } from './float32-data.ts';
 import type { ScaleBlocks } from './quantisation.ts';
-import type { KvState, LoadOptions, RecurrentState } from './model.ts';
+import type { KvState, LoadOptions, Output, RecurrentState } from './model.ts';
 import type { Stored, WeightSource } from './weight-source.ts';
 
 /** How a file holds a weight that the graph has transposed. */
@@ -33,6 +33,7 @@ export class Step {
   readonly #options: LoadOptions;
   readonly #declared = new Map<string, Value>();
   #stateSlots: Value | undefined;
+  #textTypes: Value | undefined;
 
   constructor(name: string, source: WeightSource, options: LoadOptions) {
     this.#source = source;
@@ -46,8 +47,7 @@ export class Step {
     this.rows = this.g.input('rows', ['V'], 'i32');
   }
 
-  /** What the graph ends with: logits of the wanted rows, or their hidden states after the last norm. */
-  get output(): 'logits' | 'hidden' {
+  get output(): Output {
     return this.#options.output ?? 'logits';
   }
 
@@ -107,6 +107,12 @@ export class Step {
   get stateSlots(): Value {
     this.#stateSlots ??= this.g.input('stateSlots', ['S'], 'i32');
     return this.#stateSlots;
+  }
+
+  /** [T], 0 for tokens of the first text and 1 for those of the second; an input of the graphs that score two texts. */
+  get textTypes(): Value {
+    this.#textTypes ??= this.g.input('textTypes', ['T'], 'i32');
+    return this.#textTypes;
   }
 
   /** A state [R, rows, channels] of which each running sequence has a slot. */

@@ -9,27 +9,47 @@ import { acquireModel, type AcquireOptions, type Lease } from './model-provider.
 import type { Place } from './queue/fair-queue.ts';
 import { GenerationWatch } from './telemetry/generation-watch.ts';
 
-interface TextsPlan {
+interface ModelPlan {
   /** Name of the model asked for. */
   readonly model: string;
-  readonly texts: Parameters<EmbeddingModel['embed']>[0];
   /** The parameter at fault when a text is too long. */
   readonly param: 'input' | 'documents' | 'query';
+  /** For metrics and traces. Default `/v1/embeddings`. */
+  readonly endpoint?: string;
+  /** How long the model stays loaded from now on once nobody uses it. */
+  readonly keepAliveMs?: number;
+}
+
+interface TextsPlan extends ModelPlan {
+  readonly texts: Parameters<EmbeddingModel['embed']>[0];
   readonly options?: EmbedOptions;
   /** Texts that are too long are cut. Default false. */
   readonly truncate?: boolean;
-  /** How long the model stays loaded from now on once nobody uses it. */
-  readonly keepAliveMs?: number;
 }
 
 /** @throws NotFoundError for a model that is not served or makes no vectors; whatever the engine throws */
 export function embedTexts(
   call: Call<unknown>,
-  { model: name, texts, param, options, truncate = false, keepAliveMs }: TextsPlan,
+  { texts, options, truncate = false, ...plan }: TextsPlan,
 ): Promise<Embeddings & { readonly model: string }> {
+  return withEmbedder(call, plan, (model, signal) => {
+    const given = truncate ? cut(texts, model) : texts;
+    return model.embed(given, { ...options, signal });
+  });
+}
+
+/**
+ * Runs work on a model for vectors or scores, admitted, and charges its tokens.
+ * @throws as `embedTexts`
+ */
+export function withEmbedder<Result extends { readonly promptTokens: number }>(
+  call: Call<unknown>,
+  { model: name, param, endpoint = '/v1/embeddings', keepAliveMs }: ModelPlan,
+  work: (model: EmbeddingModel, signal: AbortSignal) => Promise<Result>,
+): Promise<Result & { readonly model: string }> {
   return admitted(call, name, async (stop) => {
     const { signal } = stop;
-    const watch = new GenerationWatch(call, { endpoint: '/v1/embeddings', model: name });
+    const watch = new GenerationWatch(call, { endpoint, model: name });
     let lease: Lease<EmbeddingModel> | undefined;
     let place: Place | undefined;
     try {
@@ -41,14 +61,13 @@ export function embedTexts(
       watch.loaded(model.info.name);
       place = await call.services.queues.enter(call, model.info.name, { maxTokens: 0 }, stop);
       watch.placed();
-      const given = truncate ? cut(texts, model) : texts;
-      const embeddings = await model.embed(given, { ...options, signal });
-      const inputTokens = embeddings.promptTokens;
+      const result = await work(model, signal);
+      const inputTokens = result.promptTokens;
       watch.embedded(inputTokens);
       const used = { model: model.info.name, inputTokens, cachedTokens: 0, outputTokens: 0 };
       call.services.charge(call.caller, used);
       watch.end();
-      return { ...embeddings, model: model.info.name };
+      return { ...result, model: model.info.name };
     } catch (error) {
       watch.end(error);
       throw promptRefusal(error, param);

@@ -1,5 +1,5 @@
 /**
- * Texts to vectors: whole texts side by side in each step, without padding, up to a budget of tokens. Nothing stays in
+ * Texts to vectors, or pairs of texts to scores: whole texts side by side in each step, without padding, up to a budget of tokens. Nothing stays in
  * the cache from step to step, but for texts longer than a step, which a model that looks back only computes in
  * chunks. Calls that come together share steps.
  */
@@ -11,12 +11,14 @@ import { loadStep, type LoadedStep } from '../loaded-step.ts';
 import { planMemory, type MemoryPlan } from '../memory-plan.ts';
 import { stepInputs } from '../step-inputs.ts';
 import { Turns } from '../turn.ts';
-import { PlacedText } from './placed-text.ts';
+import { PlacedText, type TokenText } from './placed-text.ts';
 import { PooledRows } from './pool.ts';
 import type { EmbedOptions } from './types.ts';
 
 export interface EmbeddingEngineOptions {
   readonly pooling: Pooling;
+  /** What the model was loaded for: hidden states, which are pooled, or a score. Default hidden states. */
+  readonly output?: 'hidden' | 'score';
   /** Tokens per page, as the model was loaded with. */
   readonly pageSize: number;
   /** Storage format of the cache, as the model was loaded with. */
@@ -58,8 +60,7 @@ export function planEmbedding(model: LoadedModel, options: EmbeddingEngineOption
   });
 }
 
-interface Job {
-  readonly tokens: readonly number[];
+interface Job extends TokenText {
   readonly options: EmbedOptions;
   readonly resolve: (vector: Float32Array) => void;
   readonly reject: (error: unknown) => void;
@@ -106,10 +107,30 @@ export class EmbeddingEngine {
     if (this.#disposed) throw new RequestError('the model was disposed; open it again');
     options.signal?.throwIfAborted();
     this.#check(texts, options);
+    return this.#compute(
+      texts.map((tokens) => ({ tokens })),
+      options,
+    );
+  }
+
+  /** The score of each two texts, unscaled; for models that were loaded for it. */
+  async score(pairs: readonly Required<TokenText>[], signal?: AbortSignal): Promise<number[]> {
+    if (this.#disposed) throw new RequestError('the model was disposed; open it again');
+    signal?.throwIfAborted();
+    const options = { normalise: false, ...(signal && { signal }) };
+    this.#check(
+      pairs.map(({ tokens }) => tokens),
+      options,
+    );
+    const scores = await this.#compute(pairs, options);
+    return scores.map(([score]) => score as number);
+  }
+
+  async #compute(texts: readonly TokenText[], options: EmbedOptions): Promise<Float32Array[]> {
     const vectors = texts.map(
-      (tokens) =>
+      (text) =>
         new Promise<Float32Array>((resolve, reject) => {
-          this.#queue.push({ tokens, options, resolve, reject });
+          this.#queue.push({ ...text, options, resolve, reject });
         }),
     );
     this.#loop ??= this.#run();
@@ -164,7 +185,7 @@ export class EmbeddingEngine {
     while (this.#queue.length > 0) {
       const batch = this.#take();
       try {
-        await this.#compute(batch);
+        await this.#runStep(batch);
       } catch (error) {
         for (const { reject } of batch) reject(error);
       }
@@ -194,14 +215,14 @@ export class EmbeddingEngine {
     return batch;
   }
 
-  async #compute(batch: readonly Job[]): Promise<void> {
-    const { pooling, pageSize } = this.#options;
-    const { hiddenSize } = this.#model.config;
+  async #runStep(batch: readonly Job[]): Promise<void> {
+    const { pooling, pageSize, output = 'hidden' } = this.#options;
+    const width = output === 'score' ? 1 : this.#model.config.hiddenSize;
     let firstPage = 0;
-    const texts = batch.map(({ tokens }, stateSlot) => {
-      const text = new PlacedText(tokens, firstPage, pageSize, stateSlot);
+    const texts = batch.map((job, stateSlot) => {
+      const text = new PlacedText(job, firstPage, pageSize, stateSlot);
       firstPage += text.pages.length;
-      return { text, pooled: new PooledRows(pooling, hiddenSize) };
+      return { text, pooled: new PooledRows(pooling, width) };
     });
     const longest = Math.max(0, ...batch.map(({ tokens }) => tokens.length));
     // More than one step only for a text that is alone.
@@ -212,15 +233,15 @@ export class EmbeddingEngine {
         return { sequence: text, start, count, rows: pooling === 'last' ? Number(ends) : count };
       });
       const result = await this.#step.executable.run(stepInputs(parts, this.plan.limits));
-      const hidden = result['hidden'] as Float32Array;
+      const computed = result[output] as Float32Array;
       let row = 0;
       parts.forEach(({ rows }, i) => {
         for (let end = row + rows; row < end; row++) {
-          texts[i]?.pooled.add(hidden.subarray(row * hiddenSize, (row + 1) * hiddenSize));
+          texts[i]?.pooled.add(computed.subarray(row * width, (row + 1) * width));
         }
       });
     }
-    batch.forEach(({ options: { dimensions = hiddenSize, normalise = true }, resolve }, i) =>
+    batch.forEach(({ options: { dimensions = width, normalise = true }, resolve }, i) =>
       resolve((texts[i] as (typeof texts)[number]).pooled.vector(dimensions, normalise)),
     );
   }

@@ -33,16 +33,34 @@ export interface EmbeddingInfo {
   readonly dimensions: number;
   readonly pooling: Pooling;
   readonly backend: string;
+  /** It scores documents against a query, both read together, and makes no vectors. Default false. */
+  readonly ranks?: boolean;
 }
 
-/** A model that turns texts into vectors. */
+export interface Scores {
+  /** How relevant each document is to the query, 0 to 1, in their order. */
+  readonly scores: readonly number[];
+  /** Tokens of all pairs, the query once for each document. */
+  readonly promptTokens: number;
+}
+
+/** A model that turns texts into vectors, or into scores. */
 export interface EmbeddingModel {
   readonly info: EmbeddingInfo;
   /**
    * Vectors of texts, or of token ids as they are. Calls that come together share steps.
-   * @throws RequestError for options or ids that make no sense, CapacityError for a text longer than the context
+   * @throws RequestError for options or ids that make no sense, and by a model that ranks; CapacityError for a text longer than the context
    */
   embed(texts: readonly (string | readonly number[])[], options?: EmbedOptions): Promise<Embeddings>;
+  /**
+   * Scores of documents, by models that rank; only these have it.
+   * @throws CapacityError for a pair longer than the context
+   */
+  score?(
+    query: string,
+    documents: readonly string[],
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<Scores>;
   tokenize(text: string): number[];
   /** Ends what runs and frees all memory. */
   dispose(): Promise<void>;

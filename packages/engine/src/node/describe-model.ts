@@ -42,7 +42,7 @@ export function describeModel(
       if (options.pooling || makesVectors(file)) {
         const { model, settings } = traceForVectors(file, backend, name, options);
         const { contextLength, totalBytes } = planEmbedding(model, settings);
-        const info = embeddingInfo({ model, name, backend, contextLength, pooling: settings.pooling });
+        const info = embeddingInfo({ model, name, backend, contextLength, settings });
         return { kind: 'embedding', info, memoryBytes: totalBytes };
       }
       const { model, settings } = traceForText(file, backend, options);

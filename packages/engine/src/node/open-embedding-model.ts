@@ -3,7 +3,7 @@
 import { UnsupportedError } from '@steelyard/core';
 import type { ModelFile } from '@steelyard/formats';
 import type { Backend, DType } from '@steelyard/graph';
-import { loadModel, type LoadedModel, type Pooling } from '@steelyard/models';
+import { loadModel, ranksTexts, type LoadedModel, type Pooling } from '@steelyard/models';
 import { EmbeddingEngine, type EmbeddingEngineOptions } from '../embeddings/embedding-engine.ts';
 import { createEmbeddingModel } from '../embeddings/embedding-model.ts';
 import type { EmbeddingInfo, EmbeddingModel } from '../embeddings/types.ts';
@@ -50,7 +50,7 @@ async function load(
   const { model, settings } = traceForVectors(file, backend, name, options);
   const engine = await EmbeddingEngine.create(model, backend, settings);
   const { contextLength } = engine.plan;
-  const info = embeddingInfo({ model, name, backend, contextLength, pooling: settings.pooling });
+  const info = embeddingInfo({ model, name, backend, contextLength, settings });
   return createEmbeddingModel({ info, tokenizer, engine, onDispose: close });
 }
 
@@ -68,15 +68,24 @@ export function traceForVectors(
   const kvDType = cacheFormat(backend, options.kvDType ?? exact);
   const { contextLength } = options;
   const limit = contextLength === undefined ? {} : { contextLength };
-  const model = loadModel(file, { pageSize: PAGE_SIZE, kvDType, output: 'hidden', ...limit });
-  const pooling = options.pooling ?? model.pooling;
+  const output = ranksTexts(file) ? 'score' : 'hidden';
+  const model = loadModel(file, { pageSize: PAGE_SIZE, kvDType, output, ...limit });
+  // A score is the first token's.
+  const pooling = output === 'score' ? 'cls' : (options.pooling ?? model.pooling);
   if (pooling === undefined) {
     throw new UnsupportedError(
       `${name}: its files do not say how to pool its tokens to one vector, so it may not be made for that; ` +
         'name its pooling if you know it (pooling, or --pooling): mean, cls or last',
     );
   }
-  const settings = { availableBytes: spareBytes(), ...options, pageSize: PAGE_SIZE, kvDType, pooling };
+  const settings = {
+    availableBytes: spareBytes(),
+    ...options,
+    pageSize: PAGE_SIZE,
+    kvDType,
+    pooling,
+    output,
+  } as const;
   return { model, settings };
 }
 
@@ -85,10 +94,10 @@ interface EmbeddingFacts {
   readonly name: string;
   readonly backend: Backend;
   readonly contextLength: number;
-  readonly pooling: Pooling;
+  readonly settings: Pick<EmbeddingEngineOptions, 'pooling' | 'output'>;
 }
 
-export function embeddingInfo({ model, name, backend, ...facts }: EmbeddingFacts): EmbeddingInfo {
+export function embeddingInfo({ model, name, backend, settings, ...facts }: EmbeddingFacts): EmbeddingInfo {
   const { architecture, vocabSize, hiddenSize } = model.config;
   return {
     name,
@@ -96,7 +105,9 @@ export function embeddingInfo({ model, name, backend, ...facts }: EmbeddingFacts
     parameterCount: model.parameterCount,
     quantisation: mainDType(model),
     vocabSize,
-    dimensions: hiddenSize,
+    dimensions: settings.output === 'score' ? 1 : hiddenSize,
+    pooling: settings.pooling,
+    ...(settings.output === 'score' && { ranks: true }),
     backend: backend.name,
     ...facts,
   };

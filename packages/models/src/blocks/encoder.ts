@@ -18,7 +18,7 @@ export interface EncoderConfig extends ModelConfig {
   readonly causal: false;
   readonly feedForward: number;
   readonly eps: number;
-  /** Kinds of text that a token may be marked as; the first is used. */
+  /** Kinds of text that a token may be marked as. */
   readonly types: number;
 }
 
@@ -81,8 +81,7 @@ export function encoder(step: Step, config: EncoderConfig, parts: EncoderParts):
   const norm = (x: Value, name: string): Value => layerNorm(step, x, name, eps);
   const embedded = embedTokens(step, config.vocabSize, hiddenSize);
   const placed = parts.positions ? g.add(embedded, parts.positions) : embedded;
-  const type = step.readTable('token_types.weight', [config.types, hiddenSize])?.slice(0, hiddenSize);
-  let x = norm(type ? g.add(placed, g.constant('token_type', type)) : placed, 'token_embd_norm'); // [T, hidden]
+  let x = norm(withTypes(step, placed, config), 'token_embd_norm'); // [T, hidden]
   for (let layer = 0; layer < config.layers; layer++) {
     const block = `blk.${layer}`;
     const attention = { heads, kvHeads, headDim, layer, causal: false, ...parts.attention };
@@ -93,4 +92,15 @@ export function encoder(step: Step, config: EncoderConfig, parts: EncoderParts):
     });
   }
   return g.gather(x, step.rows);
+}
+
+/** Marks tokens by their text where there are two; elsewhere all are of the first kind. */
+function withTypes(step: Step, x: Value, { types, hiddenSize }: EncoderConfig): Value {
+  const { g } = step;
+  if (!step.hasWeight('token_types.weight')) return x;
+  const shape = [types, hiddenSize];
+  if (step.output === 'score' && types > 1)
+    return g.add(x, g.gather(step.weight('token_types.weight', shape), step.textTypes));
+  const first = step.readTable('token_types.weight', shape)!.slice(0, hiddenSize);
+  return g.add(x, g.constant('token_type', first));
 }

@@ -36,7 +36,7 @@ export function mountDocs(
 
 async function placeOf(origin: string, { models, embeddingModels }: Services): Promise<Place> {
   const [model] = await models.list();
-  const [embeddingModel] = await embeddingModels.list();
+  const embeddingModel = (await embeddingModels.list()).find(({ ranks }) => !ranks);
   return {
     origin,
     ...(model ? { model: model.name } : {}),

@@ -132,6 +132,31 @@ describe('rerank', () => {
     expect(usage.total_tokens).toBe(6);
   });
 
+  it('asks a cross-encoder about each document beside the query', async () => {
+    const asked: unknown[] = [];
+    const ranker: EmbeddingModel = {
+      ...embedder,
+      info: { ...embedder.info, name: 'vectors', dimensions: 1, ranks: true },
+      score(query, texts) {
+        asked.push([query, texts]);
+        return Promise.resolve({ scores: [0.1, 0.9, 0.5, 0.2], promptTokens: 12 });
+      },
+    };
+    const server = serverWith(ranker);
+    const answer = await server.rerank({ query: 'red', documents, top_n: 2 });
+    expect(rerankResponseSchema.parse(await answer.json())).toMatchObject({
+      results: [
+        { index: 1, relevance_score: 0.9 },
+        { index: 2, relevance_score: 0.5 },
+      ],
+      usage: { total_tokens: 12 },
+    });
+    expect(asked).toEqual([['red', ['blue', 'red green', 'red', 'yellow']]]);
+    const listed: unknown = await (await server.app.request('/v1/models/vectors')).json();
+    expect(listed).toMatchObject({ steelyard: { ranks: true } });
+    expect((listed as { steelyard: object }).steelyard).not.toHaveProperty('dimensions');
+  });
+
   it('keeps the first few', async () => {
     const { results } = rerankResponseSchema.parse(
       await (await rerank({ query: 'red', documents, top_n: 1 })).json(),

@@ -28,6 +28,8 @@ const modelSchema = z.object({
       has_chat_template: z.boolean(),
       /** Elements of a vector; only of models for `/v1/embeddings`. */
       dimensions: z.int().optional(),
+      /** True of cross-encoders for `/v1/rerank`, which make no vectors. */
+      ranks: z.literal(true).optional(),
     }),
   ]),
 });
@@ -126,7 +128,7 @@ function toModel(info: ModelInfo | EmbeddingInfo, status: ModelStatus, created: 
       vocab_size: info.vocabSize,
       backend: info.backend,
       has_chat_template: 'hasChatTemplate' in info && info.hasChatTemplate,
-      ...('dimensions' in info ? { dimensions: info.dimensions } : {}),
+      ...('dimensions' in info ? (info.ranks ? { ranks: true } : { dimensions: info.dimensions }) : {}),
     },
   };
 }

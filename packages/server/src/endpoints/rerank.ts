@@ -1,6 +1,10 @@
-/** `POST /v1/rerank`: documents by how near their vectors are to the query's. The shape is Cohere's and Jina's. */
+/**
+ * `POST /v1/rerank`: documents by what a cross-encoder says of each beside the query, or by how near their vectors are to
+ * the query's. The shape is Cohere's and Jina's.
+ */
 
-import { embedTexts } from '../embed-texts.ts';
+import type { EmbeddingModel, Scores } from '@steelyard/engine';
+import { withEmbedder } from '../embed-texts.ts';
 import { defineEndpoint, type Call } from '../endpoint.ts';
 import {
   rerankRequestSchema,
@@ -9,24 +13,26 @@ import {
   type RerankResponse,
 } from '../schemas/embeddings.ts';
 
+const PATH = '/v1/rerank';
+
 export const rerank = defineEndpoint({
   method: 'POST',
-  path: '/v1/rerank',
+  path: PATH,
   summary: 'Documents in the order of their relevance to a query.',
   request: rerankRequestSchema,
   response: rerankResponseSchema,
   async handle(call: Call<RerankRequest>) {
     const { body } = call;
     const texts = body.documents.map((document) => (typeof document === 'string' ? document : document.text));
-    const { vectors, promptTokens, model } = await embedTexts(call, {
-      model: body.model,
-      texts: [body.query, ...texts],
-      param: 'documents',
-    });
-    const [query, ...documents] = vectors;
-    const results = documents.map((vector, index) => ({
+    const plan = { model: body.model, param: 'documents', endpoint: PATH } as const;
+    const { scores, promptTokens, model } = await withEmbedder(call, plan, (found, signal) =>
+      found.score
+        ? found.score(body.query, texts, { signal })
+        : byVectors(found, [body.query, ...texts], signal),
+    );
+    const results = scores.map((relevance_score, index) => ({
       index,
-      relevance_score: dot(query!, vector),
+      relevance_score,
       ...(body.return_documents ? { document: { text: texts[index]! } } : {}),
     }));
     results.sort((a, b) => b.relevance_score - a.relevance_score);
@@ -39,6 +45,17 @@ export const rerank = defineEndpoint({
     return Response.json(answer);
   },
 });
+
+/** @param texts the query first */
+async function byVectors(
+  model: EmbeddingModel,
+  texts: readonly string[],
+  signal: AbortSignal,
+): Promise<Scores> {
+  const { vectors, promptTokens } = await model.embed(texts, { signal });
+  const [query, ...documents] = vectors;
+  return { scores: documents.map((vector) => dot(query!, vector)), promptTokens };
+}
 
 /** Of vectors of length 1: the cosine. */
 function dot(a: Float32Array, b: Float32Array): number {

@@ -62,7 +62,11 @@ export const rerankResponseSchema = z.object({
   results: z.array(
     z.object({
       index: z.int().describe('Place of the document in the request.'),
-      relevance_score: z.number().describe('Cosine of the angle between query and document, -1 to 1.'),
+      relevance_score: z
+        .number()
+        .describe(
+          'Of a cross-encoder, the probability that it is relevant, 0 to 1; else the cosine of the angle between the vectors of query and document, -1 to 1.',
+        ),
       document: z.object({ text: z.string() }).optional(),
     }),
   ),

@@ -46,7 +46,7 @@ function toChunking(chunking: Chunking): Chunking & Record<string, unknown> {
 
 /** The model that makes vectors for new stores: the first that is served. */
 export async function modelForVectors({ services }: Call<unknown>): Promise<string> {
-  const [first] = await services.embeddingModels.list();
+  const first = (await services.embeddingModels.list()).find(({ ranks }) => !ranks);
   if (first) return first.name;
   throw new ApiError(
     400,

@@ -209,4 +209,5 @@ def main():
             make(architecture, name, variant, seed=sum(label.encode()))
 
 
-main()
+if __name__ == "__main__":
+    main()
