@@ -22,8 +22,10 @@ export function readPooling(file: ModelFile, reader: ConfigReader): Pooling | un
   );
   const pooling = GGUF_POOLINGS[type] ?? 'none';
   if (pooling === 'none') return undefined;
-  // Not a vector but a score: see `scoresPairs`.
-  return pooling === 'rank' ? undefined : pooling;
+  if (pooling !== 'rank') return pooling;
+  throw new UnsupportedError(
+    `${file.name}: pooling_type is 4, a score of two texts (a reranker), which makes no vectors, and is implemented for BERT only`,
+  );
 }
 
 /** Classes of transformers with a head that gives labels to texts. */

@@ -125,7 +125,7 @@ export class GenerationWatch {
 }
 
 function operationOf(endpoint: string): string {
-  if (/embed/.test(endpoint)) return 'embeddings';
+  if (/embed|rerank/.test(endpoint)) return 'embeddings';
   return /\/(completions|generate)$/.test(endpoint) && !endpoint.includes('chat')
     ? 'text_completion'
     : 'chat';
