@@ -16,6 +16,7 @@ import { registerRemove } from './commands/rm.ts';
 import { registerRun } from './commands/run.ts';
 import { registerServe } from './commands/serve.ts';
 import { registerShow } from './commands/show.ts';
+import { resolveConfig } from './config/resolve.ts';
 import type { CommandContext } from './context.ts';
 import { EXIT_USAGE, reportError } from './errors.ts';
 import { packageVersion } from './version.ts';
@@ -87,5 +88,14 @@ function createProgram(context: CommandContext, exit: (code: number) => void): C
         '\nExamples:\n  steelyard chat\n  steelyard run "Name three rivers."\n  steelyard serve\n  steelyard doctor',
     );
   for (const register of COMMANDS) register(program, context, exit);
+  program.hook('preAction', (_, command) => forbidEgress(command, context));
   return program;
+}
+
+/** What is configured for the server holds for the other commands too; `serve` has it with its own flags. */
+async function forbidEgress(command: Command, { env, services }: CommandContext): Promise<void> {
+  const isConfigured = env['STEELYARD_EGRESS'] !== undefined || env['STEELYARD_CONFIG'] !== undefined;
+  if (!isConfigured || command.name() === 'serve' || command.parent?.name() === 'config') return;
+  const { config } = await resolveConfig({ env });
+  if (!config.egress) await services.forbidEgress(config.allowEgress);
 }

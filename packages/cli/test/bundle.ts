@@ -43,7 +43,9 @@ export async function bundleOf(entry: string): Promise<Bundle> {
   });
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ version: '0.0.0', type: 'module' }));
-  cpSync(migrations, join(folder, 'migrations'), { recursive: true });
+  // Beside the folder of whichever file of the bundle reads them.
+  for (const parent of [folder, join(folder, 'dist')])
+    cpSync(migrations, join(parent, 'migrations'), { recursive: true });
   return {
     start: (args, env = {}) => start(join(folder, 'dist', `${name}.mjs`), args, env),
     remove: () => rmSync(folder, { recursive: true, force: true }),

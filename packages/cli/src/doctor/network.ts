@@ -1,5 +1,6 @@
 /** Checks of the ways to models; only with `--network`, because nothing else of doctor leaves the machine. */
 
+import { checkEgress, EgressForbiddenError } from '@steelyard/core/node';
 import { plural } from '../terminal/format.ts';
 import { ok, warn, type Check } from './check.ts';
 import { runProgram } from './machine.ts';
@@ -7,7 +8,26 @@ import { runProgram } from './machine.ts';
 const TIMEOUT_MS = 15_000;
 
 export function checkNetwork(hubUrl: string): Promise<Check[]> {
-  return Promise.all([checkHub(hubUrl), checkNpm(), checkPip()]);
+  return Promise.all([
+    unlessForbidden('hub', new URL(hubUrl), () => checkHub(hubUrl)),
+    unlessForbidden('npm', 'its registry', checkNpm),
+    unlessForbidden('pip', 'its index', checkPip),
+  ]);
+}
+
+/** Programs that are run are not held by this process: it asks before it runs them. */
+async function unlessForbidden(name: string, to: string | URL, check: () => Promise<Check>): Promise<Check> {
+  try {
+    checkEgress(to);
+  } catch (error) {
+    if (!(error instanceof EgressForbiddenError)) throw error;
+    return warn(
+      name,
+      'connections to other machines are forbidden here',
+      'nothing, where that is wanted; else see STEELYARD_EGRESS in: steelyard config show',
+    );
+  }
+  return check();
 }
 
 async function checkHub(url: string): Promise<Check> {
