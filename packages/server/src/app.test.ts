@@ -118,7 +118,7 @@ describe('requests that are wrong before their fields', () => {
       status: 404,
       code: 'unknown_url',
     });
-    expect(await errorOf(appWith().request('/'))).toMatchObject({ status: 404, code: 'unknown_url' });
+    expect(await errorOf(appWith().request('/nothing'))).toMatchObject({ status: 404, code: 'unknown_url' });
   });
 
   it('warns of no leak with many choices', async () => {

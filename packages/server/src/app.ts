@@ -28,7 +28,7 @@ import { McpServers } from './mcp-servers/mcp-servers.ts';
 import { Metrics } from './metrics.ts';
 import type { ServerLimits, ServerOptions } from './options.ts';
 import { LoggedRequest } from './request-log.ts';
-import { mountChatPage } from './chat-page.ts';
+import { mountPageFiles } from './chat-page.ts';
 import { Queues } from './queue/queues.ts';
 import { rootSpan, type Traced } from './telemetry/tracing.ts';
 import { local, Router } from './upstreams/router.ts';
@@ -73,8 +73,8 @@ export function createApp(
       { services, options },
     );
   }
-  if (options.chatPage ?? true) mountChatPage(app);
-  mountDocs(app, endpoints, services, { pages: options.chatPage ?? true });
+  mountPageFiles(app, { chat: options.chatPage ?? true });
+  mountDocs(app, endpoints, services);
   app.notFound((c) => errorResponse(c, unknownUrl(c), services));
   app.onError((error, c) => {
     const apiError = toApiError(error);
@@ -213,12 +213,11 @@ async function serve(
   try {
     const { caller, headers } = endpoint.open
       ? { caller: ANYBODY, headers: {} }
-      : await services.access.admit(c.req.raw.headers, endpoint);
+      : await services.access.admit(c.req.raw.headers, endpoint, (known) => {
+          log?.from(known);
+          trace.set({ 'steelyard.project': known.project });
+        });
     c.set('limits', headers);
-    if (!endpoint.open) {
-      log?.from(caller);
-      trace.set({ 'steelyard.project': caller.project });
-    }
     const body = endpoint.request
       ? validate(endpoint.request, await readJson(c.req.raw, services.limits, endpoint))
       : undefined;

@@ -1,4 +1,7 @@
-/** Serves the built-in chat page: a handful of files, from memory, with a policy that lets it load nothing else. */
+/**
+ * Serves the files of the built-in pages, the chat's and those of the documentation: a handful, from memory, with a policy
+ * that lets them load nothing else.
+ */
 
 import { chatPageFiles, type PageFile } from '@steelyard/web';
 import type { Hono } from 'hono';
@@ -18,7 +21,11 @@ export const PAGE_POLICY = [
   "require-trusted-types-for 'script'",
 ].join('; ');
 
-export function mountChatPage(app: Hono<AppEnv>): void {
+/** What pages of documentation need too. */
+const SHARED = new Set(['/colours.css', '/docs.css', '/docs.js', '/icon.svg']);
+
+/** @param chat whether there is a chat page; without one the documentation is the first page */
+export function mountPageFiles(app: Hono<AppEnv>, { chat }: { readonly chat: boolean }): void {
   let files: Promise<ReadonlyMap<string, PageFile>> | undefined;
   const load = () => {
     files ??= chatPageFiles().catch((error: unknown) => {
@@ -28,7 +35,9 @@ export function mountChatPage(app: Hono<AppEnv>): void {
     return files;
   };
   app.on(['GET'], ['/', '/:file{[a-z-]+\\.(js|css|svg)}'], async (c, next) => {
-    const file = (await load()).get(c.req.path);
+    const { path } = c.req;
+    if (!chat && path === '/') return c.redirect('/docs');
+    const file = chat || SHARED.has(path) ? (await load()).get(path) : undefined;
     if (!file) return next();
     return c.body(file.body, 200, {
       'content-type': file.type,

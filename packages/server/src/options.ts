@@ -78,7 +78,7 @@ export interface ServerOptions {
   readonly port?: number;
   /** How many ports to try, counting up from `port`, while they are taken. Default 1. */
   readonly portAttempts?: number;
-  /** Serve the built-in chat page at `/` and the documentation at `/docs`. Default true. */
+  /** Serve the built-in chat page at `/`; the documentation at `/docs` always is. Default true. */
   readonly chatPage?: boolean;
   /**
    * Require `Authorization: Bearer <apiKey>`, or `x-api-key`. Default: no key is asked for. With `keys` it is a key among

@@ -1,4 +1,8 @@
-import { afterEach, expect, it, vi } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openStorage, type Storage } from '@steelyard/storage';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { fakeModel } from '../test/fake-model.ts';
 import { providerOf } from './model-provider.ts';
 import type { SteelyardServer } from './options.ts';
@@ -69,3 +73,89 @@ it.each([
     expect(log[0]!.answered).toBe(content ? 'an answer' : undefined);
   },
 );
+
+describe('a server with keys', () => {
+  let directory: string;
+  let storage: Storage;
+  const log: RequestLogEntry[] = [];
+  const make = (logContent?: boolean) =>
+    createServer({
+      models: providerOf([fakeModel()]),
+      storage: () => Promise.resolve(storage),
+      keys: true,
+      apiKey: 'admin',
+      port: 0,
+      chatPage: false,
+      requestLog: (entry) => log.push(entry),
+      ...(logContent === undefined ? {} : { logContent }),
+    });
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'steelyard-log-'));
+    storage = await openStorage({ directory });
+  }, 120_000);
+  afterAll(async () => {
+    await storage.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  const send = async ({ app }: SteelyardServer, key: string, path: string, body?: unknown) => {
+    const from = log.length;
+    const response = await app.request(path, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    await vi.waitFor(() => expect(log.length).toBeGreaterThan(from));
+    return { status: response.status, text, entry: log.at(-1)! };
+  };
+
+  const chat = { model: 'fake', messages: [{ role: 'user', content: 'a secret' }] };
+  const made = async (app: SteelyardServer, path: string, body: object) =>
+    JSON.parse((await send(app, 'admin', path, body)).text) as { id: string; value: string };
+  const project = async (app: SteelyardServer, more: object, scopes: object = {}) => {
+    const { id } = await made(app, '/v1/organization/projects', { name: 'p', ...more });
+    const key = await made(app, `/v1/organization/projects/${id}/api_keys`, { name: 'k', ...scopes });
+    return { id, key };
+  };
+
+  it('logs content only of the projects that have turned it on, whole and streaming', async () => {
+    const app = make();
+    const silent = await project(app, {});
+    const open = await project(app, { logs_content: true });
+    for (const stream of [false, true]) {
+      const quiet = await send(app, silent.key.value, '/v1/chat/completions', { ...chat, stream });
+      expect(quiet.entry).toMatchObject({ status: 200, project: silent.id });
+      expect(JSON.stringify(quiet.entry)).not.toMatch(/secret|Hello/);
+      const told = await send(app, open.key.value, '/v1/chat/completions', { ...chat, stream });
+      expect(told.entry).toMatchObject({ project: open.id, asked: { ...chat, stream } });
+      expect(told.entry.answered).toContain('Hello');
+    }
+    await send(app, 'admin', `/v1/organization/projects/${open.id}`, { logs_content: false });
+    const after = await send(app, open.key.value, '/v1/chat/completions', chat);
+    expect(JSON.stringify(after.entry)).not.toMatch(/secret|Hello/);
+  });
+
+  it('logs none of any project where the server has it off', async () => {
+    const app = make(false);
+    const open = await project(app, { logs_content: true });
+    const { entry } = await send(app, open.key.value, '/v1/chat/completions', chat);
+    expect(JSON.stringify(entry)).not.toMatch(/secret|Hello/);
+  });
+
+  it('says whose request was refused', async () => {
+    const app = make();
+    const { id, key } = await project(app, {}, { scopes: ['files'], models: ['fake'] });
+    const { entry } = await send(app, key.value, '/v1/chat/completions', chat);
+    expect(entry).toMatchObject({ status: 403, project: id, key_id: key.id });
+    const mine = await send(app, key.value, '/v1/organization/projects');
+    expect(mine.entry).toMatchObject({ status: 403, project: id, key_id: key.id });
+    const limited = await project(app, {}, { limits: { requests_per_minute: 1 } });
+    await send(app, limited.key.value, '/v1/models');
+    const late = await send(app, limited.key.value, '/v1/models');
+    expect(late.entry).toMatchObject({ status: 429, key_id: limited.key.id });
+    const unknown = await send(app, 'sk-nobody', '/v1/models');
+    expect(unknown.entry).toMatchObject({ status: 401, project: null, key_id: null });
+  });
+});

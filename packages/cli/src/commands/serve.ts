@@ -142,7 +142,7 @@ function announce(
       info.quantisation,
       `context ${info.contextLength}`,
       `on ${info.backend}`,
-      ...('dimensions' in info ? [`vectors of ${info.dimensions}`] : []),
+      ...('dimensions' in info ? [info.ranks ? 'scores of texts' : `vectors of ${info.dimensions}`] : []),
     ];
     context.print(`${style.bold(info.name)}  ${style.dim(facts.join(', '))}`);
   }
@@ -154,7 +154,7 @@ function announce(
   context.print();
   if (chatPage) context.print(`Chat page  ${style.cyan(`${url}/`)}`);
   context.print(`API        ${style.cyan(`${url}/v1`)}`);
-  if (chatPage) context.print(`Reference  ${style.cyan(`${url}/docs`)}`);
+  context.print(`Reference  ${style.cyan(`${url}/docs`)}`);
   context.print();
   context.print(curlLine(url, loaded[0]!, locked));
   context.print();
@@ -172,12 +172,16 @@ function announceAdminKey(adminKey: string, context: CommandContext): void {
 }
 
 /** A request to copy into a shell. */
+function requestFor(info: Info): readonly [path: string, body: object] {
+  const model = info.name;
+  if (!('dimensions' in info))
+    return ['chat/completions', { model, messages: [{ role: 'user', content: 'Hello!' }] }];
+  if (info.ranks) return ['rerank', { model, query: 'Hello!', documents: ['Good morning!', 'A stone.'] }];
+  return ['embeddings', { model, input: 'Hello!' }];
+}
+
 function curlLine(url: string, info: Info, locked: boolean): string {
-  const { name } = info;
-  const [path, body] =
-    'dimensions' in info
-      ? ['embeddings', { model: name, input: 'Hello!' }]
-      : ['chat/completions', { model: name, messages: [{ role: 'user', content: 'Hello!' }] }];
+  const [path, body] = requestFor(info);
   const key = locked ? ` -H "authorization: Bearer $STEELYARD_API_KEY"` : '';
   const data = JSON.stringify(body).replaceAll("'", "'\\''");
   return `curl ${url}/v1/${path} -H 'content-type: application/json'${key} -d '${data}'`;

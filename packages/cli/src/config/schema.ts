@@ -209,7 +209,7 @@ export const configSchema = z.strictObject({
     placeholder: 'origin',
     otherwise: 'none but its own',
   }),
-  chatPage: yesNo('Serve the chat page and the documentation.', (s) => s.default(true), { off: 'API only' }),
+  chatPage: yesNo('Serve the chat page.', (s) => s.default(true), { off: 'API and its documentation only' }),
   pull: yesNo('Let callers pull and delete models (POST /api/pull).', (s) => s.default(true), {
     off: 'callers may not pull or delete models (POST /api/pull)',
   }),

@@ -11,8 +11,11 @@ export interface Admission {
 }
 
 export interface Access {
-  /** @throws ApiError 401 without a key that works, 403 beyond its scopes, 429 beyond its limits */
-  admit(headers: Headers, endpoint: Endpoint): Promise<Admission>;
+  /**
+   * @param known told who it is as soon as that is sure, whether it is let in or not
+   * @throws ApiError 401 without a key that works, 403 beyond its scopes, 429 beyond its limits
+   */
+  admit(headers: Headers, endpoint: Endpoint, known?: (caller: Caller) => void): Promise<Admission>;
   /** Counts tokens towards the caller's limits, once they are known. */
   charge(caller: Caller, tokens: number): void;
   /** Keys or projects were changed: what is remembered of them is asked anew. */
@@ -20,7 +23,11 @@ export interface Access {
 }
 
 const alwaysAs = (caller: (headers: Headers) => Caller): Access => ({
-  admit: (headers) => Promise.resolve().then(() => ({ caller: caller(headers), headers: {} })),
+  async admit(headers, _endpoint, known) {
+    const found = await Promise.resolve(caller(headers));
+    known?.(found);
+    return { caller: found, headers: {} };
+  },
   charge() {},
   forget() {},
 });

@@ -52,12 +52,20 @@ export class KeyRing implements Access {
     this.#now = options.now ?? Date.now;
   }
 
-  async admit(headers: Headers, endpoint: Endpoint): Promise<Admission> {
+  async admit(
+    headers: Headers,
+    endpoint: Endpoint,
+    tell: (caller: Caller) => void = () => {},
+  ): Promise<Admission> {
     const secret = keyOf(headers);
     if (secret === undefined) throw missingKey();
-    if (isServerKey(secret, this.#options.serverKey)) return { caller: SERVER_ADMIN, headers: {} };
+    if (isServerKey(secret, this.#options.serverKey)) {
+      tell(SERVER_ADMIN);
+      return { caller: SERVER_ADMIN, headers: {} };
+    }
     const known = LOOKS_LIKE_A_KEY.test(secret) ? await this.#find(secret) : undefined;
     if (!known) throw refusedKey('Incorrect API key provided.', 'invalid_api_key');
+    tell(known.caller);
     this.#checkAlive(known);
     checkScope(known.caller, endpoint);
     const limited = [this.#bucketsOf(known.key), this.#bucketsOf(known.project)];

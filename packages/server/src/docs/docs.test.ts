@@ -118,6 +118,21 @@ describe('the pages', () => {
     expect(fillExample('MODEL EMBEDDING_MODEL', { origin: '', model: 'm' })).toBe('m EMBEDDING_MODEL');
   });
 
+  it('are there without a chat page, and where only vectors are made', async () => {
+    const only = createServer({
+      models: providerOf([]),
+      embeddingModels: providerOf([createStubEmbeddingModel({ name: 'vectors' })]),
+      chatPage: false,
+    }).app;
+    const page = await only.request('/docs/embeddings');
+    expect([page.status, (await page.text()).includes('vectors')]).toEqual([200, true]);
+    const first = await only.request('/');
+    expect([first.status, first.headers.get('location')]).toEqual([302, '/docs']);
+    for (const file of ['/docs.css', '/docs.js', '/colours.css', '/icon.svg'])
+      expect((await only.request(file)).status, file).toBe(200);
+    for (const file of ['/main.js', '/style.css']) expect((await only.request(file)).status, file).toBe(404);
+  });
+
   it('name what there is when asked for another', async () => {
     const response = await app.request('/docs/none');
     expect(response.status).toBe(404);

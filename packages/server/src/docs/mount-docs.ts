@@ -9,16 +9,10 @@ import { groups } from './groups/index.ts';
 import { openApiDocument, type OpenApiDocument } from './openapi.ts';
 import { groupPage, type Place } from './pages.ts';
 
-export function mountDocs(
-  app: Hono<AppEnv>,
-  endpoints: readonly Endpoint[],
-  services: Services,
-  { pages }: { readonly pages: boolean },
-): void {
+export function mountDocs(app: Hono<AppEnv>, endpoints: readonly Endpoint[], services: Services): void {
   let made: OpenApiDocument | undefined;
   const document = () => (made ??= openApiDocument(endpoints, services.version));
   app.get('/openapi.json', (c) => c.json(document()));
-  if (!pages) return;
   app.get('/docs', (c) => c.redirect(`/docs/${groups[0]!.slug}`));
   app.get('/docs/:group', async (c) => {
     const slug = c.req.param('group');
