@@ -9,6 +9,7 @@ export async function openRealStore(): Promise<ModelStore> {
     root: store.root,
     list: () => store.list(),
     find: (name) => store.find(name),
+    copy: (name, to) => store.copy(name, to),
     remove: (name) => store.remove(name),
     pull: (source, options) => hub.pull(source, { ...options, store }),
     defaultModel: {

@@ -32,7 +32,7 @@ import type { Records, StorageOptions } from '@steelyard/storage';
 export type PullOptions = Pick<HubPullOptions, 'onProgress' | 'onNotice' | 'signal' | 'name'>;
 
 /** The hub's store, and pulling into it. */
-export interface ModelStore extends Pick<Store, 'root' | 'list' | 'find' | 'remove'> {
+export interface ModelStore extends Pick<Store, 'root' | 'list' | 'find' | 'copy' | 'remove'> {
   /** @throws NetworkError and others of the hub */
   pull(source: string, options: PullOptions): Promise<StoredModel>;
   readonly defaultModel: { readonly name: string; pull(options: PullOptions): Promise<StoredModel> };

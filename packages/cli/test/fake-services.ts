@@ -39,6 +39,13 @@ export class FakeStore implements ModelStore {
     return Promise.resolve(this.#models.find((model) => model.name === name));
   }
 
+  copy(name: string, to: string): Promise<StoredModel> {
+    const model = this.#models.find((one) => one.name === name);
+    if (!model) throw new NotFoundError(`no ${name}`);
+    this.#models.push({ ...model, name: to });
+    return Promise.resolve(this.#models.at(-1)!);
+  }
+
   remove(name: string): Promise<{ freedBytes: number }> {
     const at = this.#models.findIndex((model) => model.name === name);
     if (at < 0) throw new NotFoundError(`no ${name}`);

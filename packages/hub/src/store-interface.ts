@@ -24,6 +24,11 @@ export interface Store {
    */
   find(name: string): Promise<StoredModel | undefined>;
   /**
+   * Gives a model another name beside its own; its files are shared.
+   * @throws NotFoundError; RequestError for a name that is not safe as a folder's, or belongs to another model
+   */
+  copy(name: string, to: string): Promise<StoredModel>;
+  /**
    * Removes a model and those of its files that no other model shares.
    * @throws NotFoundError
    */

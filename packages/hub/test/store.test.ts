@@ -43,6 +43,29 @@ describe('store', () => {
     await expect(place.store.remove('two')).rejects.toMatchObject({ code: 'not_found' });
   });
 
+  it('gives a model another name, whose files it shares', async () => {
+    await using place = await temporaryStore();
+    const path = join(place.folder, 'one.gguf');
+    await writeFile(path, BODY);
+    const { store } = place;
+    const one = await pull(path, { store, ...FAST });
+    const copy = await store.copy('one', 'mine');
+    expect(copy).toMatchObject({ name: 'mine', source: 'copy:one', digest: one.digest, bytes: one.bytes });
+    expect(await readFile(copy.path)).toEqual(BODY);
+    expect(await place.names('blobs')).toHaveLength(1);
+    expect((await store.find('on'))?.name).toBe('one');
+    expect((await store.find('mi'))?.name).toBe('mine');
+    expect((await store.find(`file:${path}`))?.name).toBe('one');
+    expect((await store.copy('one', 'mine')).name).toBe('mine');
+    await store.remove('one');
+    expect((await store.verify('mine')).ok).toBe(true);
+    await expect(store.copy('one', 'other')).rejects.toMatchObject({ code: 'not_found' });
+    await pull(path, { store, ...FAST });
+    await expect(store.copy('mine', 'one')).rejects.toThrow(/belongs to/);
+    for (const name of ['../x', 'a/b', '', 'a b', '.hidden', 'con', 'x'.repeat(200)])
+      await expect(store.copy('mine', name), name).rejects.toMatchObject({ code: 'request' });
+  });
+
   it('tells damaged and missing files', async () => {
     await using place = await temporaryStore();
     await writeFile(join(place.folder, 'm.gguf'), BODY);

@@ -11,6 +11,8 @@ export interface ModelDepot {
     source: string,
     options: { readonly signal: AbortSignal; readonly onProgress: (progress: PullProgress) => void },
   ): Promise<StoredModel>;
+  /** Gives a model another name beside its own; absent where requests may not. @throws NotFoundError, RequestError */
+  copy?(name: string, to: string): Promise<unknown>;
   /** Deletes a model's files; absent where requests may not. @throws NotFoundError */
   remove?(name: string): Promise<unknown>;
 }

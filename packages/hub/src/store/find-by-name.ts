@@ -4,6 +4,9 @@ import { RequestError } from '@steelyard/core';
 import { formatSource, parseSource } from '../parse-source.ts';
 import type { StoredModel } from '../stored-model.ts';
 
+/** Begins the source of a model that was copied from another of the store. */
+export const COPY = 'copy:';
+
 /** @throws RequestError naming the models when several fit */
 export function findByName(models: readonly StoredModel[], text: string): StoredModel | undefined {
   const wanted = text.trim().toLowerCase();
@@ -35,10 +38,10 @@ function canonicalSource(text: string): string | undefined {
   }
 }
 
-/** `hf:owner/repo:Q4_K_M` is also `owner/repo:q4_k_m` and `repo:q4_k_m`; addresses have no short form. */
+/** `hf:owner/repo:Q4_K_M` is also `owner/repo:q4_k_m` and `repo:q4_k_m`; addresses and copies have no short form. */
 function shortForms(model: StoredModel): string[] {
   const source = model.source.toLowerCase();
-  if (/^(https?|file):/.test(source)) return [];
+  if (/^(https?|file):/.test(source) || source.startsWith(COPY)) return [];
   const rest = source.slice(source.indexOf(':') + 1);
   return [rest, rest.slice(rest.lastIndexOf('/') + 1)];
 }

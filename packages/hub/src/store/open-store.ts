@@ -1,16 +1,18 @@
 /** The store on disk: looks up, removes and verifies. Putting models in is `commit-model.ts`. */
 
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { FormatError, NotFoundError } from '@steelyard/core';
+import { join, relative, resolve, sep } from 'node:path';
+import { FormatError, NotFoundError, RequestError } from '@steelyard/core';
 import { isErrorCode } from '../failures.ts';
 import type { Store, VerifyResult } from '../store-interface.ts';
 import type { StoredModel } from '../stored-model.ts';
 import { hashFile, sizeOf } from './blobs.ts';
-import { findByName } from './find-by-name.ts';
+import { commitModel } from './commit-model.ts';
+import { COPY, findByName } from './find-by-name.ts';
 import { StoreLayout } from './layout.ts';
 import { withLock } from './lock.ts';
 import { folderOf, readManifest, toStoredModel, type Manifest } from './manifest.ts';
+import { toModelName } from './safe-path.ts';
 import { defaultStoreRoot } from './store-root.ts';
 
 /** What pulls that never finished have left is kept this long for a next try. */
@@ -50,6 +52,31 @@ class DiskStore implements Store {
       const names = new Set(model.files.map((file) => `sha256-${file.sha256}`));
       return { freedBytes: await this.#removeUnused(names) };
     });
+  }
+
+  async copy(name: string, to: string): Promise<StoredModel> {
+    const model = await this.#get(name);
+    if (toModelName(to) !== to) {
+      throw new RequestError(
+        `the name '${to.slice(0, 150)}' is not one for a model; expected letters, digits, '.', '_' and '-', such as '${toModelName(to)}'`,
+        'name',
+      );
+    }
+    const { files, license, metadata } = model;
+    const open = relative(folderOf(this.#layout, model), model.path).split(sep).join('/') || '.';
+    await mkdir(this.#layout.locks, { recursive: true });
+    const source = `${COPY}${model.name}`;
+    const made = await commitModel(this.#layout, {
+      name: to,
+      fixed: true,
+      source,
+      files,
+      open,
+      license,
+      metadata,
+    });
+    if (!Array.isArray(made)) return made as StoredModel;
+    throw new NotFoundError(`${model.name}: its files were removed meanwhile; pull it again`);
   }
 
   async verify(name: string, signal?: AbortSignal): Promise<VerifyResult> {

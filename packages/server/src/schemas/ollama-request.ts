@@ -149,6 +149,7 @@ export const ollamaPullSchema = z.strictObject({
   insecure: z.boolean().nullish(),
 });
 export const ollamaDeleteSchema = z.strictObject(named);
+export const ollamaCopySchema = z.strictObject({ source: modelName, destination: modelName });
 
 export type OllamaChat = z.infer<typeof ollamaChatSchema>;
 export type OllamaGenerate = z.infer<typeof ollamaGenerateSchema>;
@@ -156,6 +157,7 @@ export type OllamaEmbed = z.infer<typeof ollamaEmbedSchema>;
 export type OllamaEmbeddings = z.infer<typeof ollamaEmbeddingsSchema>;
 export type OllamaShow = z.infer<typeof ollamaShowSchema>;
 export type OllamaPull = z.infer<typeof ollamaPullSchema>;
+export type OllamaCopy = z.infer<typeof ollamaCopySchema>;
 export type OllamaDelete = z.infer<typeof ollamaDeleteSchema>;
 /** What chat and generate have in common. */
 export type OllamaAsk = Pick<OllamaChat, Exclude<keyof typeof common, 'truncate' | 'shift'>>;

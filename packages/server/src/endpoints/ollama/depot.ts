@@ -1,4 +1,4 @@
-/** `POST /api/pull` with its progress, and `DELETE /api/delete`, in Ollama's shape. */
+/** `POST /api/pull` with its progress, `POST /api/copy` and `DELETE /api/delete`, in Ollama's shape. */
 
 import { NotFoundError } from '@steelyard/core';
 import { stopOf } from '../../admission.ts';
@@ -12,8 +12,10 @@ import { NDJSON, ollamaLines } from '../../ollama/lines.ts';
 import { pullSource } from '../../ollama/sources.ts';
 import { ollamaProgressSchema, type OllamaProgress } from '../../schemas/ollama-answer.ts';
 import {
+  ollamaCopySchema,
   ollamaDeleteSchema,
   ollamaPullSchema,
+  type OllamaCopy,
   type OllamaDelete,
   type OllamaPull,
 } from '../../schemas/ollama-request.ts';
@@ -90,6 +92,30 @@ function toEvent({ phase, file, receivedBytes, totalBytes }: PullProgress): Olla
   return { status, digest: file, completed: receivedBytes, ...(totalBytes ? { total: totalBytes } : {}) };
 }
 
+export const ollamaCopy = defineEndpoint({
+  method: 'POST',
+  path: '/api/copy',
+  access: 'admin',
+  anyContentType: true,
+  summary: "Gives a model of the store another name, in Ollama's shape; its files are shared.",
+  request: ollamaCopySchema,
+  response: ollamaProgressSchema,
+  async handle({ body, services }: Call<OllamaCopy>) {
+    const { depot } = services;
+    if (!depot?.copy) throw refused('copies no models', 'Let its operator do it there.');
+    const { name } = await storedNamed(depot, body.source);
+    // Ollama's clients name the newest by a tag, which names have none of here.
+    await depot.copy(name, body.destination.replace(/:latest$/, ''));
+    return Response.json({ status: 'success' });
+  },
+});
+
+async function storedNamed(depot: ModelDepot, asked: string) {
+  const found = findNamed(await depot.list(), asked, ({ name }) => name);
+  if (!found) throw new NotFoundError(`model '${asked}' is not in the store; GET /api/tags lists what is`);
+  return found;
+}
+
 export const ollamaDelete = defineEndpoint({
   method: 'DELETE',
   path: '/api/delete',
@@ -101,9 +127,7 @@ export const ollamaDelete = defineEndpoint({
   async handle({ body, services }: Call<OllamaDelete>) {
     const { depot, models, embeddingModels } = services;
     if (!depot?.remove) throw refused('deletes no models', 'Do it there: steelyard rm MODEL.');
-    const asked = modelNameOf(body);
-    const found = findNamed(await depot.list(), asked, ({ name }) => name);
-    if (!found) throw new NotFoundError(`model '${asked}' is not in the store; GET /api/tags lists what is`);
+    const found = await storedNamed(depot, modelNameOf(body));
     if (
       [...models.loaded(), ...embeddingModels.loaded()].some(({ model }) => model.info.name === found.name)
     ) {

@@ -2,7 +2,7 @@
 
 import type { Endpoint } from '../../endpoint.ts';
 import { ollamaChat, ollamaGenerate } from './answers.ts';
-import { ollamaDelete, ollamaPull } from './depot.ts';
+import { ollamaCopy, ollamaDelete, ollamaPull } from './depot.ts';
 import { ollamaEmbed, ollamaEmbeddings } from './embeddings.ts';
 import { ollamaPs, ollamaShow, ollamaTags, ollamaVersion } from './models.ts';
 
@@ -16,5 +16,6 @@ export const ollamaEndpoints: readonly Endpoint[] = [
   ollamaEmbed,
   ollamaEmbeddings,
   ollamaPull,
+  ollamaCopy,
   ollamaDelete,
 ];

@@ -1,3 +1,4 @@
+import { RequestError } from '@steelyard/core';
 import { createStubEmbeddingModel, createStubModel } from '@steelyard/engine/testing';
 import { describe, expect, it } from 'vitest';
 import { fakeModel } from '../../../test/fake-model.ts';
@@ -26,6 +27,7 @@ const stored: StoredModel = {
 };
 const pulled: string[] = [];
 const removed: string[] = [];
+const copied: [string, string][] = [];
 const depot: ModelDepot = {
   list: () => Promise.resolve([stored, { ...stored, name: 'idle' }]),
   pull(source, { onProgress }) {
@@ -40,6 +42,10 @@ const depot: ModelDepot = {
       fileCount: 1,
     });
     return Promise.resolve(stored);
+  },
+  copy(name, to) {
+    if (to === 'taken') return Promise.reject(new RequestError('belongs to another', 'name'));
+    return Promise.resolve(copied.push([name, to]));
   },
   remove: (name) => Promise.resolve(removed.push(name)),
 };
@@ -244,9 +250,19 @@ describe('models', () => {
     expect((await remove('none')).status).toBe(404);
   });
 
+  it('get another name', async () => {
+    const copy = (source: string, destination: string) => post(app, '/api/copy', { source, destination });
+    expect((await copy('idle', 'mine:latest')).status).toBe(200);
+    expect(copied).toEqual([['idle', 'mine']]);
+    expect((await copy('none', 'mine')).status).toBe(404);
+    expect((await copy('idle', 'taken')).status).toBe(400);
+    expect((await post(app, '/api/copy', { source: 'idle' })).status).toBe(400);
+  });
+
   it('are neither pulled nor deleted where the server was not given that', async () => {
     const { app: closed } = createServer(options);
     expect((await post(closed, '/api/pull', { model: 'x' })).status).toBe(403);
+    expect((await post(closed, '/api/copy', { source: 'idle', destination: 'x' })).status).toBe(403);
     expect((await closed.request('/api/tags')).status).toBe(200);
   });
 });
