@@ -10,6 +10,7 @@ import { registerEmbed } from './commands/embed.ts';
 import { registerExplain } from './commands/explain.ts';
 import { registerKeys, registerProjects } from './commands/keys.ts';
 import { registerList } from './commands/list.ts';
+import { registerMcp } from './commands/mcp.ts';
 import { registerPull } from './commands/pull.ts';
 import { registerReceipts, registerReplay } from './commands/replay.ts';
 import { registerRemove } from './commands/rm.ts';
@@ -25,6 +26,7 @@ const COMMANDS = [
   registerChat,
   registerRun,
   registerServe,
+  registerMcp,
   registerConfig,
   registerKeys,
   registerProjects,
@@ -92,10 +94,11 @@ function createProgram(context: CommandContext, exit: (code: number) => void): C
   return program;
 }
 
-/** What is configured for the server holds for the other commands too; `serve` has it with its own flags. */
+/** What is configured for the server holds for the other commands too; `serve` and `mcp` have it with their own flags. */
 async function forbidEgress(command: Command, { env, services }: CommandContext): Promise<void> {
   const isConfigured = env['STEELYARD_EGRESS'] !== undefined || env['STEELYARD_CONFIG'] !== undefined;
-  if (!isConfigured || command.name() === 'serve' || command.parent?.name() === 'config') return;
+  const hasFlags = ['serve', 'mcp'].includes(command.name());
+  if (!isConfigured || hasFlags || command.parent?.name() === 'config') return;
   const { config } = await resolveConfig({ env });
   if (!config.egress) await services.forbidEgress(config.allowEgress);
 }

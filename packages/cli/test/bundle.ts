@@ -19,6 +19,8 @@ export interface Started {
 }
 
 export interface Bundle {
+  /** For what starts it by itself. */
+  readonly script: string;
   start(args: readonly string[], env?: Readonly<Record<string, string>>): Started;
   remove(): void;
 }
@@ -46,8 +48,10 @@ export async function bundleOf(entry: string): Promise<Bundle> {
   // Beside the folder of whichever file of the bundle reads them.
   for (const parent of [folder, join(folder, 'dist')])
     cpSync(migrations, join(parent, 'migrations'), { recursive: true });
+  const script = join(folder, 'dist', `${name}.mjs`);
   return {
-    start: (args, env = {}) => start(join(folder, 'dist', `${name}.mjs`), args, env),
+    script,
+    start: (args, env = {}) => start(script, args, env),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }

@@ -164,6 +164,7 @@ export function createFakeServices(options: FakeOptions = {}): FakeServices {
           notReady.add(reason);
           return () => void notReady.delete(reason);
         },
+        mcp: () => Promise.resolve(),
         close: () => Promise.resolve(),
       });
     },

@@ -8,10 +8,10 @@ import { getPath } from 'hono/utils/url';
 import { openAccess, singleKeyAccess, type Access, type Admission } from './access/access.ts';
 import { ANYBODY, type Caller } from './access/caller.ts';
 import { KeyRing } from './access/key-ring.ts';
-import { checkModel, groupOf, restricted } from './access/scopes.ts';
+import { groupOf, restricted } from './access/scopes.ts';
 import { UsageMeter } from './access/usage-meter.ts';
 import { mountDocs } from './docs/mount-docs.ts';
-import type { Call, Endpoint, RawQuery, Services } from './endpoint.ts';
+import type { Endpoint, RawQuery, Services } from './endpoint.ts';
 import { endpoints } from './endpoints/index.ts';
 import { ApiError, isFault, toApiError } from './http/api-error.ts';
 import { errorBody } from './http/error-bodies.ts';
@@ -31,7 +31,8 @@ import { LoggedRequest } from './request-log.ts';
 import { mountPageFiles } from './chat-page.ts';
 import { Queues } from './queue/queues.ts';
 import { rootSpan, type Traced } from './telemetry/tracing.ts';
-import { local, Router } from './upstreams/router.ts';
+import { routeCall } from './upstreams/route-call.ts';
+import { Router } from './upstreams/router.ts';
 import { BackgroundRuns } from './responses/background-runs.ts';
 import { IngestRunner } from './vector-stores/ingest-runner.ts';
 
@@ -222,7 +223,7 @@ async function serve(
       ? validate(endpoint.request, await readJson(c.req.raw, services.limits, endpoint))
       : undefined;
     log?.asks(body);
-    response = await answer(endpoint, {
+    response = await routeCall(endpoint, {
       body,
       params: c.req.param(),
       query: endpoint.query ? validate<RawQuery>(endpoint.query, queryOf(c)) : queryOf(c),
@@ -269,17 +270,6 @@ function requestSpan(
     'steelyard.request_id': requestId,
   });
   return trace;
-}
-
-/** Where the answer is computed is decided here, and said by it. */
-function answer(endpoint: Endpoint, call: Call<unknown, RawQuery>): Response | Promise<Response> {
-  const { router } = call.services;
-  const here = async () => endpoint.handle(call);
-  const asked = (call.body as { model?: unknown } | undefined)?.model;
-  // Before any routing: other providers' models are held to the key's scopes too.
-  if (typeof asked === 'string') checkModel(call.caller, asked);
-  if (endpoint.routable && router) return router.answer(call, endpoint, here);
-  return typeof asked === 'string' ? local(here) : here();
 }
 
 /** Models that the caller may not use are not there for it. */

@@ -106,8 +106,11 @@ export interface Endpoint<Body = unknown, Query = RawQuery> {
   readonly anyContentType?: boolean;
   /** Other providers have it in the same form, so that a request may be computed there. Default false. */
   readonly routable?: boolean;
-  /** What a key needs for it. Default: `read` for GET, else `write`. */
-  readonly access?: 'read' | 'write' | 'admin';
+  /**
+   * What a key needs for it; `any`: nothing but to be one, for what it asks for is checked where it is done. Default:
+   * `read` for GET, else `write`.
+   */
+  readonly access?: 'read' | 'write' | 'admin' | 'any';
   /** Schema of the JSON body, where there is one. */
   readonly request?: z.ZodType<Body>;
   /** Schema of what stands behind the path; without one it is handed on unchecked. */

@@ -5,6 +5,7 @@ import type { Hono } from 'hono';
 import type { Prices } from './access/prices.ts';
 import type { RequestLogEntry } from './request-log.ts';
 import type { AppEnv } from './app.ts';
+import type { McpStreams } from './mcp/over-streams.ts';
 import type { McpServersConfig } from './mcp-servers/config.ts';
 import type { ModelDepot } from './model-depot.ts';
 import type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
@@ -134,6 +135,11 @@ export interface SteelyardServer {
   listen(): Promise<Listening>;
   /** `/health/ready` answers 503 with this reason until what it returns is called. */
   notReady(reason: string): () => void;
+  /**
+   * Speaks the Model Context Protocol over streams in place of a socket, as anybody who is at this machine: all its models
+   * may be used. Resolves when the input ends or the server is closed.
+   */
+  mcp(streams: McpStreams): Promise<void>;
   /** Stops accepting, lets answers finish for `limits.drainMs`, then aborts them. Models are not disposed. */
   close(): Promise<void>;
 }

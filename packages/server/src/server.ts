@@ -11,6 +11,7 @@ import { isLoopbackName } from './http/access-control.ts';
 import { listenOnFreePort } from './http/listen.ts';
 import { closeUnread, closeUnsent } from './http/slow-clients.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { speakMcp } from './mcp/over-streams.ts';
 import { DEFAULT_LIMITS, type ServerOptions, type SteelyardServer, type StorageSource } from './options.ts';
 
 const DEFAULT_HOST = '127.0.0.1';
@@ -85,6 +86,7 @@ export function createServer(options: ServerOptions): SteelyardServer {
       return { url, host, port, needsKey, ...(adminKey ? { adminKey } : {}) };
     },
     notReady: (reason) => lifecycle.hold(reason),
+    mcp: (streams) => speakMcp(services, streams),
     async close() {
       const closed = new Promise<void>((resolve) => http.close(() => resolve()));
       http.closeIdleConnections();

@@ -140,6 +140,39 @@ describe('who gets in', () => {
 });
 
 describe('scopes', () => {
+  it('are asked for by each tool of /mcp, and for what tools of a response read', async () => {
+    const { key } = await newKey('default', { scopes: ['embeddings', 'responses'] });
+    const tool = async (name: string, args: object) => {
+      const response = await server.app.request('/mcp', {
+        method: 'POST',
+        headers: {
+          ...{ authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+          accept: 'application/json, text/event-stream',
+        },
+        body: JSON.stringify({
+          ...{ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args } },
+        }),
+      });
+      const { result } = (await response.json()) as {
+        result: { content: { text: string }[]; isError?: boolean };
+      };
+      return { text: result.content[0]!.text, isError: result.isError ?? false };
+    };
+    expect(await tool('embed', { model: 'vectors', input: ['a'] })).toMatchObject({ isError: false });
+    const refused = await tool('generate', { model: 'fake', prompt: 'x' });
+    expect(refused).toMatchObject({
+      isError: true,
+      text: expect.stringContaining("expected 'chat'") as string,
+    });
+    expect(await tool('list_models', {})).toMatchObject({
+      ...{ isError: true, text: expect.stringContaining("expected 'models:read'") as string },
+    });
+    const search = { tools: [{ type: 'file_search', vector_store_ids: ['vs_1'] }] };
+    expect(await call(key, 'POST', '/v1/responses', { model: 'fake', input: 'x', ...search })).toMatchObject({
+      ...{ status: 403, error: { code: 'insufficient_permissions' } },
+    });
+  });
+
   it('hold a key to groups of endpoints, to read or to write', async () => {
     const { key } = await newKey('default', { scopes: ['files:read', 'chat'] });
     expect((await say(key)).status).toBe(200);

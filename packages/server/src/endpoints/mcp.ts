@@ -11,6 +11,8 @@ export const mcp = defineEndpoint({
   method: 'POST',
   path: '/mcp',
   summary: 'Messages of the Model Context Protocol: tools to list models, generate, embed and rerank.',
+  // Each tool asks for the scope of what it does.
+  access: 'any',
   request: z.union([messageSchema, z.array(messageSchema).min(1).max(16)]),
   response: messageSchema,
   async handle(call: Call<unknown>) {

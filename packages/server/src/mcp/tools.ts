@@ -2,28 +2,32 @@
 
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { z } from 'zod';
+import { checkScope } from '../access/scopes.ts';
 import type { Call, Endpoint } from '../endpoint.ts';
+import { linkedSignal } from '../admission.ts';
 import { chatCompletions } from '../endpoints/chat-completions.ts';
 import { embeddings } from '../endpoints/embeddings.ts';
 import { listModels } from '../endpoints/models.ts';
 import { rerank } from '../endpoints/rerank.ts';
 import { toApiError } from '../http/api-error.ts';
 import { validate } from '../http/validate.ts';
+import { routeCall } from '../upstreams/route-call.ts';
 import type { ChatResponse } from '../schemas/chat-response.ts';
 
 const model = z.string().describe('Name of a model that list_models gives.');
 
-/** A server for one request. */
+/** A server for one client. @param call what it asks comes as this one */
 export function mcpServer(call: Call<unknown>): McpServer {
   const server = new McpServer({ name: 'steelyard', version: call.services.version });
-  const ask = (endpoint: Endpoint, body?: unknown) => result(() => answerOf(call, endpoint, body));
+  const ask = (endpoint: Endpoint, extra: Extra, body?: unknown) =>
+    result(() => answerOf(call, extra, endpoint, body));
   server.registerTool(
     'list_models',
     {
       description: 'Models that answer here, and those that make vectors.',
       annotations: { readOnlyHint: true },
     },
-    () => ask(listModels),
+    (extra: Extra) => ask(listModels, extra),
   );
   server.registerTool(
     'generate',
@@ -37,13 +41,13 @@ export function mcpServer(call: Call<unknown>): McpServer {
         temperature: z.number().optional().describe('0 for the likeliest answer; default 1.'),
       },
     },
-    ({ prompt, system, ...rest }) => {
+    ({ prompt, system, ...rest }, extra) => {
       const messages = [
         ...(system ? [{ role: 'system', content: system }] : []),
         { role: 'user', content: prompt },
       ];
       return result(async () => {
-        const answer = await answerOf(call, chatCompletions, { ...rest, messages });
+        const answer = await answerOf(call, extra, chatCompletions, { ...rest, messages });
         return (answer as ChatResponse).choices[0]!.message.content ?? '';
       });
     },
@@ -55,7 +59,7 @@ export function mcpServer(call: Call<unknown>): McpServer {
       inputSchema: { model, input: z.array(z.string()).describe('The texts.') },
       annotations: { readOnlyHint: true },
     },
-    (body) => ask(embeddings, body),
+    (body, extra) => ask(embeddings, extra, body),
   );
   server.registerTool(
     'rerank',
@@ -69,16 +73,32 @@ export function mcpServer(call: Call<unknown>): McpServer {
       },
       annotations: { readOnlyHint: true },
     },
-    (body) => ask(rerank, body),
+    (body, extra) => ask(rerank, extra, body),
   );
   return server;
 }
 
-/** @throws ApiError as the endpoint does */
-async function answerOf(call: Call<unknown>, endpoint: Endpoint, body: unknown): Promise<unknown> {
+/** Of one message: it may be taken back. */
+interface Extra {
+  readonly signal: AbortSignal;
+}
+
+/** @throws ApiError 403 beyond the caller's scopes; as the endpoint does */
+async function answerOf(
+  call: Call<unknown>,
+  extra: Extra,
+  endpoint: Endpoint,
+  body: unknown,
+): Promise<unknown> {
+  checkScope(call.caller, endpoint);
   const checked = endpoint.request ? validate(endpoint.request, body) : undefined;
-  const response = await endpoint.handle({ ...call, body: checked, params: {}, query: {} });
-  return response.json();
+  const { signal, abort } = linkedSignal([call.signal, extra.signal]);
+  try {
+    const response = await routeCall(endpoint, { ...call, signal, body: checked, params: {}, query: {} });
+    return await response.json();
+  } finally {
+    abort();
+  }
 }
 
 interface ToolResult {

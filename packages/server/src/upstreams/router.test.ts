@@ -109,6 +109,21 @@ const errorOf = async (response: Response) => {
 };
 
 describe('routes', () => {
+  it('are those of what is asked over /mcp too', async () => {
+    const { asked, url } = await provider(answerWith({ choices: [{ message: { content: 'from afar' } }] }));
+    const params = { name: 'generate', arguments: { model: 'far', prompt: 'marker words' } };
+    const message = { jsonrpc: '2.0', id: 1, method: 'tools/call', params };
+    const accept = { accept: 'application/json, text/event-stream' };
+    const answer = (await (await here({ url })('/mcp', message, accept)).json()) as { result: unknown };
+    expect(answer.result).toMatchObject({ content: [{ text: 'from afar' }] });
+    expect(asked[0]).toMatchObject({ path: '/v1/chat/completions', body: { model: 'far', messages } });
+    const local = (await (await here({ url, policy: 'local-only' })('/mcp', message, accept)).json()) as {
+      result: unknown;
+    };
+    expect(local.result).toMatchObject({ isError: true });
+    expect(asked).toHaveLength(1);
+  });
+
   it('compute here what is here, elsewhere what is not, and say where', async () => {
     const { asked, url } = await provider();
     const ask = here({ url });
