@@ -1,6 +1,16 @@
-/** Writes docs/configuration.md from the schema of settings. `npm test` fails where it is not what would be written. */
+/**
+ * Writes from the schema of settings what follows from it: docs/configuration.md, and the part `config` of the values of the
+ * Helm chart. `npm test` fails where they are not what would be written.
+ */
 
-import { writeFileSync } from 'node:fs';
-import { configurationPage } from '../packages/cli/dist/index.js';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { format, resolveConfig } from 'prettier';
+import { configJsonSchema, configurationPage } from '../packages/cli/dist/index.js';
 
 writeFileSync(new URL('../docs/configuration.md', import.meta.url), configurationPage());
+
+const chart = new URL('../deploy/helm/steelyard/values.schema.json', import.meta.url);
+const values = JSON.parse(readFileSync(chart, 'utf8'));
+values.properties.config = configJsonSchema();
+const style = await resolveConfig(chart);
+writeFileSync(chart, await format(JSON.stringify(values), { ...style, parser: 'json' }));

@@ -1,3 +1,4 @@
+export { configJsonSchema } from './config/json-schema.ts';
 export { configurationPage } from './config/page.ts';
 export { createContext, type CommandContext, type ContextParts, type Input } from './context.ts';
 export { main } from './main.ts';

@@ -3,6 +3,7 @@
 import type { RegisterCommand } from '../command.ts';
 import { addExamples } from '../command-options.ts';
 import { addConfigFlags, flagLayer, type ConfigFlags } from '../config/flags.ts';
+import { configJsonSchema } from '../config/json-schema.ts';
 import { ConfigError, issueLine, type ConfigIssue } from '../config/issues.ts';
 import { resolveConfig, type Resolved } from '../config/resolve.ts';
 import { settings } from '../config/settings.ts';
@@ -38,7 +39,7 @@ export const registerConfig: RegisterCommand = (program, context, exit) => {
   command
     .command('schema')
     .description('JSON Schema of the file, for editors')
-    .action(async () => printSchema(context));
+    .action(() => context.printJson(configJsonSchema()));
   addExamples(command, [
     'steelyard config check steelyard.yaml',
     'steelyard config show --config steelyard.yaml --port 9000',
@@ -131,9 +132,4 @@ async function showAll(
   ]);
   const titles = ['SETTING', 'VALUE', 'FROM'].map((title) => context.style.dim(title));
   context.print(renderTable([titles, ...table]));
-}
-
-async function printSchema(context: CommandContext): Promise<void> {
-  const [{ z }, { configSchema }] = await Promise.all([import('zod'), import('../config/schema.ts')]);
-  context.printJson(z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' }));
 }
