@@ -12,7 +12,8 @@ import { bodyBytes } from './queue/queues.ts';
  * @returns what to call once when it has ended
  * @throws ApiError 429 or 503 when the server takes no more
  */
-export function admit({ request, services }: Call<unknown>, model: string): () => void {
+export function admit({ request, services, isAdmitted }: Call<unknown>, model: string): () => void {
+  if (isAdmitted) return () => undefined;
   return services.lifecycle.enter({
     bytes: bodyBytes(request),
     retryAfterSeconds: () => services.queues.load(model).retryAfterSeconds,

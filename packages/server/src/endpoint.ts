@@ -86,6 +86,8 @@ export interface Call<Body, Query = unknown> {
   readonly priority?: Priority;
   /** The request as a span; absent where nobody traces. */
   readonly trace?: Traced;
+  /** Part of a request that is counted among those in progress already. Default false. */
+  readonly isAdmitted?: boolean;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
   readonly services: Services;

@@ -47,8 +47,6 @@ export interface GenerationPlan extends Demand {
   readonly promptParam: 'messages' | 'prompt' | 'input';
   /** Choices that share a prompt, whose tokens then count once. Default 1. */
   readonly choicesPerPrompt?: number;
-  /** Gives back a place that was taken already. Default: a place is taken now. */
-  readonly leave?: () => void;
   /** Starts the choices; each must stop when the signal aborts. */
   readonly start: (model: LanguageModel, signal: AbortSignal) => readonly AsyncIterable<GenerateEvent>[];
 }
@@ -59,7 +57,7 @@ export interface GenerationPlan extends Demand {
  */
 export async function startGeneration(call: Call<unknown>, plan: GenerationPlan): Promise<Generation> {
   const wish = receiptWish(call);
-  const leave = plan.leave ?? admit(call, plan.model);
+  const leave = admit(call, plan.model);
   const stop = stopOf(call);
   const watch = new GenerationWatch(call, plan);
   let held: Held | undefined;

@@ -71,6 +71,12 @@ export class Metrics {
     ['upstream', 'outcome'],
   );
 
+  readonly #tools = this.#counter(
+    'tool_calls_total',
+    'Calls of tools that the server runs, by what they belong to and how they ended.',
+    ['source', 'outcome'],
+  );
+
   constructor(measured: Measured) {
     const { lifecycle, queues } = measured;
     const registers = [this.registry];
@@ -138,6 +144,10 @@ export class Metrics {
 
   observeUpstream(upstream: string, outcome: string): void {
     this.#upstream.inc({ upstream, outcome: this.#codes.of(outcome) });
+  }
+
+  observeTool(source: string, outcome: 'completed' | 'failed'): void {
+    this.#tools.inc({ source, outcome });
   }
 
   #counter<Label extends string>(name: string, help: string, labelNames: Label[]): Counter<Label> {

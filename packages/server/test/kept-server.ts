@@ -23,7 +23,10 @@ export interface KeptServer {
   /** Closes the storage and opens it again, as a new process would. */
   readonly restart: () => Promise<void>;
   /** Ends this server as a signal would, and gives the next one with the same storage. */
-  readonly successor: (models?: readonly LanguageModel[]) => Promise<KeptServer>;
+  readonly successor: (
+    models?: readonly LanguageModel[],
+    options?: Partial<AppOptions>,
+  ) => Promise<KeptServer>;
   readonly close: () => Promise<void>;
 }
 
@@ -65,10 +68,10 @@ async function serverIn(
       await storage.close();
       storage = await openStorage({ directory });
     },
-    async successor(next = models) {
+    async successor(next = models, changed = {}) {
       await lifecycle.drain(0);
       await storage.close();
-      return serverIn(directory, next, options);
+      return serverIn(directory, next, { ...options, ...changed });
     },
     async close() {
       await lifecycle.drain(0);

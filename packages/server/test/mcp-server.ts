@@ -51,6 +51,9 @@ export async function startToolServer(): Promise<ToolServer> {
       await sleep(60_000, undefined, { signal });
       return text('late');
     });
+    server.registerTool('long', { annotations: readOnly }, () =>
+      text(Array.from({ length: 5_000 }, (_, i) => `w${i}`).join(' ')),
+    );
     return server;
   };
   const sessions = new Map<string, StreamableHTTPServerTransport>();

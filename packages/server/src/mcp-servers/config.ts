@@ -11,6 +11,8 @@ const texts = z.record(z.string(), z.string());
 const commonFields = {
   /** Names of tools that may be called. Default: all that it has. */
   allowed_tools: z.array(z.string().min(1)).optional(),
+  /** Ids of projects that may use it. Default: all. */
+  projects: z.array(z.string().min(1)).optional(),
   /** `always`: callers must approve each call, whatever they ask. Default: as they ask. */
   require_approval: z.literal('always').optional(),
   /** Whether it tells nobody else what it is told, so that data which must stay may go there. Default false. */

@@ -38,7 +38,10 @@ beforeAll(async () => {
   const command = { command: process.execPath, args: [program], env: { GIVEN: 'given' } };
   const config = {
     ...{ numbers: { url: tools.url }, program: { ...command, local: true }, stranger: command },
-    ...{ moved: { url: `http://127.0.0.1:${port}/mcp` }, away: { url: 'https://mcp.example/' } },
+    ...{
+      moved: { url: `http://127.0.0.1:${port}/mcp`, projects: ['a'] },
+      away: { url: 'https://mcp.example/' },
+    },
   };
   servers = new McpServers(parseMcpServers({ mcpServers: config }, 'test'), {
     ...{ env: {}, version: '1', lifecycle: new Lifecycle(1), routing: undefined },
@@ -104,6 +107,14 @@ it('lead to no other machine where that is forbidden, nor to programs that might
   } finally {
     allow();
   }
+});
+
+it('are there for the projects that the operator names', () => {
+  expect(find('moved').label).toBe('moved');
+  const other = { ...call, caller: { ...call.caller, project: 'b' } };
+  const find_it = () => servers.find(other, { type: 'mcp', server_label: 'moved' }, 'tools[0]');
+  expect(find_it).toThrow(/No MCP server 'moved' is configured here; there are: 'numbers', 'program', /);
+  expect(find_it).not.toThrow(/are: .*'moved'/);
 });
 
 it('can be given up while they are opened', async () => {

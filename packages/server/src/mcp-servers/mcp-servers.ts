@@ -72,11 +72,13 @@ export class McpServers {
    */
   find(call: Call<unknown>, tool: McpTool, at: string): McpServer {
     const { server_label: label, server_url: url } = tool;
-    const server = this.#servers.get(label);
+    const isFor = ({ config: { projects } }: McpServer) => projects?.includes(call.caller.project) ?? true;
+    const own = [...this.#servers.values()].filter(isFor);
+    const server = own.find((one) => one.label === label);
     const bad = (field: string, message: string) =>
       new ApiError(400, message, { param: `${at}.${field}`, code: 'invalid_value' });
     if (!server) {
-      const known = [...this.#servers.keys()].map((one) => `'${one}'`).join(', ') || 'none';
+      const known = own.map((one) => `'${one.label}'`).join(', ') || 'none';
       throw bad(
         'server_label',
         `No MCP server '${label}' is configured here; there are: ${known}. This server connects to those of its operator alone.`,

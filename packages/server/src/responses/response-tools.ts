@@ -101,10 +101,17 @@ async function toFileSearch(
   return fileSearch(call, {
     tool,
     stores,
+    isOffered: isOffered(choice),
     isFirst: typeof choice === 'object' && choice?.type === 'file_search',
     includesResults: include?.includes('file_search_call.results') ?? false,
     known: knownPassages([...context.history, ...context.input]),
   });
+}
+
+/** `none` leaves nothing in, and a list what it names. */
+function isOffered(choice: ResponseRequest['tool_choice']): boolean {
+  if (typeof choice !== 'object' || !choice) return choice !== 'none';
+  return choice.type !== 'allowed_tools' || choice.tools.some(({ type }) => type === 'file_search');
 }
 
 function toClientTool(tool: Tool): ClientTool[] {

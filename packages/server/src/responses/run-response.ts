@@ -92,7 +92,7 @@ async function compute(
   tell();
   try {
     try {
-      const generation = await startResponse({ ...call, signal: run.signal }, prepared, () => {});
+      const generation = await startResponse({ ...call, signal: run.signal, isAdmitted: true }, prepared);
       if (!(await responses.start(id))) run.cancel();
       writer.start();
       for await (const told of generation.events) {

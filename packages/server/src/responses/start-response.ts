@@ -13,20 +13,15 @@ export const RESPONSES_PATH = '/v1/responses';
 /** Share of the context that an answer gets where the prompt is shortened for it, at most. */
 const ANSWER_SHARE = 0.25;
 
-/**
- * @param leave gives back a place that was taken already
- * @throws as `startToolLoop`
- */
+/** @throws as `startToolLoop` */
 export function startResponse(
   call: Call<ResponseRequest>,
   { messages, ask, client, sources, choice, response }: PreparedResponse,
-  leave?: () => void,
 ): Promise<LoopGeneration> {
   const { model, parallel_tool_calls: parallel, max_tool_calls: maxCalls } = call.body;
   return startToolLoop(call, {
     ...{ model, endpoint: RESPONSES_PATH, promptParam: 'input' },
     ...{ messages, ask, client, sources, choice, parallel, maxCalls },
-    ...(leave ? { leave } : {}),
     start(loaded, said, options) {
       checkSampling(ask.sampling, loaded.info.vocabSize);
       return response.truncation === 'auto' ? shortened(loaded, said, options) : loaded.chat(said, options);

@@ -7,6 +7,7 @@ import { errorOf, keptServer, type KeptServer } from '../../test/kept-server.ts'
 import { namedEvents } from '../../test/requests.ts';
 import { calling, storeOf } from '../../test/searched-store.ts';
 import { providerOf } from '../model-provider.ts';
+import { DEFAULT_LIMITS } from '../options.ts';
 import { responseEventSchema, type ResponseEvent } from '../schemas/response-events.ts';
 import { responseSchema, type ResponseObject } from '../schemas/response-object.ts';
 
@@ -165,6 +166,34 @@ describe('file search', () => {
     const schema = { type: 'object', properties: { sea: { type: 'string' } }, required: ['sea'] };
     const held = await whole({ text: { format: { type: 'json_schema', name: 'sea', schema } } });
     expect(held.output.map(({ type }) => type)).toEqual(['file_search_call', 'message']);
+  });
+
+  it('is not made where the choice leaves it out', async () => {
+    say = () => 'I do not know [1].';
+    for (const [model, tool_choice] of [
+      ['plain', 'none'],
+      ['caller', 'none'],
+      ['plain', { type: 'allowed_tools', mode: 'auto', tools: [{ type: 'function', name: 'f' }] }],
+    ]) {
+      const { output } = await whole({ model, tool_choice });
+      expect(output).toMatchObject([{ type: 'message', content: [{ text: 'I do not know [1].' }] }]);
+    }
+  });
+
+  it('is part of the answer that is counted in, and makes one call where only one may be made', async () => {
+    const embeddingModels = providerOf([createStubEmbeddingModel({ name: 'vectors', dimensions: 64 })]);
+    const small = await server.successor(models, {
+      limits: { ...DEFAULT_LIMITS, concurrentRequests: 1 },
+      embeddingModels,
+    });
+    server = small;
+    say = (messages) =>
+      messages.at(-1)!.role === 'tool' ? 'Done.' : calling('file_search', { query: 'a' }).repeat(2);
+    const { output } = await whole({ parallel_tool_calls: false });
+    expect(output).toMatchObject([{ type: 'file_search_call', status: 'completed' }, { type: 'message' }]);
+    expect(await (await server.get('/metrics')).text()).toContain(
+      'steelyard_tool_calls_total{source="file_search",outcome="completed"} 1',
+    );
   });
 
   it('leaves functions of the caller to the caller, and runs its own of the same turn', async () => {

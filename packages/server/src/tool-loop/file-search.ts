@@ -15,13 +15,13 @@ import type { FileSearchCall, SearchResult } from '../schemas/tool-items.ts';
 import { searchStore } from '../vector-stores/search-store.ts';
 import { Citations } from './citations.ts';
 import type { CallEnd, ItemStep, LoopStart, RunningCall, ServerTool, ToolSource } from './server-tool.ts';
+import { roomFor } from './fit.ts';
+import { watchTool } from './watch-tool.ts';
 import { within } from './within.ts';
 
 export const FILE_SEARCH = 'file_search';
 const MAX_QUERIES = 5;
 const MAX_QUERY = 4_000;
-/** Share of the model's context that the passages of one search may fill. */
-const CONTEXT_SHARE = 0.35;
 
 const query = z.string().trim().min(1);
 const argumentsSchema = z
@@ -32,6 +32,8 @@ const argumentsSchema = z
 export interface FileSearchPlan {
   readonly tool: FileSearchTool;
   readonly stores: VectorStoreStore;
+  /** Whether the choice of tools leaves it in. */
+  readonly isOffered: boolean;
   /** Searched before the model speaks. */
   readonly isFirst: boolean;
   /** What was found is shown to the caller too. */
@@ -45,9 +47,9 @@ export function fileSearch(call: Call<unknown>, plan: FileSearchPlan): ToolSourc
   for (const result of plan.known) citations.number(result);
   const searching = (start: LoopStart): RunningCall => new Search(call, plan, citations, start);
   return {
-    open: (start) => (start.callsTools ? [toolOf(() => searching(start))] : []),
+    open: (start) => (start.callsTools && plan.isOffered ? [toolOf(() => searching(start))] : []),
     async *first(start) {
-      if (start.callsTools && !plan.isFirst) return start.messages;
+      if (!plan.isOffered || (start.callsTools && !plan.isFirst)) return start.messages;
       return yield* searchFirst(start, searching(start));
     },
     reader: () => citations.reader(),
@@ -147,15 +149,18 @@ class Search implements RunningCall {
       yield { done: { ...this.#item, status: 'failed' } };
       return { output: 'Error: the arguments are no query. Expected {"query": "what to look for"}.' };
     }
+    const ended = watchTool(this.#call, { name: FILE_SEARCH, source: FILE_SEARCH });
     try {
       const { toolMs } = this.#call.services.limits;
       const found = await within(toolMs, signal, (until) => this.#search(queries, until));
+      ended('completed');
       const results = this.#fitting(found);
       yield { event: { type: 'response.file_search_call.completed' } };
       const shown = this.#plan.includesResults ? results : null;
       yield { done: { ...this.#item, status: 'completed', queries, results: shown } };
       return { output: this.#citations.describe(results) };
     } catch (error) {
+      ended('failed');
       if (signal.aborted) throw error;
       const told = toApiError(error);
       if (isFault(told)) this.#call.services.reportError(error, this.#call.requestId);
@@ -166,7 +171,7 @@ class Search implements RunningCall {
 
   async #search(queries: readonly string[], signal: AbortSignal): Promise<SearchResult[]> {
     const { tool, stores } = this.#plan;
-    const call = { ...this.#call, signal };
+    const call = { ...this.#call, signal, isAdmitted: true };
     const found: SearchResult[] = [];
     for (const id of tool.vector_store_ids) {
       for (const chunk of await searchStore(call, stores, id, { queries, options: searchOptions(tool) })) {
@@ -179,8 +184,8 @@ class Search implements RunningCall {
 
   /** The best, as far as the context has room for them; one at least. */
   #fitting(found: readonly SearchResult[]): SearchResult[] {
-    const { contextLength, countTokens } = this.#start;
-    let room = contextLength * CONTEXT_SHARE;
+    const { countTokens } = this.#start;
+    let room = roomFor(this.#start);
     const from = found.findIndex(({ text }, i) => {
       room -= countTokens(text);
       return room < 0 && i > 0;

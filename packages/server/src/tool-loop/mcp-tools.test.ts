@@ -111,7 +111,7 @@ describe('tools of MCP servers in responses', () => {
       },
       { type: 'message', content: [{ text: 'It is 3.' }] },
     ]);
-    expect(offered(answer)).toEqual(['add', 'remove', 'fail', 'wait']);
+    expect(offered(answer)).toEqual(['add', 'remove', 'fail', 'wait', 'long']);
     const [, call] = answer.output;
     expect(JSON.parse((call as { arguments: string }).arguments)).toEqual({ a: 1, b: 2 });
     expect(tools.called).toEqual(['add']);
@@ -184,6 +184,25 @@ describe('tools of MCP servers in responses', () => {
     const cancelled = await server.post(`/v1/responses/${id}/cancel`);
     expect(await cancelled.json()).toMatchObject({ status: 'cancelled' });
     await vi.waitFor(() => expect(tools.cancelled()).toBe(2));
+  });
+
+  it('end with the time of the whole answer', async () => {
+    say = callingOnce('wait', {});
+    const late = (stream: boolean) =>
+      Promise.resolve(
+        server.app.request('/v1/responses', {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', 'x-steelyard-deadline-ms': '150' },
+          body: JSON.stringify({ model: 'caller', input: 'Wait.', tools: [free()], stream }),
+        }),
+      );
+    expect(await errorOf(await late(false))).toMatchObject({ status: 504, code: 'deadline_exceeded' });
+    const events = await namedEvents<ResponseEvent>(await late(true));
+    const last = events.at(-1) as Extract<ResponseEvent, { type: 'response.failed' }>;
+    expect(last).toMatchObject({
+      type: 'response.failed',
+      response: { output: [{ type: 'mcp_list_tools' }, { type: 'mcp_call', status: 'incomplete' }] },
+    });
   });
 
   it('wait for approval unless it is said that they need not', async () => {
@@ -283,6 +302,16 @@ describe('tools of MCP servers in responses', () => {
     expect(await asks({ never: { read_only: true } })).toBe(false);
     expect(await asks({ always: { tool_names: ['remove'] } })).toBe(false);
     expect(await asks({ always: { tool_names: ['add'] } })).toBe(true);
+  });
+
+  it('give the model as much as fits, and the caller all', async () => {
+    say = callingOnce('long', {});
+    const { output } = await whole();
+    const result = (output[1] as { output: string }).output;
+    expect(result.split(' ')).toHaveLength(5_000);
+    const shown = asked[1]!.at(-1)!.content as string;
+    expect(shown).toMatch(/^w0 w1 [^]*\n\[cut here: \d+ characters more\]$/);
+    expect(shown.split(' ').length).toBeLessThan(4_096 / 2);
   });
 
   it('can be chosen', async () => {

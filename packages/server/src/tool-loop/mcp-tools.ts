@@ -14,6 +14,8 @@ import type { McpTool } from '../schemas/server-tools.ts';
 import type { ApprovalRequest, McpCall, McpList } from '../schemas/tool-items.ts';
 import { isAllowed, needsApproval, refuseUnsupportedMcp } from './mcp-rules.ts';
 import type { CallEnd, ItemStep, LoopStart, RunningCall, ServerTool, ToolSource } from './server-tool.ts';
+import { cutToFit } from './fit.ts';
+import { watchTool } from './watch-tool.ts';
 import { within } from './within.ts';
 
 export const MCP_CALL_ACTION = 'tool.called';
@@ -44,6 +46,7 @@ class McpSource implements ToolSource {
   readonly #headers: Readonly<Record<string, string>>;
   readonly #tools = new Map<string, ListedTool>();
   #lent: Promise<Lent> | undefined;
+  #cut = (text: string): string => text;
 
   constructor(
     call: Call<unknown>,
@@ -57,7 +60,9 @@ class McpSource implements ToolSource {
     this.#headers = headers;
   }
 
-  async *open({ signal }: LoopStart): AsyncGenerator<ItemStep, readonly ServerTool[]> {
+  async *open(start: LoopStart): AsyncGenerator<ItemStep, readonly ServerTool[]> {
+    const { signal } = start;
+    this.#cut = (text) => cutToFit(text, start);
     const { listed } = this.#plan;
     const tools = listed ? listed.tools : yield* this.#list(signal);
     const { config } = this.#server;
@@ -120,7 +125,7 @@ class McpSource implements ToolSource {
       source: { type: 'mcp', server_label: label },
       name: tool.name,
       prefix: label,
-      description: tool.description ?? undefined,
+      description: [tool.description, this.#plan.tool.server_description].filter(Boolean).join('\n'),
       parameters: tool.input_schema,
       ...(waits && this.#plan.handsOver ? { isCallers: true } : {}),
       call: () =>
@@ -131,14 +136,17 @@ class McpSource implements ToolSource {
   }
 
   #facts(name: string): CallFacts {
-    return { server_label: this.#server.label, name };
+    return { server_label: this.#server.label, name, cut: (text) => this.#cut(text) };
   }
 
   /** Runs one call. @throws only when the signal aborts */
   #runner(name: string): Runner {
     return async (args, signal) => {
+      const ended = watchTool(this.#call, { name, source: this.#server.label });
       const end = await this.#outcome(name, args, signal);
-      await this.#note(name, args, end.error === undefined ? 'completed' : 'failed');
+      const outcome = end.error === undefined ? 'completed' : 'failed';
+      ended(outcome);
+      await this.#note(name, args, outcome);
       if (signal.aborted) throw signal.reason;
       return end;
     };
@@ -214,16 +222,20 @@ interface CallFacts {
   readonly name: string;
   /** Id of the request that was approved. */
   readonly approval?: string;
+  /** What the model is shown of a result. */
+  readonly cut: (text: string) => string;
 }
 
 /** A call that is made. */
 class McpRun implements RunningCall {
   readonly #runner: Runner;
   readonly #item: McpCall;
+  readonly #cut: CallFacts['cut'];
   #written = '';
 
-  constructor(runner: Runner, { server_label, name, approval }: CallFacts) {
+  constructor(runner: Runner, { server_label, name, approval, cut }: CallFacts) {
     this.#runner = runner;
+    this.#cut = cut;
     this.#item = {
       id: newItemId('mcp_call'),
       type: 'mcp_call',
@@ -253,11 +265,11 @@ class McpRun implements RunningCall {
     if (error !== undefined) {
       yield { event: { type: 'response.mcp_call.failed' } };
       yield { done: { ...whole, status: 'failed', error } };
-      return { output: `Error: ${error}` };
+      return { output: this.#cut(`Error: ${error}`) };
     }
     yield { event: { type: 'response.mcp_call.completed' } };
     yield { done: { ...whole, status: 'completed', output } };
-    return { output };
+    return { output: this.#cut(output) };
   }
 }
 

@@ -18,7 +18,7 @@ import { Toolbox, type ClientTool, type ToolChoice } from './toolbox.ts';
 /** Rounds of one answer at most. */
 const MAX_ROUNDS = 16;
 
-export interface LoopPlan extends Pick<GenerationPlan, 'model' | 'endpoint' | 'promptParam' | 'leave'> {
+export interface LoopPlan extends Pick<GenerationPlan, 'model' | 'endpoint' | 'promptParam'> {
   readonly messages: readonly ChatMessage[];
   readonly ask: Omit<ChatAsk, 'signal' | 'tools' | 'toolChoice'>;
   readonly client: readonly ClientTool[];
@@ -48,7 +48,7 @@ export interface LoopGeneration {
  * @throws as `startGeneration`
  */
 export async function startToolLoop(call: Call<unknown>, plan: LoopPlan): Promise<LoopGeneration> {
-  const leave = plan.leave ?? admit(call, plan.model);
+  const leave = admit(call, plan.model);
   let stop: Stop | undefined;
   let loop: ToolLoop | undefined;
   const abort = () => {
@@ -58,7 +58,7 @@ export async function startToolLoop(call: Call<unknown>, plan: LoopPlan): Promis
   };
   try {
     stop = stopOf(call);
-    loop = new ToolLoop({ ...call, signal: stop.signal }, plan);
+    loop = new ToolLoop({ ...call, signal: stop.signal, isAdmitted: true }, plan);
     const model = await loop.open();
     return { model, events: supervise(call, stop, loop, abort), abort };
   } catch (error) {
@@ -200,7 +200,6 @@ class ToolLoop {
     const maxTokens = number === 0 ? ask.maxTokens : this.#tokensLeft();
     return startGeneration(this.#call, {
       ...{ model, endpoint, promptParam, maxTokens },
-      leave: () => undefined,
       start: (loaded, signal) => {
         const asked = { ...ask, ...this.#toolbox.offer(number), maxTokens, signal };
         return [plan.start(loaded, this.#messages, toChatOptions(asked))];

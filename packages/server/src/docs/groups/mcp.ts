@@ -11,7 +11,7 @@ export const mcp: Group = {
     '{"command": "..."}, "wiki": {"url": "https://..."}}}`): in /v1/responses by the tool `mcp` with the `server_label` of ' +
     'one of them, as OpenAI has it, with `allowed_tools`, `require_approval` and items for lists, calls and approvals. ' +
     'Requests reach no other servers; a `server_url` must be the configured one. The operator may set `allowed_tools`, ' +
-    '`require_approval: "always"`, `key_env` or `key_file` of a token, `timeout_ms`, and `local: true` for servers that tell ' +
+    '`projects`, `require_approval: "always"`, `key_env` or `key_file` of a token, `timeout_ms`, and `local: true` for servers that tell ' +
     'nobody what they are told: only those get data that is labelled, and only such programs run with --no-egress. ' +
     'Calls are noted in the audit log with a digest of their arguments. In /v1/chat/completions the same tool is an ' +
     'extension: calls that need no approval are made within the answer; all others come as ordinary tool calls, and so do ' +
