@@ -82,6 +82,18 @@ const routes = () => {
   return file;
 };
 
+const mcpServers = () => {
+  const file = join(folder, 'mcp.json');
+  const program = { command: 'curl', args: [`https://${AWAY}/`] };
+  writeFileSync(file, JSON.stringify({ mcpServers: { away: { url: `https://${AWAY}/mcp` }, program } }));
+  return file;
+};
+
+const withTools = (server_label: string) => ({
+  ...{ model: 'tiny', input: 'x' },
+  tools: [{ type: 'mcp', server_label, require_approval: 'never' }],
+});
+
 const user = [{ role: 'user', content: 'one two three' }];
 const pulls = [
   'hf:someone/model',
@@ -93,7 +105,7 @@ const pulls = [
 
 describe('--no-egress', () => {
   it('keeps a server that is asked everything from every connection', async () => {
-    const server = await serve(['--no-egress', '--routes', routes()]);
+    const server = await serve(['--no-egress', '--routes', routes(), '--mcp', mcpServers()]);
     const chat = (model: string, more = {}) =>
       server.ask('/v1/chat/completions', { model, messages: user, ...more });
     expect(await chat('tiny')).toMatchObject({ status: 200 });
@@ -110,11 +122,10 @@ describe('--no-egress', () => {
       const { status: answered, text } = await server.ask('/api/pull', { model, stream: false });
       expect([answered >= 400 || /error/.test(text), model]).toEqual([true, model]);
     }
-    const mcp = {
-      ...{ model: 'tiny', input: 'x' },
-      tools: [{ type: 'mcp', server_label: 'away', server_url: `https://${AWAY}/mcp` }],
-    };
-    expect((await server.ask('/v1/responses', mcp)).status).toBeGreaterThanOrEqual(400);
+    for (const label of ['away', 'program']) {
+      const { text } = await server.ask('/v1/responses', withTools(label));
+      expect(text).toMatch(/"mcp_list_tools".*"error":"no connection to .*are forbidden here/);
+    }
     server.child.kill('SIGTERM');
     expect((await server.finished).code).toBe(0);
     expect(server.tried()).toEqual([]);
@@ -169,13 +180,14 @@ describe('STEELYARD_EGRESS=false', () => {
 
 describe('the count sees what is tried where nothing is forbidden', () => {
   it('by a server', async () => {
-    const server = await serve(['--routes', routes()], {
+    const server = await serve(['--routes', routes(), '--mcp', mcpServers()], {
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://${AWAY}:4318`,
       OTEL_BSP_SCHEDULE_DELAY: '10',
     });
     for (const model of ['far', 'named']) await server.ask('/v1/chat/completions', { model, messages: user });
     for (const model of ['npm:some-model', 'hf:someone/model'])
       await server.ask('/api/pull', { model, stream: false });
+    for (const label of ['away', 'program']) await server.ask('/v1/responses', withTools(label));
     await vi.waitFor(() => expect(server.tried()).toContain(`tcp ${AWAY}:4318`), { timeout: 20_000 });
     const kept = await serve([], {
       ...{ STEELYARD_S3_BUCKET: 'b', STEELYARD_S3_ENDPOINT: `http://${AWAY}:9000` },
@@ -188,9 +200,12 @@ describe('the count sees what is tried where nothing is forbidden', () => {
         `tcp ${AWAY}:9000`,
         'dns away.example',
         expect.stringMatching(/^program .*npm/),
+        expect.stringMatching(/^program .*curl/),
         expect.stringMatching(/^dns .*huggingface/),
       ]),
     );
+    // By the upstream, and by the MCP server.
+    expect(server.tried().filter((one) => one === `tcp ${AWAY}:443`).length).toBeGreaterThan(1);
   });
 
   it('by doctor', async () => {

@@ -43,6 +43,13 @@ describe('config check', () => {
     expect(terminal.stderr()).toMatch(/steelyard\.yaml:1:9: routes .*routes\.json: routes: /);
   });
 
+  it('looks for the policy that it names', async () => {
+    const terminal = createTerminal();
+    const path = file('moderation: { model: m, policyFile: none.txt }\n');
+    expect(await terminal.run('config', 'check', path)).toBe(2);
+    expect(terminal.stderr()).toMatch(/steelyard\.yaml:1:37: .*none\.txt cannot be read \(ENOENT\)/);
+  });
+
   it('looks into the MCP servers that it names', async () => {
     file('{"mcpServers": {"a": {"url": "http://example.com/mcp"}}}', 'mcp.json');
     const terminal = createTerminal();

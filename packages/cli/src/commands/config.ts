@@ -6,6 +6,7 @@ import { addConfigFlags, flagLayer, type ConfigFlags } from '../config/flags.ts'
 import { configJsonSchema } from '../config/json-schema.ts';
 import { ConfigError, issueLine, type ConfigIssue } from '../config/issues.ts';
 import { resolveConfig, type Resolved } from '../config/resolve.ts';
+import { moderationOf } from '../config/serve-options.ts';
 import { settings } from '../config/settings.ts';
 import { valueOf, valueText } from '../config/value-text.ts';
 import type { CommandContext } from '../context.ts';
@@ -72,10 +73,11 @@ async function check(file: string | undefined, flags: Flags, context: CommandCon
 
 /** Of other files that it names. */
 async function checkFiles({ config, origins }: Resolved, context: CommandContext): Promise<ConfigIssue[]> {
-  const { routes, mcp } = config;
+  const { routes, mcp, moderation } = config;
   const checks: readonly (readonly [string, () => Promise<unknown>])[] = [
     ['routes', () => (typeof routes === 'string' ? context.services.readRoutes(routes) : Promise.resolve())],
     ['mcp', () => context.services.readMcpServers(mcp)],
+    ['moderation.policyFile', () => moderationOf(moderation)],
   ];
   const issues: ConfigIssue[] = [];
   for (const [path, check] of checks) {

@@ -1,7 +1,7 @@
 /** What a configuration means for the server and its models: the other end of `schema.ts`. */
 
 import { readFile } from 'node:fs/promises';
-import type { TracingOptions } from '@steelyard/server';
+import type { ServerLimits, TracingOptions } from '@steelyard/server';
 import type { CommandContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import type { ServedOptions } from '../served-models.ts';
@@ -49,7 +49,8 @@ export async function configuredOptions(
       stallMs: stall,
       drainMs: drain,
       toolMs: tool,
-    },
+      // Each limit of the server can be set.
+    } satisfies ServerLimits,
     env: context.env,
     mcp: config.mcp,
     ...(apiKey === undefined ? {} : { apiKey }),
@@ -63,14 +64,16 @@ export async function configuredOptions(
   };
 }
 
-async function moderationOf({
+/** @throws UsageError for a policy that cannot be read */
+export async function moderationOf({
   model,
   policyFile,
 }: ServeConfig['moderation']): Promise<Pick<ServeOptions, 'moderation'>> {
   if (model === undefined) return {};
   if (policyFile === undefined) return { moderation: { model } };
   const policy = await readFile(policyFile, 'utf8').catch((error: unknown) => {
-    throw new UsageError(`moderation.policyFile: ${policyFile} cannot be read (${(error as Error).message})`);
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new UsageError(`moderation.policyFile: ${policyFile} cannot be read (${code})`);
   });
   return { moderation: { model, policy } };
 }
