@@ -2,6 +2,7 @@
 
 import { Agent, request } from 'node:http';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { startReceiver } from '../../server/test/otlp-receiver.ts';
 import { bundleOf, type Bundle, type Started } from './bundle.ts';
 
 let bundle: Bundle;
@@ -132,6 +133,23 @@ it('what takes longer than it may is ended, and told so', async () => {
   server.child.kill('SIGTERM');
   expect(await text).toMatch(/"code":"server_shutting_down"/);
   expect((await server.finished).code).toBe(0);
+});
+
+it('traces of the last answers are sent before the end', async () => {
+  const receiver = await startReceiver();
+  try {
+    const server = await serve('--telemetry-endpoint', new URL('/', receiver.url).href);
+    const { text } = await chat(server.url, 20);
+    server.child.kill('SIGTERM');
+    await text;
+    expect((await server.finished).code).toBe(0);
+    expect(receiver.spans.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['POST /v1/chat/completions', 'chat tiny', 'queue', 'prefill', 'decode']),
+    );
+    expect(receiver.resource).toMatchObject({ 'service.name': 'steelyard', 'service.version': '0.0.0' });
+  } finally {
+    receiver.close();
+  }
 });
 
 it('a second signal ends it at once', async () => {

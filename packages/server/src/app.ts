@@ -30,7 +30,7 @@ import type { ServerLimits, ServerOptions } from './options.ts';
 import { LoggedRequest } from './request-log.ts';
 import { mountPageFiles } from './chat-page.ts';
 import { Queues } from './queue/queues.ts';
-import { rootSpan, type Traced } from './telemetry/tracing.ts';
+import { rootSpan, UNTRACED, type Traced } from './telemetry/tracing.ts';
 import { routeCall } from './upstreams/route-call.ts';
 import { Router } from './upstreams/router.ts';
 import { BackgroundRuns } from './responses/background-runs.ts';
@@ -208,7 +208,8 @@ async function serve(
   const { method, path } = endpoint;
   const head = { request_id: c.get('requestId'), method, path };
   const log = requestLog && new LoggedRequest(head, requestLog, { content: logContent });
-  const trace = requestSpan(tracing, endpoint, c.req.raw, c.get('requestId'));
+  // Probes and scrapes come every few seconds and are of no interest.
+  const trace = endpoint.open ? UNTRACED : requestSpan(tracing, endpoint, c.req.raw, c.get('requestId'));
   let status = 500;
   let response: Response | undefined;
   try {

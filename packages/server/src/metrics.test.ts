@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { createStubEmbeddingModel, createStubModel } from '@steelyard/engine/testing';
 import { post } from '../test/requests.ts';
@@ -106,4 +107,15 @@ it('keeps the number of series within bounds', () => {
     'a',
     'other',
   ]);
+});
+
+it('the dashboard asks for nothing that is not measured', async () => {
+  const dashboard = readFileSync(new URL('../../../deploy/grafana.json', import.meta.url), 'utf8');
+  const scraped = await (await server().request('/metrics')).text();
+  const measured = new Set([...scraped.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name));
+  const asked = [...dashboard.matchAll(/\b(?:steelyard|process)_\w+/g)].map(([name]) =>
+    name.replace(/_bucket$/, ''),
+  );
+  expect(asked.length).toBeGreaterThan(10);
+  expect(asked.filter((name) => !measured.has(name))).toEqual([]);
 });

@@ -54,7 +54,7 @@ async function traced(options: Partial<ServerOptions> = {}, more: Partial<Tracin
     await tracing.close();
     return receiver;
   };
-  return { ask, finish, tracing };
+  return { ask, finish, tracing, url };
 }
 
 const named = ({ spans }: Receiver, name: string): ReceivedSpan => {
@@ -169,6 +169,17 @@ it('a tool that the server runs is a span of its request', async () => {
   expect(tool.parentSpanId).toBe(request.spanId);
   expect(receiver.spans.filter(({ name }) => name === 'chat caller')).toHaveLength(2);
   expect(receiver.bodies.join()).not.toContain('hidden query');
+});
+
+it('probes and scrapes are not traced', async () => {
+  const { ask, finish, url } = await traced();
+  for (const path of ['/health', '/health/ready', '/metrics'])
+    expect((await fetch(`${url}${path}`)).status).toBe(200);
+  await ask('/v1/chat/completions', chat);
+  const { spans } = await finish();
+  expect(spans.map(({ name }) => name).filter((name) => name.includes('/'))).toEqual([
+    'POST /v1/chat/completions',
+  ]);
 });
 
 it('keys of the collector and the share of requests are as configured', async () => {

@@ -4,7 +4,6 @@ import type { GenerateEvent } from '@steelyard/engine';
 import type { ChatMessage } from '@steelyard/text';
 import { mayCall, newCallId } from '../chat-options.ts';
 import type { CallEvent } from '../streamed-calls.ts';
-import type { Traced } from '../telemetry/tracing.ts';
 import type { CallEnd, ItemStep, RunningCall, TextReader, ToolEvent, ToolSource } from './server-tool.ts';
 import type { Toolbox } from './toolbox.ts';
 
@@ -18,8 +17,6 @@ export interface RoundPlan {
   /** Calls of the server's tools that may still be made. */
   readonly callsLeft: number;
   readonly signal: AbortSignal;
-  /** Of the request; each call of a tool is a piece of it. */
-  readonly trace?: Traced | undefined;
 }
 
 type Told = GenerateEvent | ToolEvent;
@@ -178,18 +175,10 @@ export class Round {
 
   async *#run(name: string, running: RunningCall, args: string): AsyncGenerator<Told> {
     const steps = running.run(args, this.#plan.signal);
-    const span = this.#plan.trace?.child(`execute_tool ${name}`, {
-      'gen_ai.operation.name': 'execute_tool',
-      'gen_ai.tool.name': name,
-    });
-    try {
-      for (;;) {
-        const next = await steps.next();
-        if (next.done) return this.#answer(name, args, next.value);
-        yield { type: 'item', step: next.value };
-      }
-    } finally {
-      span?.end();
+    for (;;) {
+      const next = await steps.next();
+      if (next.done) return this.#answer(name, args, next.value);
+      yield { type: 'item', step: next.value };
     }
   }
 

@@ -165,7 +165,6 @@ class ToolLoop {
         // The last but one tells the model that no more are allowed.
         callsLeft: number + 2 < MAX_ROUNDS ? this.#callsLeft : 0,
         signal: this.#call.signal,
-        trace: this.#call.trace,
       });
       yield* this.#play(round, generation);
       this.#callsLeft -= round.callsRun;
