@@ -3,18 +3,22 @@
 import { defineEndpoint, type Call } from '../endpoint.ts';
 import { ApiError } from '../http/api-error.ts';
 import { RECEIPT_ACTION } from '../receipts/give-receipt.ts';
+import { z } from 'zod';
 import { receiptSchema } from '../receipts/receipt.ts';
+import { upstreamReceiptSchema } from '../receipts/upstream-receipt.ts';
+
+const anyReceiptSchema = z.union([receiptSchema, upstreamReceiptSchema]);
 
 export const retrieveReceipt = defineEndpoint({
   method: 'GET',
   path: '/v1/receipts/{receipt_id}',
   summary: 'The receipt of an answer, without its content.',
-  response: receiptSchema,
+  response: anyReceiptSchema,
   async handle({ params, services, caller }: Call<unknown>) {
     const id = params.receipt_id ?? '';
     const { audit } = await services.storage();
     for await (const entry of audit.read({ subject: id, project: caller.project })) {
-      if (entry.action === RECEIPT_ACTION) return Response.json(receiptSchema.parse(entry.details));
+      if (entry.action === RECEIPT_ACTION) return Response.json(anyReceiptSchema.parse(entry.details));
     }
     throw new ApiError(
       404,

@@ -6,6 +6,7 @@ import { ApiError } from '../http/api-error.ts';
 import type { FinishEvent } from '../schemas/usage.ts';
 import type { Signer } from './sign.ts';
 import { makeReceipt, type Receipt } from './receipt.ts';
+import { makeUpstreamReceipt, type UpstreamFacts, type UpstreamReceipt } from './upstream-receipt.ts';
 
 export const RECEIPT_HEADER = 'x-steelyard-receipt';
 export const RECEIPT_ACTION = 'answer.receipt';
@@ -70,7 +71,7 @@ export async function giveReceipt(
 ): Promise<Receipt | undefined> {
   const { trace } = finish;
   if (wish === 'none' || !trace) return undefined;
-  const { services, requestId, caller } = call;
+  const { services, requestId } = call;
   const facts = {
     ...ended,
     finish,
@@ -79,17 +80,28 @@ export async function giveReceipt(
     version: services.version,
     content: wish === 'content',
   };
-  const made = await makeReceipt(facts);
+  return signAndNote(call, await makeReceipt(facts));
+}
+
+/** The receipt of an answer that another provider computed, in the audit log before anybody has it. */
+export function giveUpstreamReceipt(call: Call<unknown>, facts: UpstreamFacts): Promise<UpstreamReceipt> {
+  return signAndNote(call, makeUpstreamReceipt(facts));
+}
+
+async function signAndNote<Kind extends Receipt | UpstreamReceipt>(
+  { services, caller }: Call<unknown>,
+  made: Kind,
+): Promise<Kind> {
   const receipt = services.receipts.sign ? await services.receipts.sign(made) : made;
   if (services.keeps) {
-    const { content: _, ...details } = receipt;
+    const { content: _, ...details } = receipt as Receipt;
     const { audit } = await services.storage();
     await audit.append({
       action: RECEIPT_ACTION,
       project: caller.project,
       actor: caller.keyId,
       subject: receipt.id,
-      details: details,
+      details,
     });
   }
   return receipt;

@@ -3,6 +3,7 @@
 import { RequestError } from '@steelyard/core';
 import { paramPath } from '../http/validate.ts';
 import { receiptSchema, type Receipt } from './receipt.ts';
+import { upstreamReceiptSchema } from './upstream-receipt.ts';
 
 /**
  * @param name of the file, for messages
@@ -17,6 +18,13 @@ export function readReceipts(value: unknown, name: string): Receipt[] {
     );
   }
   return candidates.map((candidate) => {
+    const elsewhere = upstreamReceiptSchema.safeParse(candidate);
+    if (elsewhere.success) {
+      throw new RequestError(
+        `${name}: the answer of receipt ${elsewhere.data.id} was computed by ${elsewhere.data.computed_by}; expected one that was computed here, which can be computed again`,
+        'receipt',
+      );
+    }
     const read = receiptSchema.safeParse(candidate);
     if (read.success) return read.data;
     const issue = read.error.issues[0]!;

@@ -9,7 +9,13 @@ import { canonicalJson } from '@steelyard/storage';
 import { z } from 'zod';
 import type { FinishEvent } from '../schemas/usage.ts';
 
-const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+export const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+
+export const signatureSchema = z.object({
+  algorithm: z.literal('ed25519'),
+  public_key: z.string(),
+  value: z.string(),
+});
 
 export const receiptSchema = z.object({
   id: z.string(),
@@ -69,9 +75,7 @@ export const receiptSchema = z.object({
       constraint: z.unknown().optional(),
     })
     .optional(),
-  signature: z
-    .object({ algorithm: z.literal('ed25519'), public_key: z.string(), value: z.string() })
-    .optional(),
+  signature: signatureSchema.optional(),
 });
 
 export type Receipt = z.infer<typeof receiptSchema>;
@@ -86,7 +90,10 @@ export const steelyardRequestSchema = z
   })
   .nullish();
 
-/** Extension of answers: a receipt for each choice, or in a stream for the one that ends. */
+/**
+ * Extension of answers: a receipt for each choice, or in a stream for the one that ends. Answers that another provider
+ * computed have one of another form, see `upstream-receipt.ts`.
+ */
 export const steelyardAnswerSchema = z.object({ receipts: z.array(receiptSchema) });
 
 export interface ReceiptFacts {

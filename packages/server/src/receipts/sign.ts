@@ -13,13 +13,16 @@ import { dirname } from 'node:path';
 import { FormatError } from '@steelyard/core';
 import { canonicalJson } from '@steelyard/storage';
 import type { Receipt } from './receipt.ts';
+import type { UpstreamReceipt } from './upstream-receipt.ts';
 
-export type Signer = (receipt: Receipt) => Promise<Receipt>;
+type AnyReceipt = Receipt | UpstreamReceipt;
+
+export type Signer = <Kind extends AnyReceipt>(receipt: Kind) => Promise<Kind>;
 
 /** Signs with the Ed25519 key in a file, which is made at the first receipt. @throws FormatError for another file */
 export function fileSigner(path: string): Signer {
   let loading: Promise<KeyObject> | undefined;
-  return async (receipt) => {
+  return async <Kind extends AnyReceipt>(receipt: Kind) => {
     loading ??= loadKey(path).catch((error: unknown) => {
       loading = undefined;
       throw error;
@@ -28,7 +31,7 @@ export function fileSigner(path: string): Signer {
   };
 }
 
-export function signReceipt(receipt: Receipt, key: KeyObject): Receipt {
+export function signReceipt<Kind extends AnyReceipt>(receipt: Kind, key: KeyObject): Kind {
   const public_key = createPublicKey(key).export({ format: 'der', type: 'spki' }).toString('base64');
   const value = sign(null, signedBytes(receipt), key).toString('base64');
   return { ...receipt, signature: { algorithm: 'ed25519', public_key, value } };
@@ -38,7 +41,7 @@ export function signReceipt(receipt: Receipt, key: KeyObject): Receipt {
  * Whether the signature is that of its own public key over this receipt.
  * @returns false where anything was changed; undefined where there is no signature
  */
-export function signatureHolds(receipt: Receipt): boolean | undefined {
+export function signatureHolds(receipt: AnyReceipt): boolean | undefined {
   const { signature } = receipt;
   if (!signature) return undefined;
   try {
@@ -54,8 +57,8 @@ export function signatureHolds(receipt: Receipt): boolean | undefined {
   }
 }
 
-function signedBytes(receipt: Receipt): Buffer {
-  const { content: _, signature: __, ...signed } = receipt;
+function signedBytes(receipt: AnyReceipt): Buffer {
+  const { content: _, signature: __, ...signed } = receipt as Receipt;
   return Buffer.from(canonicalJson(signed), 'utf8');
 }
 

@@ -144,11 +144,11 @@ async function textUpTo(response: Response, limit: number): Promise<string> {
  */
 export function passOn(
   { name }: Upstream,
-  response: Response,
+  body: ReadableStream<Uint8Array>,
   streams: boolean,
   onEnd: (failure?: unknown) => void,
 ): ReadableStream<Uint8Array> {
-  const reader = (response.body ?? new Response('').body!).getReader();
+  const reader = body.getReader();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {

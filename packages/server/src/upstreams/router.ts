@@ -8,10 +8,13 @@ import type { Call, Endpoint } from '../endpoint.ts';
 import { ApiError, toApiError } from '../http/api-error.ts';
 import { findNamed } from '../model-provider.ts';
 import { bodyBytes } from '../queue/queues.ts';
+import { giveUpstreamReceipt, receiptWish } from '../receipts/give-receipt.ts';
+import type { UpstreamFacts } from '../receipts/upstream-receipt.ts';
 import { askUpstream, passOn, UpstreamUnavailable } from './ask-upstream.ts';
 import { upstreamsOf, type Route, type Routing, type Upstream } from './config.ts';
 import { dataLabels } from './data-labels.ts';
 import { decide, type Decision, type Where } from './decide.ts';
+import { AnswerReader, type ReadAnswer } from './read-along.ts';
 
 export const COMPUTED_BY_HEADER = 'x-steelyard-computed-by';
 export const UPSTREAM_ACTION = 'answer.upstream';
@@ -99,6 +102,7 @@ export class Router {
   async #elsewhere(call: Call<unknown>, path: string, body: RoutedBody, route: Route): Promise<Response> {
     const upstream = this.#upstreams.get(route.upstream)!;
     const { metrics } = call.services;
+    const wish = receiptWish(call);
     const leave = admit(call, body.model);
     let stop;
     try {
@@ -109,18 +113,32 @@ export class Router {
     }
     const { signal, abort } = stop;
     const span = upstreamSpan(call, body, upstream);
+    const sent = outgoing(path, body, route);
+    const reader = new AnswerReader(JSON.stringify(sent).length);
+    let began = false;
     const end = () => {
       abort();
       leave();
+      // What began was computed, though nobody may have waited for its end.
+      if (began) call.services.charge(call.caller, { model: body.model, ...reader.read.usage });
+      began = false;
       span?.end();
     };
     try {
-      const sent = outgoing(path, body, route);
       await note(call, path, upstream, sent);
       const response = await askUpstream({ upstream, path: path.replace(/^\/v1/, ''), body: sent, signal });
       metrics.observeUpstream(upstream.name, String(response.status));
       const streams = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
-      return new Response(passOn(upstream, response, streams, end), {
+      began = true;
+      const extension = async (read: ReadAnswer) => ({
+        receipts: [await giveUpstreamReceipt(call, factsOf(call, { path, upstream, sent, read }))],
+      });
+      const told = reader.through(
+        response.body ?? new Response('').body!,
+        streams,
+        wish === 'none' ? undefined : extension,
+      );
+      return new Response(passOn(upstream, told, streams, end), {
         headers: {
           'content-type': response.headers.get('content-type') ?? 'application/json',
           ...(streams ? { 'cache-control': 'no-cache', 'x-accel-buffering': 'no' } : {}),
@@ -191,6 +209,40 @@ function outgoing(path: string, body: RoutedBody, route: Route): Record<string, 
   };
 }
 
+interface Elsewhere {
+  readonly path: string;
+  readonly upstream: Upstream;
+  readonly sent: Readonly<Record<string, unknown>>;
+  readonly read: ReadAnswer;
+}
+
+function factsOf({ requestId }: Call<unknown>, { path, upstream, sent, read }: Elsewhere): UpstreamFacts {
+  const { inputTokens, cachedTokens, outputTokens, estimated } = read.usage;
+  return {
+    endpoint: path,
+    request_id: requestId,
+    upstream: {
+      name: upstream.name,
+      host: new URL(upstream.url).host,
+      model: String(sent['model']),
+      answered_model: read.model,
+      system_fingerprint: read.fingerprint,
+    },
+    request: { sha256: digestOf(sent) },
+    answer: { bytes: read.bytes, sha256: `sha256:${read.sha256}` },
+    usage: {
+      input_tokens: inputTokens,
+      cached_tokens: cachedTokens,
+      output_tokens: outputTokens,
+      estimated,
+    },
+  };
+}
+
+function digestOf(sent: Readonly<Record<string, unknown>>): string {
+  return `sha256:${createHash('sha256').update(JSON.stringify(sent)).digest('hex')}`;
+}
+
 /** Before anything leaves; a digest, never what was said. */
 async function note(
   { services, caller, requestId }: Call<unknown>,
@@ -200,7 +252,6 @@ async function note(
 ): Promise<void> {
   if (!services.keeps) return;
   const { audit } = await services.storage();
-  const digest = createHash('sha256').update(JSON.stringify(sent)).digest('hex');
   await audit.append({
     action: UPSTREAM_ACTION,
     project: caller.project,
@@ -211,7 +262,7 @@ async function note(
       host: new URL(url).host,
       endpoint: path,
       model: String(sent['model']),
-      request: `sha256:${digest}`,
+      request: digestOf(sent),
     },
   });
 }

@@ -1,0 +1,65 @@
+/**
+ * What can be said of an answer that was computed elsewhere: where, of what request, and what came; and what is not known
+ * of it. It cannot be computed again here.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { digest, signatureSchema } from './receipt.ts';
+
+/** What a receipt of an answer computed here says, and nobody says of one from elsewhere. */
+const UNKNOWN = ['weights', 'quantisation', 'template', 'engine', 'sampling', 'seed', 'tokens'] as const;
+
+export const upstreamReceiptSchema = z.object({
+  id: z.string(),
+  object: z.literal('steelyard.receipt'),
+  version: z.literal(1),
+  /** Unix seconds. */
+  created: z.int(),
+  endpoint: z.string(),
+  /** Id of the request, as in the header `x-request-id`. */
+  request_id: z.string(),
+  computed_by: z.string().regex(/^upstream:/),
+  upstream: z.object({
+    name: z.string(),
+    host: z.string(),
+    /** As it was asked for there. */
+    model: z.string(),
+    /** As the answer names it. */
+    answered_model: z.string().nullable(),
+    system_fingerprint: z.string().nullable(),
+  }),
+  /** Of the JSON body as it was sent. */
+  request: z.object({ sha256: digest }),
+  /** Of the body as it came. */
+  answer: z.object({ bytes: z.int(), sha256: digest }),
+  usage: z.object({
+    input_tokens: z.int(),
+    cached_tokens: z.int(),
+    output_tokens: z.int(),
+    /** The upstream told none: a guess by the length of request and answer. */
+    estimated: z.boolean(),
+  }),
+  /** What is not known of it. */
+  unknown: z.array(z.enum(UNKNOWN)),
+  signature: signatureSchema.optional(),
+});
+
+export type UpstreamReceipt = z.infer<typeof upstreamReceiptSchema>;
+
+export type UpstreamFacts = Pick<
+  UpstreamReceipt,
+  'endpoint' | 'request_id' | 'upstream' | 'request' | 'answer' | 'usage'
+>;
+
+export function makeUpstreamReceipt(facts: UpstreamFacts): UpstreamReceipt {
+  return {
+    id: `rcpt_${randomUUID().replaceAll('-', '')}`,
+    object: 'steelyard.receipt',
+    version: 1,
+    created: Math.floor(Date.now() / 1000),
+    computed_by: `upstream:${facts.upstream.name}`,
+    ...facts,
+    unknown: [...UNKNOWN],
+  };
+}
