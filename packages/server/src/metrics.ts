@@ -15,6 +15,8 @@ const TOKENS_PER_SECOND = [1, 2, 5, 10, 20, 40, 80, 160, 320, 640, 1280];
 
 export class Metrics {
   readonly registry = new Registry();
+  /** What is not for everybody who may read the rest. */
+  readonly projectRegistry = new Registry();
   readonly #projects = new BoundedLabels();
   readonly #codes = new BoundedLabels();
   readonly #requests = this.#counter(
@@ -60,11 +62,12 @@ export class Metrics {
     'Prompts of which a part was in the prefix cache (hit), or none (miss).',
     ['model', 'result'],
   );
-  readonly #tokens = this.#counter(
-    'project_tokens_total',
-    'Tokens by project; of many projects, the last to come are counted together.',
-    ['project', 'kind'],
-  );
+  readonly #tokens = new Counter({
+    name: 'steelyard_project_tokens_total',
+    help: 'Tokens by project; of many projects, the last to come are counted together.',
+    labelNames: ['project', 'kind'],
+    registers: [this.projectRegistry],
+  });
   readonly #upstream = this.#counter(
     'upstream_requests_total',
     'Requests sent to other providers, by their status or what went wrong.',

@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { forbidEgress } from '@steelyard/core/node';
+import type { TracingOptions } from '@steelyard/server';
 import { afterAll, describe, expect, it } from 'vitest';
+import { settings, type Setting } from '../config/settings.ts';
 import { createTerminal, until } from '../../test/test-context.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'steelyard-config-command-'));
@@ -96,6 +98,53 @@ it('config schema is a JSON Schema that knows every group', async () => {
   });
 });
 
+/** A value that each setting takes, as a flag or a variable has it. */
+function sampleOf({ name, form, unit, expected, secret }: Setting): string {
+  const own: Readonly<Record<string, string>> = {
+    databaseUrl: 'postgres://u@h/d',
+    'telemetry.headers': 'a=b',
+    mcp: 'a=http://127.0.0.1:1/mcp',
+  };
+  if (own[name] !== undefined) return own[name];
+  if (unit) return unit === 'bytes' ? '3MiB' : '7s';
+  if (form === 'boolean') return 'true';
+  if (form === 'number') return '1';
+  if (expected.startsWith('one of ')) return expected.slice('one of '.length).split(',')[0]!;
+  if (expected.includes('http')) return 'http://127.0.0.1:1';
+  return name === 'prices' ? '{"a":{"input":1,"output":2}}' : secret ? 'secret' : 'x';
+}
+
+describe('every setting', () => {
+  // What others need.
+  const given = { STEELYARD_S3_BUCKET: 'b', STEELYARD_MODERATION_MODEL: 'm' };
+  const shown = async (argv: readonly string[], env: Readonly<Record<string, string>>, name: string) => {
+    const terminal = createTerminal({ env: { ...given, ...env } });
+    expect(await terminal.run('config', 'show', '--json', ...argv), terminal.stderr()).toBe(0);
+    const { settings: all } = JSON.parse(terminal.stdout()) as { settings: { name: string }[] };
+    return all.find((one) => one.name === name);
+  };
+
+  it.each(settings.map((setting) => [setting.name, setting] as const))(
+    '%s is a flag and a variable',
+    async (name, setting) => {
+      const sample = sampleOf(setting);
+      for (const variable of setting.variables)
+        expect(await shown([], { [variable]: sample }, name)).toMatchObject({
+          source: 'env',
+          where: variable,
+        });
+      const { option, form } = setting;
+      if (option === undefined) return;
+      const flags = form === 'boolean' ? [[option], [option.replace('--', '--no-')]] : [[option, sample]];
+      for (const [i, argv] of flags.entries()) {
+        const told = await shown(argv, {}, name);
+        expect(told).toMatchObject({ source: 'flag', where: argv[0] });
+        if (form === 'boolean') expect(told).toMatchObject({ value: i === 0 });
+      }
+    },
+  );
+});
+
 describe('serve', () => {
   it('does as the file, the variables and the flags say', async () => {
     const policy = file('Nothing rude.', 'policy.txt');
@@ -130,6 +179,44 @@ describe('serve', () => {
     });
     terminal.interrupt('SIGTERM');
     expect(await code).toBe(0);
+  });
+
+  it('takes what OpenTelemetry’s own variables say of traces', async () => {
+    const asked: TracingOptions[] = [];
+    const run = async (env: Record<string, string>) => {
+      const terminal = createTerminal({
+        env: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318/', ...env },
+      });
+      terminal.services.openTracing = (options) => {
+        asked.push(options);
+        return Promise.reject(new Error('enough'));
+      };
+      const code = terminal.run('serve');
+      await Promise.race([code, until(() => terminal.stdout().includes('curl'))]);
+      terminal.interrupt('SIGTERM');
+      await code;
+      return terminal.stderr();
+    };
+    const more = {
+      OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20x, tenant=a=b',
+      OTEL_SERVICE_NAME: 'ours',
+      OTEL_TRACES_SAMPLER_ARG: '0.25',
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+    };
+    expect(await run(more)).toContain('traces are sent as http/json, not as grpc');
+    expect(asked).toMatchObject([
+      {
+        url: 'http://127.0.0.1:4318/v1/traces',
+        headers: { authorization: 'Bearer x', tenant: 'a=b' },
+        serviceName: 'ours',
+        sample: 0.25,
+      },
+    ]);
+    await run({ OTEL_SDK_DISABLED: 'true' });
+    await run({ OTEL_TRACES_EXPORTER: 'none' });
+    expect(asked).toHaveLength(1);
+    await run({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://127.0.0.1:1/x' });
+    expect(asked[1]).toMatchObject({ url: 'http://127.0.0.1:1/x', sample: 1, headers: {} });
   });
 
   it('refuses a collector of traces that it may not connect to', async () => {

@@ -67,7 +67,8 @@ export async function resolveConfig({ flags = {}, env, file }: Sources): Promise
 
 function ofFlag(setting: Setting, value: FlagValue | undefined): Given | undefined {
   if (value === undefined) return undefined;
-  const where = setting.option ?? setting.name.toUpperCase();
+  const option = value === false ? setting.option?.replace('--', '--no-') : setting.option;
+  const where = option ?? setting.name.toUpperCase();
   if (typeof value !== 'string') return { value, origin: { layer: 'flag', where } };
   return { value: fromText(setting, value), origin: { layer: 'flag', where, text: value } };
 }

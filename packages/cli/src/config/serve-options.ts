@@ -93,12 +93,15 @@ function s3Of({ bucket, endpoint, region, prefix }: ServeConfig['s3']): Pick<Ser
 /** What `openTracing` needs; undefined where nothing is traced. */
 export function tracingOptions(
   { telemetry }: ServeConfig,
-  context: Pick<CommandContext, 'note'>,
+  { env, note }: Pick<CommandContext, 'env' | 'note'>,
   serviceVersion: string,
 ): TracingOptions | undefined {
   const { endpoint, tracesEndpoint, headers = '', serviceName, sample, off } = telemetry;
   const url = tracesEndpoint ?? (endpoint && `${endpoint.replace(/\/+$/, '')}/v1/traces`);
-  if (off || url === undefined) return undefined;
+  if (off || url === undefined || env['OTEL_TRACES_EXPORTER'] === 'none') return undefined;
+  const protocol = env['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL'] ?? env['OTEL_EXPORTER_OTLP_PROTOCOL'];
+  if (protocol && protocol !== 'http/json')
+    note(`warning: traces are sent as http/json, not as ${protocol}: the collector must take that at ${url}`);
   const pairs = headers.split(',').flatMap((pair) => {
     const at = pair.indexOf('=');
     return at < 0 ? [] : [[pair.slice(0, at).trim(), decoded(pair.slice(at + 1).trim())]];
@@ -106,7 +109,7 @@ export function tracingOptions(
   return {
     ...{ url, serviceName, serviceVersion, sample },
     headers: Object.fromEntries(pairs) as Record<string, string>,
-    onError: (message) => context.note(`warning: ${message}`),
+    onError: (message) => note(`warning: ${message}`),
   };
 }
 

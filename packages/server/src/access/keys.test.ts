@@ -390,3 +390,19 @@ it('lists the audit log, newest first, in pages and by what is asked', async () 
     error: { param: 'after' },
   });
 });
+
+it('tokens by project are in the metrics for an admin alone', async () => {
+  const { key } = await newKey(await newProject());
+  const scraped = async (authorization?: string) => {
+    const headers = new Headers(authorization === undefined ? [] : [['authorization', authorization]]);
+    const response = await server.app.request('/metrics', { headers });
+    expect(response.status).toBe(200);
+    return response.text();
+  };
+  expect(await scraped(`Bearer ${admin}`)).toContain('# TYPE steelyard_project_tokens_total counter');
+  for (const other of [undefined, `Bearer ${key}`, 'Bearer sk-nothing']) {
+    const text = await scraped(other);
+    expect(text).toContain('steelyard_http_requests_total');
+    expect(text).not.toContain('project_tokens');
+  }
+});
