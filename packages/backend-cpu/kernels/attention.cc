@@ -3,8 +3,9 @@
 // Floor of decode: bytes of K and V over memory bandwidth; the query heads of a group share each read. Floor of prefill:
 // 4 T S D operations over the rate of multiply-adds. Pages hold keys by column, so that the lanes of a vector are slots
 // and no score is summed across lanes.
-// A (token, head) takes positions in spans of kSpan, page by page with online softmax, and folds the spans in order: its
-// result depends on nothing else in the batch, nor on which threads took the spans. Dao 2023, arXiv:2307.08691.
+// A (token, head) takes positions in spans of kSpan: the scores of all its pages, their softmax, the values weighed by it;
+// and folds the spans in order. Its result depends on nothing else in the batch, nor on which threads took the spans. Dao
+// 2023, arXiv:2307.08691.
 #include <algorithm>
 #include <cmath>
 
@@ -15,20 +16,36 @@ namespace steelyard::SY_LEVEL {
 
 namespace {
 
-template <class Store>
-void write_slots(const Call& call, Store store) {
+// Values encoded at once.
+constexpr int64_t kEncoded = 64;
+
+inline void encode(const float* from, float* to, int64_t n) { std::memcpy(to, from, n * 4); }
+inline void encode(const float* from, uint16_t* to, int64_t n) { floats_to_halves(from, to, n); }
+
+// T: what the cache holds. Values become that a vector at a time, and keys by column go where their slots are.
+template <class T>
+void write_slots(const Call& call) {
   const Tensor &cache = *call.out[0], &x = *call.in[Kvwrite::x], &slots = *call.in[Kvwrite::slots];
   const int64_t heads = cache.dims[1], page_size = cache.dims[2], dim = cache.dims[3];
   const bool by_column = Kvwrite::read(call.attrs).byColumn;
   Range mine = share(call, x.rows());
   for (int64_t t = mine.begin; t < mine.end; t++) {
-    int64_t slot = slots.i32()[t];
+    const int64_t slot = slots.i32()[t];
     if (slot < 0) continue;
     for (int64_t h = 0; h < heads; h++) {
-      int64_t start = (slot / page_size * heads + h) * page_size * dim, within = slot % page_size;
-      int64_t at = by_column ? start + within : start + within * dim, step = by_column ? page_size : 1;
+      const int64_t within = slot % page_size;
+      T* page = (T*)cache.data + (slot / page_size * heads + h) * page_size * dim;
       const float* from = x.f32(t) + h * dim;
-      for (int64_t i = 0; i < dim; i++) store(at + i * step, from[i]);
+      if (!by_column) {
+        encode(from, page + within * dim, dim);
+        continue;
+      }
+      T values[kEncoded];
+      for (int64_t i = 0; i < dim; i += kEncoded) {
+        const int64_t n = std::min(kEncoded, dim - i);
+        encode(from + i, values, n);
+        for (int64_t j = 0; j < n; j++) page[(i + j) * page_size + within] = values[j];
+      }
     }
   }
 }
@@ -36,27 +53,28 @@ void write_slots(const Call& call, Store store) {
 }  // namespace
 
 void op_kvwrite(const Call& call) {
-  char* data = call.out[0]->data;
-  if (call.out[0]->dtype == DType::f16) write_slots(call, [data](int64_t at, float v) { ((uint16_t*)data)[at] = float_to_half(v); });
-  else write_slots(call, [data](int64_t at, float v) { ((float*)data)[at] = v; });
+  if (call.out[0]->dtype == DType::f16) write_slots<uint16_t>(call);
+  else write_slots<float>(call);
 }
 
 namespace {
 
 // Tokens of one sequence whose queries go through the pages together.
 constexpr int kTokenTile = 16;
-// Queries that share a load of keys.
+// Queries that share a load of keys, and of values.
 constexpr int kQueryTile = 4;
+// Vectors of values that a tile of queries takes at once, as many as registers hold.
+constexpr int kTileWide = kLanes == 16 ? 4 : 2;
+// Queries whose scores of a span are kept at once.
+constexpr int64_t kQueryBlock = 64;
 // Positions of a span, in whole pages.
 constexpr int64_t kSpan = 256;
-// Above this many queries to a page its halves are worth decoding once; fewer read them in place.
-constexpr int64_t kDecodeQueries = 2;
 // At most so many tokens times key heads take their spans apart.
 constexpr int64_t kSpreadUnits = 64;
 
 int64_t round_up(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
-// A softmax on its way: the largest score, the sum of e^(score - top), and the values summed with those weights.
+// A softmax, or a part of one: the largest score, the sum of e^(score - top), and the values summed with those weights.
 struct Softmax {
   float top;
   float total;
@@ -79,21 +97,19 @@ inline vf capped(vf score, float cap) {
 // Lanes outside [low, high] become `otherwise`.
 inline vf keep(vf v, int64_t low, int64_t high, float otherwise) {
   if (low <= 0 && high >= kLanes - 1) return v;
-  float s[kLanes];
-  store(s, v);
-  for (int64_t i = 0; i < kLanes; i++)
-    if (i < low || i > high) s[i] = otherwise;
-  return load(s);
+  static constexpr auto kLane = []<int... I>(std::integer_sequence<int, I...>) { return vi{I...}; };
+  const vi lane = kLane(std::make_integer_sequence<int, kLanes>{});
+  return (lane >= (int32_t)low) & (lane <= (int32_t)high) ? v : splat(otherwise);
 }
 
-// scores[m][slot] = q[m] . key of the slot, for two vectors of slots at a time. columns: [dim, stride].
+// scores[m][slot] = q[m] . key of the slot, for two vectors of slots at a time. columns: [dim, slots].
 template <class T, int kM>
-void score_columns(const Query* queries, const T* columns, int64_t dim, int64_t stride, float scale, float* scores) {
-  for (int64_t slot = 0; slot < stride; slot += 2 * kLanes) {
-    const bool two = slot + kLanes < stride;
+void score_columns(const Query* queries, const T* columns, int64_t dim, int64_t slots, float scale, float* scores, int64_t stride) {
+  for (int64_t slot = 0; slot < slots; slot += 2 * kLanes) {
+    const bool two = slot + kLanes < slots;
     vf low[kM] = {}, high[kM] = {};
     for (int64_t i = 0; i < dim; i++) {
-      vf a = load_value(columns + i * stride + slot), b = two ? load_value(columns + i * stride + slot + kLanes) : a;
+      vf a = load_value(columns + i * slots + slot), b = two ? load_value(columns + i * slots + slot + kLanes) : a;
       for (int m = 0; m < kM; m++) {
         vf q = splat(queries[m].q[i]);
         low[m] = fma(q, a, low[m]);
@@ -107,56 +123,41 @@ void score_columns(const Query* queries, const T* columns, int64_t dim, int64_t 
   }
 }
 
-// out = out * shrink + sum over slots [first, end) of weights[slot] * values[slot]
-template <class T, int kWide>
-void add_value_columns(const float* weights, const T* values, int64_t first, int64_t end, int64_t dim, float shrink, float* out) {
-  vf acc[kWide];
-  for (int c = 0; c < kWide; c++) acc[c] = load(out + c * kLanes) * splat(shrink);
-  for (int64_t j = first; j < end; j++) {
-    vf w = splat(weights[j]);
-    for (int c = 0; c < kWide; c++) acc[c] = fma(w, load_value(values + j * dim + c * kLanes), acc[c]);
+// out[m] += sum over slots [first, last] of weights[m][slot] * values[slot], columns [i, i + kWide vectors).
+template <class T, int kM, int kWide>
+void add_value_columns(const float* weights, int64_t stride, const T* values, Range slots, int64_t dim, int64_t i, const Query* queries) {
+  vf acc[kM][kWide];
+  for (int m = 0; m < kM; m++)
+    for (int c = 0; c < kWide; c++) acc[m][c] = load(queries[m].span.out + i + c * kLanes);
+  for (int64_t j = slots.begin; j < slots.end; j++) {
+    vf v[kWide];
+    for (int c = 0; c < kWide; c++) v[c] = load_value(values + j * dim + i + c * kLanes);
+    for (int m = 0; m < kM; m++) {
+      const vf w = splat(weights[m * stride + j]);
+      for (int c = 0; c < kWide; c++) acc[m][c] = fma(w, v[c], acc[m][c]);
+    }
   }
-  for (int c = 0; c < kWide; c++) store(out + c * kLanes, acc[c]);
+  for (int m = 0; m < kM; m++)
+    for (int c = 0; c < kWide; c++) store(queries[m].span.out + i + c * kLanes, acc[m][c]);
 }
 
 inline float value_of(const float* p) { return *p; }
 inline float value_of(const uint16_t* p) { return half_to_float(*p); }
 
-template <class T>
-void add_values(const float* weights, const T* values, int64_t first, int64_t end, int64_t dim, float shrink, float* out) {
+template <class T, int kM>
+void add_values(const float* weights, int64_t stride, const T* values, Range slots, int64_t dim, const Query* queries) {
+  // One query alone takes more vectors, so that its chains of multiply-adds do not wait for themselves.
+  constexpr int kWide = kM == 1 ? 2 * kTileWide : kTileWide;
   int64_t i = 0;
-  for (; i + 8 * kLanes <= dim; i += 8 * kLanes) add_value_columns<T, 8>(weights, values + i, first, end, dim, shrink, out + i);
-  for (; i + 4 * kLanes <= dim; i += 4 * kLanes) add_value_columns<T, 4>(weights, values + i, first, end, dim, shrink, out + i);
-  for (; i + kLanes <= dim; i += kLanes) add_value_columns<T, 1>(weights, values + i, first, end, dim, shrink, out + i);
-  for (; i < dim; i++) {
-    float acc = out[i] * shrink;
-    for (int64_t j = first; j < end; j++) acc = fma(weights[j], value_of(values + j * dim + i), acc);
-    out[i] = acc;
-  }
-}
-
-// Turns the scores of slots [first, last] into weights of the query's softmax; returns what its sums shrink by.
-float soften(Query& query, const Attention& attrs, int64_t first, int64_t last, int64_t stride, float* scores) {
-  vf high = splat(query.span.top);
-  for (int64_t j = 0; j < stride; j += kLanes) {
-    vf s = load(scores + j);
-    if (attrs.softcap > 0) s = capped(s, attrs.softcap);
-    s = keep(s, first - j, last - j, -INFINITY);
-    store(scores + j, s);
-    high = max(s, high);
-  }
-  const float top = max_of(high);
-  vf total = {};
-  for (int64_t j = 0; j < stride; j += kLanes) {
-    vf p = keep(exp(load(scores + j) - splat(top)), first - j, last - j, 0.0f);
-    store(scores + j, p);
-    total = total + p;
-  }
-  // Before the first key there is nothing to shrink: the factor is then tiny, of zero.
-  const float shrink = exp(splat(query.span.top - top))[0];
-  query.span.total = query.span.total * shrink + sum(total);
-  query.span.top = top;
-  return shrink;
+  for (; i + kWide * kLanes <= dim; i += kWide * kLanes) add_value_columns<T, kM, kWide>(weights, stride, values, slots, dim, i, queries);
+  for (; i + kWide / 2 * kLanes <= dim; i += kWide / 2 * kLanes) add_value_columns<T, kM, kWide / 2>(weights, stride, values, slots, dim, i, queries);
+  for (; i + kLanes <= dim; i += kLanes) add_value_columns<T, kM, 1>(weights, stride, values, slots, dim, i, queries);
+  for (; i < dim; i++)
+    for (int m = 0; m < kM; m++) {
+      float acc = queries[m].span.out[i];
+      for (int64_t j = slots.begin; j < slots.end; j++) acc = fma(weights[m * stride + j], value_of(values + j * dim + i), acc);
+      queries[m].span.out[i] = acc;
+    }
 }
 
 // Tokens [t, t + tokens) of one sequence, whose last token of this step is at position `end`; query heads of one key head.
@@ -170,7 +171,10 @@ struct Sizes {
   int64_t group, page_size, dim, value_dim;
   int64_t slots() const { return round_up(page_size); }
   // Positions of a span: whole pages.
-  int64_t span() const { return page_size >= kSpan ? page_size : kSpan / page_size * page_size; }
+  int64_t span_pages() const { return page_size >= kSpan ? 1 : kSpan / page_size; }
+  int64_t span() const { return span_pages() * page_size; }
+  // Scores of a query's span: a page's slots after another's.
+  int64_t span_slots() const { return span_pages() * slots(); }
 };
 
 Sizes sizes_of(const Operands& o) {
@@ -194,7 +198,7 @@ struct Scratch {
     };
     keys = (float*)take(s.dim * s.slots() * 4);
     values = (float*)take(s.page_size * s.value_dim * 4);
-    scores = (float*)take(kQueryTile * s.slots() * 4);
+    scores = (float*)take(std::min(kTokenTile * s.group, kQueryBlock) * s.span_slots() * 4);
     out = (float*)take(kTokenTile * s.group * s.value_dim * 4);
     queries = (Query*)take(kTokenTile * s.group * sizeof(Query));
     whole = (Softmax*)take(kTokenTile * s.group * sizeof(Softmax));
@@ -218,80 +222,125 @@ int64_t last_visible(int64_t position, int64_t end, const Attention& attrs) {
   return end;
 }
 
-template <class K, class V>
-struct PageView {
-  const K* keys;    // [dim, stride]
-  const V* values;  // [page_size, value_dim]
-  int64_t stride;
-};
-
 inline void decode(const float* from, float* to, int64_t n) { std::memcpy(to, from, n * 4); }
 inline void decode(const uint16_t* from, float* to, int64_t n) { halves_to_floats(from, to, n); }
-
-// Takes the slots of one page that each query sees into its span. `base`: the page's first position.
-template <class K, class V>
-void attend_page(Query* queries, int64_t count, const PageView<K, V>& page, const Sizes& sizes, int64_t base, const Attention& attrs, float* scores) {
-  for (int64_t at = 0; at < count; at += kQueryTile) {
-    Query* tile = queries + at;
-    const int64_t m = std::min<int64_t>(kQueryTile, count - at);
-    if (m == 4) score_columns<K, 4>(tile, page.keys, sizes.dim, page.stride, attrs.scale, scores);
-    else if (m == 3) score_columns<K, 3>(tile, page.keys, sizes.dim, page.stride, attrs.scale, scores);
-    else if (m == 2) score_columns<K, 2>(tile, page.keys, sizes.dim, page.stride, attrs.scale, scores);
-    else score_columns<K, 1>(tile, page.keys, sizes.dim, page.stride, attrs.scale, scores);
-    for (int64_t i = 0; i < m; i++) {
-      const int64_t first = std::max<int64_t>(tile[i].first - base, 0), last = std::min(tile[i].last - base, sizes.page_size - 1);
-      if (first > last) continue;
-      float* weights = scores + i * page.stride;
-      const float shrink = soften(tile[i], attrs, first, last, page.stride, weights);
-      add_values(weights, page.values, first, last + 1, sizes.value_dim, shrink, tile[i].span.out);
-    }
-  }
-}
 
 inline void prefetch(const void* from, int64_t bytes) {
   for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch((const char*)from + i);
 }
 
-// Positions [begin, end], from a page's first on. Pages are read in place, or as floats in scratch memory when many queries
-// share them or vectors need padding.
+// The slots of a page from position `base` on that a query sees.
+Range visible(const Query& query, int64_t base, const Sizes& sizes) {
+  return {std::max<int64_t>(query.first - base, 0), std::min(query.last - base + 1, sizes.page_size)};
+}
+
+// Calls visit(std::integral_constant) with how many queries a tile has.
+template <class Visit>
+void with_tile(int64_t count, Visit visit) {
+  static_assert(kQueryTile == 4);
+  if (count >= 4) visit(std::integral_constant<int, 4>{});
+  else if (count == 3) visit(std::integral_constant<int, 3>{});
+  else if (count == 2) visit(std::integral_constant<int, 2>{});
+  else visit(std::integral_constant<int, 1>{});
+}
+
+template <class K>
+void score_page(const Query* queries, int64_t count, const K* keys, const Sizes& sizes, float scale, float* scores) {
+  for (int64_t at = 0; at < count; at += kQueryTile)
+    with_tile(count - at, [&](auto m) { score_columns<K, m.value>(queries + at, keys, sizes.dim, sizes.slots(), scale, scores + at * sizes.span_slots(), sizes.span_slots()); });
+}
+
+template <class V>
+void weigh_page(const Query* queries, int64_t count, const V* values, const Sizes& sizes, int64_t base, const float* weights) {
+  const int64_t stride = sizes.span_slots();
+  for (int64_t at = 0; at < count; at += kQueryTile) {
+    const int64_t m = std::min<int64_t>(kQueryTile, count - at);
+    const Range slots = visible(queries[at], base, sizes);
+    bool alike = true;
+    for (int64_t i = 1; i < m; i++) alike = alike && visible(queries[at + i], base, sizes).begin == slots.begin && visible(queries[at + i], base, sizes).end == slots.end;
+    if (alike && slots.begin < slots.end) with_tile(m, [&](auto n) { add_values<V, n.value>(weights + at * stride, stride, values, slots, sizes.value_dim, queries + at); });
+    for (int64_t i = at; !alike && i < at + m; i++) {
+      const Range own = visible(queries[i], base, sizes);
+      if (own.begin < own.end) add_values<V, 1>(weights + i * stride, stride, values, own, sizes.value_dim, queries + i);
+    }
+  }
+}
+
+// Turns the scores of so many pages from position `begin` on into weights of the query's softmax.
+void soften(Query& query, const Attention& attrs, const Sizes& sizes, int64_t begin, int64_t pages, float* scores) {
+  auto each = [&](auto visit) {
+    for (int64_t page = 0; page < pages; page++) {
+      const Range seen = visible(query, begin + page * sizes.page_size, sizes);
+      float* of_page = scores + page * sizes.slots();
+      for (int64_t j = seen.begin / kLanes * kLanes; j < seen.end; j += kLanes) visit(of_page + j, seen.begin - j, seen.end - 1 - j);
+    }
+  };
+  vf high = splat(-INFINITY);
+  each([&](float* at, int64_t low, int64_t last) {
+    vf s = load(at);
+    if (attrs.softcap > 0) s = capped(s, attrs.softcap);
+    s = keep(s, low, last, -INFINITY);
+    store(at, s);
+    high = max(s, high);
+  });
+  const float top = max_of(high);
+  vf total = {};
+  each([&](float* at, int64_t low, int64_t last) {
+    const vf p = keep(exp(load(at) - splat(top)), low, last, 0.0f);
+    store(at, p);
+    total = total + p;
+  });
+  query.span.top = top;
+  query.span.total = sum(total);
+}
+
+// Positions [begin, end] of one span, from a page's first on, for queries of one block. Pages are read in place, or as
+// floats in scratch memory when many queries share them or vectors need padding.
 template <class K, class V>
-void attend_pages(const HeadJob& job, const Scratch& s, const Sizes& sizes, int64_t count, int64_t begin, int64_t end) {
+void attend_pages(const HeadJob& job, const Scratch& s, const Sizes& sizes, Query* queries, int64_t count, int64_t begin, int64_t end) {
   const Tensor &keys = *job.call.in[Attention::keys], &values = *job.call.in[Attention::values];
   const int32_t* table = job.call.in[Attention::pages]->i32(job.call.in[Attention::sequences]->i32()[job.t]);
   const int64_t key_count = sizes.page_size * sizes.dim, value_count = sizes.page_size * sizes.value_dim;
+  const bool in_place = count <= kQueryTile && sizes.slots() == sizes.page_size;
   auto number = [&](int64_t base) { return (int64_t)table[base / sizes.page_size] * keys.dims[1] + job.kv_head; };
   for (int64_t base = begin; base <= end; base += sizes.page_size) {
     const K* k = (const K*)keys.data + number(base) * key_count;
-    const V* v = (const V*)values.data + number(base) * value_count;
-    if (base + sizes.page_size <= end) {
-      const int64_t next = number(base + sizes.page_size);
-      prefetch((const K*)keys.data + next * key_count, key_count * sizeof(K));
-      prefetch((const V*)values.data + next * value_count, value_count * sizeof(V));
-    }
-    if (sizes.slots() == sizes.page_size && count <= kDecodeQueries) {
-      attend_page<K, V>(s.queries, count, {k, v, sizes.page_size}, sizes, base, job.attrs, s.scores);
+    if (base + sizes.page_size <= end) prefetch((const K*)keys.data + number(base + sizes.page_size) * key_count, key_count * sizeof(K));
+    prefetch((const V*)values.data + number(base) * value_count, value_count * sizeof(V));
+    float* scores = s.scores + (base - begin) / sizes.page_size * sizes.slots();
+    if (in_place) {
+      score_page<K>(queries, count, k, sizes, job.attrs.scale, scores);
       continue;
     }
     for (int64_t i = 0; i < sizes.dim; i++) decode(k + i * sizes.page_size, s.keys + i * sizes.slots(), sizes.page_size);
+    score_page<float>(queries, count, s.keys, sizes, job.attrs.scale, scores);
+  }
+  for (int64_t i = 0; i < count; i++) soften(queries[i], job.attrs, sizes, begin, (end - begin) / sizes.page_size + 1, s.scores + i * sizes.span_slots());
+  for (int64_t base = begin; base <= end; base += sizes.page_size) {
+    const V* v = (const V*)values.data + number(base) * value_count;
+    const float* weights = s.scores + (base - begin) / sizes.page_size * sizes.slots();
+    if (in_place) {
+      weigh_page<V>(queries, count, v, sizes, base, weights);
+      continue;
+    }
     decode(v, s.values, value_count);
-    attend_page<float, float>(s.queries, count, {s.keys, s.values, sizes.slots()}, sizes, base, job.attrs, s.scores);
+    weigh_page<float>(queries, count, s.values, sizes, base, weights);
   }
 }
 
 // Positions [begin, end], which lie in one span, into the queries' spans.
 void attend_span(const HeadJob& job, const Scratch& s, const Sizes& sizes, int64_t count, int64_t begin, int64_t end) {
-  for (int64_t i = 0; i < count; i++) {
-    Softmax& span = s.queries[i].span;
-    span.top = -INFINITY;
-    span.total = 0;
-    std::memset(span.out, 0, sizes.value_dim * 4);
-  }
   begin = begin / sizes.page_size * sizes.page_size;
   const bool half_keys = job.call.in[Attention::keys]->dtype == DType::f16, half_values = job.call.in[Attention::values]->dtype == DType::f16;
-  if (half_keys && half_values) attend_pages<uint16_t, uint16_t>(job, s, sizes, count, begin, end);
-  else if (half_keys) attend_pages<uint16_t, float>(job, s, sizes, count, begin, end);
-  else if (half_values) attend_pages<float, uint16_t>(job, s, sizes, count, begin, end);
-  else attend_pages<float, float>(job, s, sizes, count, begin, end);
+  for (int64_t at = 0; at < count; at += kQueryBlock) {
+    const int64_t n = std::min(kQueryBlock, count - at);
+    Query* queries = s.queries + at;
+    for (int64_t i = 0; i < n; i++) std::memset(queries[i].span.out, 0, sizes.value_dim * 4);
+    if (half_keys && half_values) attend_pages<uint16_t, uint16_t>(job, s, sizes, queries, n, begin, end);
+    else if (half_keys) attend_pages<uint16_t, float>(job, s, sizes, queries, n, begin, end);
+    else if (half_values) attend_pages<float, uint16_t>(job, s, sizes, queries, n, begin, end);
+    else attend_pages<float, float>(job, s, sizes, queries, n, begin, end);
+  }
 }
 
 // The whole of a softmax so far, and a span after it.

@@ -5,6 +5,8 @@
 //
 // A row of y depends on its own row of x and on w only: one and many rows of x take the same operations in the same
 // order, so output is bit-identical whatever the batch and the number of threads.
+#include <algorithm>
+
 #include "float-tile.h"
 #include "packed-tile.h"
 #include "plain-product.h"
@@ -16,8 +18,10 @@
 namespace steelyard::SY_LEVEL {
 namespace {
 
-// Weights are dealt out by this many rows; so are packed panels.
-constexpr int64_t kUnit = kPanelRows;
+// From so many rows of activations on panels are spread out for them, unless they are nearly so already.
+constexpr int64_t kSpreadFrom = kLanes >= 8 ? 12 : INT64_MAX;
+// Weights are dealt out by this many rows to m rows of activations: by panels, as many as are spread out together.
+constexpr int64_t unit_rows(int64_t m) { return kPanelRows * (m >= kSpreadFrom ? kSpreadPanels : 1); }
 // Bytes of weights that a chunk should have at least, for its share of the work to outweigh its claim.
 constexpr int64_t kChunkBytes = 48 << 10;
 // Multiply-adds, likewise, of a product by columns.
@@ -52,7 +56,7 @@ template <class Format, int kN, int kM, Form kForm>
 void multiply_packed_rows(const uint8_t* panel, const IntegerRows& rows, int64_t m, int64_t n, int64_t width, const Place& to) {
   IntegerRow x[kM];
   for (int i = 0; i < kM; i++) x[i] = rows.row(m + i);
-  for (int part = 0; part < kParts && part * kLanes < width; part += kN) {
+  for (int part = 0; part * kLanes < width; part += kN) {
     vf out[kN][kM];
     multiply_tile<Format, kN, kM, kForm>(panel, rows.runs, part, x, out);
     for (int p = 0; p < kN; p++)
@@ -74,13 +78,10 @@ constexpr int kTileParts = 1;
 constexpr int kRowParts = kLanes == 8 ? 2 : 1;
 #endif
 
-// From so many rows of activations on a panel is spread out for them, unless it is nearly so already.
-constexpr int64_t kSpreadFrom = kLanes >= 8 ? 12 : INT64_MAX;
-template <Form kForm>
-constexpr int kSpreadRows = kLanes == 8 ? 3 : kTileRows<kForm>;
-constexpr int kSpreadParts = kLanes == 8 ? 2 : 1;
+constexpr int kSpreadRows = kLanes == 8 ? 3 : 4;
+constexpr int kSpreadParts = 2;
 
-// One panel, of `width` rows that count, and rows [i, m) of activations.
+// One panel, or those that are spread out together, of `width` rows that count, and rows [i, m) of activations.
 template <class Format, int kN, int kM, Form kForm>
 void multiply_panel(const uint8_t* panel, const IntegerRows& rows, int64_t i, int64_t m, int64_t n, int64_t width, const Place& to) {
   for (; i + kM <= m; i += kM) multiply_packed_rows<Format, kN, kM, kForm>(panel, rows, i, n, width, to);
@@ -88,25 +89,27 @@ void multiply_panel(const uint8_t* panel, const IntegerRows& rows, int64_t i, in
 }
 
 template <class Format, Form kForm>
-void multiply_packed(const Tensor& w, Range units, const IntegerRows& rows, int64_t m, const Place& to, char* own) {
+void multiply_packed(const Tensor& w, Range panels, const IntegerRows& rows, int64_t m, const Place& to, char* own) {
   const int64_t k = rows.runs * 32, panel_bytes = Format::panel_bytes(k);
   int64_t first = 0;
 #if defined(SY_AMX)
-  first = multiply_matrix<Format, kForm>((const uint8_t*)w.packed, units, rows, m, (uint8_t*)own, [&](int64_t row, int64_t n, vf lanes) { to.put(row, n, lanes, w.rows() - n); });
+  first = multiply_matrix<Format, kForm>((const uint8_t*)w.packed, panels, rows, m, (uint8_t*)own, [&](int64_t row, int64_t n, vf lanes) { to.put(row, n, lanes, w.rows() - n); });
   if (first == m) return;
 #endif
-  for (int64_t unit = units.begin; unit < units.end; unit++) {
-    const uint8_t* panel = (const uint8_t*)w.packed + unit * panel_bytes;
-    const int64_t n = unit * kUnit, width = w.rows() - n < kUnit ? w.rows() - n : kUnit;
-    if constexpr (kSpreadFrom < INT64_MAX && Format::Codes::kBits < 8) {
-      if (m - first >= kSpreadFrom) {
-        spread_panel<Format>(panel, k, (uint8_t*)own);
-        multiply_panel<SpreadOf<Format>, kSpreadParts, kSpreadRows<kForm>, kForm>((const uint8_t*)own, rows, first, m, n, width, to);
-        continue;
+  const auto panel = [&](int64_t number) { return (const uint8_t*)w.packed + number * panel_bytes; };
+  const auto width = [&](int64_t begin, int64_t count) { return std::min(w.rows() - begin * kPanelRows, count * kPanelRows); };
+  if constexpr (kSpreadFrom < INT64_MAX && Format::Codes::kBits < 8) {
+    if (m - first >= kSpreadFrom) {
+      for (int64_t i = panels.begin; i < panels.end; i += kSpreadPanels) {
+        // Beside a last one stands itself again; nothing comes of it.
+        for (int64_t j = 0; j < kSpreadPanels; j++) spread_panel<Format>(panel(std::min(i + j, panels.end - 1)), k, (uint8_t*)own + j * 4 * kPanelRows);
+        multiply_panel<SpreadOf<Format>, kSpreadParts, kSpreadRows, kForm>((const uint8_t*)own, rows, first, m, i * kPanelRows, width(i, std::min<int64_t>(kSpreadPanels, panels.end - i)), to);
       }
+      return;
     }
-    multiply_panel<Format, kTileParts<Format>, kTileRows<kForm>, kForm>(panel, rows, first, m, n, width, to);
   }
+  for (int64_t i = panels.begin; i < panels.end; i++)
+    multiply_panel<Format, kTileParts<Format>, kTileRows<kForm>, kForm>(panel(i), rows, first, m, i * kPanelRows, width(i, 1), to);
 }
 
 template <class Format, int kM, Form kForm>
@@ -119,9 +122,8 @@ void multiply_published_rows(const uint8_t* row, const IntegerRows& rows, int64_
 }
 
 template <class Format, Form kForm>
-void multiply_blocks(const Tensor& w, Range units, const IntegerRows& rows, int64_t m, const Place& to) {
-  int64_t end = units.end * kUnit < w.rows() ? units.end * kUnit : w.rows();
-  for (int64_t n = units.begin * kUnit; n < end; n++) {
+void multiply_blocks(const Tensor& w, Range mine, const IntegerRows& rows, int64_t m, const Place& to) {
+  for (int64_t n = mine.begin; n < mine.end; n++) {
     int64_t i = 0;
     for (; i + 4 <= m; i += 4) multiply_published_rows<Format, 4, kForm>(w.block_row(n), rows, i, n, to);
     for (; i < m; i++) multiply_published_rows<Format, 1, kForm>(w.block_row(n), rows, i, n, to);
@@ -171,40 +173,41 @@ void multiply_float_group(const Tensor& w, const Tensor& x, int64_t n, const Pla
   multiply_float_rows<kN>(decoded, x, n, to);
 }
 
-void multiply_floats(const Tensor& w, Range units, const Tensor& x, const Place& to, float* buffer) {
-  const int64_t end = units.end * kUnit < w.rows() ? units.end * kUnit : w.rows();
-  int64_t n = units.begin * kUnit;
+void multiply_floats(const Tensor& w, Range mine, const Tensor& x, const Place& to, float* buffer) {
+  int64_t n = mine.begin;
   // With one row of x too: a chain of multiply-adds alone would wait for itself, not for memory.
-  for (; n + kFloatRows <= end; n += kFloatRows) multiply_float_group<kFloatRows>(w, x, n, to, buffer);
-  for (; n < end; n++) multiply_float_group<1>(w, x, n, to, buffer);
+  for (; n + kFloatRows <= mine.end; n += kFloatRows) multiply_float_group<kFloatRows>(w, x, n, to, buffer);
+  for (; n < mine.end; n++) multiply_float_group<1>(w, x, n, to, buffer);
 }
 
-// Units [begin, end) of one weight.
-void multiply_units(const Call& call, const Tensor& w, Range units, const Tensor& x, bool narrow, const Place& to) {
+// Rows of one weight, from a panel's first on.
+void multiply_rows(const Call& call, const Tensor& w, Range mine, const Tensor& x, bool narrow, const Place& to) {
   const IntegerRows rows = integer_rows(call, x, narrow);
   const int64_t m = x.rows();
+  const Range panels = {mine.begin / kPanelRows, (mine.end + kPanelRows - 1) / kPanelRows};
   bool done = call.integer_activations && w.packed && with_packed_format(w.dtype, [&](auto format) {
-    if (narrow) multiply_packed<decltype(format), form_of(true)>(w, units, rows, m, to, call.own);
-    else multiply_packed<decltype(format), form_of(false)>(w, units, rows, m, to, call.own);
+    if (narrow) multiply_packed<decltype(format), form_of(true)>(w, panels, rows, m, to, call.own);
+    else multiply_packed<decltype(format), form_of(false)>(w, panels, rows, m, to, call.own);
   });
   done = done || (call.integer_activations && with_block_format(w.dtype, [&](auto format) {
-    if (narrow) multiply_blocks<decltype(format), form_of(true)>(w, units, rows, m, to);
-    else multiply_blocks<decltype(format), form_of(false)>(w, units, rows, m, to);
+    if (narrow) multiply_blocks<decltype(format), form_of(true)>(w, mine, rows, m, to);
+    else multiply_blocks<decltype(format), form_of(false)>(w, mine, rows, m, to);
   }));
-  if (!done) multiply_floats(w, units, x, to, (float*)call.own);
+  if (!done) multiply_floats(w, mine, x, to, (float*)call.own);
 }
 
-int64_t units_of(const Tensor& w) { return (w.rows() + kUnit - 1) / kUnit; }
+int64_t units_of(const Tensor& w, int64_t m) { return (w.rows() + unit_rows(m) - 1) / unit_rows(m); }
 
 // This chunk's units of all weights side by side.
 void multiply_transposed(const Call& call, const Tensor& x, bool narrow, Place to) {
+  const int64_t m = x.rows(), size = unit_rows(m);
   int64_t total = 0;
-  for (int i = Matmul::w; i < call.in_count; i++) total += units_of(*call.in[i]);
+  for (int i = Matmul::w; i < call.in_count; i++) total += units_of(*call.in[i], m);
   Range mine = share(call, total);
   for (int i = Matmul::w; i < call.in_count; i++) {
     const Tensor& w = *call.in[i];
-    int64_t units = units_of(w), begin = mine.begin > 0 ? mine.begin : 0, end = mine.end < units ? mine.end : units;
-    if (begin < end) multiply_units(call, w, {begin, end}, x, narrow, to);
+    const int64_t units = units_of(w, m), begin = std::max<int64_t>(mine.begin, 0), end = std::min(mine.end, units);
+    if (begin < end) multiply_rows(call, w, {begin * size, std::min(end * size, w.rows())}, x, narrow, to);
     mine = {mine.begin - units, mine.end - units};
     to.column += w.rows();
   }
@@ -254,7 +257,7 @@ int chunks_matmul(const Operands& o, int phase, int threads) {
   int64_t units = 0, bytes = 0;
   for (int i = Matmul::w; i < o.in_count; i++) {
     const Tensor& w = *o.in[i];
-    units += units_of(w);
+    units += units_of(w, m);
     bytes += w.count() / dtype_info(w.dtype).block_size * dtype_info(w.dtype).block_bytes;
   }
   return chunks_of(bytes * (m < 8 ? m : 8), kChunkBytes, units, threads);
@@ -276,7 +279,7 @@ ScratchSize scratch_matmul(const Operands& o) {
 // Bytes of a weight in panels; 0 when it is read as published.
 size_t packed_bytes(const Tensor& w) {
   size_t bytes = 0;
-  with_packed_format(w.dtype, [&](auto format) { bytes = units_of(w) * format.panel_bytes(w.last()); });
+  with_packed_format(w.dtype, [&](auto format) { bytes = (w.rows() + kPanelRows - 1) / kPanelRows * format.panel_bytes(w.last()); });
   return bytes;
 }
 

@@ -1,4 +1,5 @@
 // Row normalisations and rope. One row (or head) is one thread's, summed in a fixed order.
+#include <algorithm>
 #include <cmath>
 
 #include "simd.h"
@@ -65,6 +66,36 @@ void op_layernorm(const Call& call) {
   });
 }
 
+namespace {
+
+// cosine[i], sine[i] of position * frequencies[i], times scale. Angles reach thousands of radians: float32 would lose
+// three digits.
+void turns_of(double position, const float* frequencies, int64_t count, float scale, float* cosine, float* sine) {
+  constexpr int64_t kWide = kLanes / 2;
+  for (int64_t i = 0; i < count; i += kWide) {
+    const int64_t n = std::min(kWide, count - i);
+    vd angle = {}, s, c;
+    for (int64_t j = 0; j < n; j++) angle[j] = position * (double)frequencies[i + j];
+    sine_cosine(angle, s, c);
+    for (int64_t j = 0; j < n; j++) {
+      cosine[i + j] = (float)c[j] * scale;
+      sine[i + j] = (float)s[j] * scale;
+    }
+  }
+}
+
+// Turns pairs of elements: the first of each kStep after the one before, the second `apart` from it.
+template <int kStep>
+void turn(const float* from, float* to, int64_t pairs, int64_t apart, const float* cosine, const float* sine) {
+  for (int64_t i = 0; i < pairs; i++) {
+    const float a = from[kStep * i], b = from[kStep * i + apart];
+    to[kStep * i] = a * cosine[i] - b * sine[i];
+    to[kStep * i + apart] = a * sine[i] + b * cosine[i];
+  }
+}
+
+}  // namespace
+
 void op_rope(const Call& call) {
   const Tensor &x = *call.in[Rope::x], &positions = *call.in[Rope::positions], &table = *call.in[Rope::frequencies];
   const Tensor& y = *call.out[0];
@@ -74,22 +105,12 @@ void op_rope(const Call& call) {
   float* sine = cosine + half;
   Range mine = share(call, x.rows());
   for (int64_t t = mine.begin; t < mine.end; t++) {
-    double position = positions.i32()[t];
-    for (int64_t i = 0; i < half; i++) {
-      // Angles reach thousands of radians: float32 would lose three digits.
-      double angle = position * (double)table.f32()[i];
-      cosine[i] = (float)std::cos(angle) * attrs.scale;
-      sine[i] = (float)std::sin(angle) * attrs.scale;
-    }
+    turns_of(positions.i32()[t], table.f32(), half, attrs.scale, cosine, sine);
     for (int64_t h = 0; h < heads; h++) {
       const float* from = x.f32(t) + h * dim;
       float* to = y.f32(t) + h * dim;
-      for (int64_t i = 0; i < half; i++) {
-        int64_t first = attrs.interleaved ? 2 * i : i, second = attrs.interleaved ? 2 * i + 1 : i + half;
-        float a = from[first], b = from[second];
-        to[first] = a * cosine[i] - b * sine[i];
-        to[second] = a * sine[i] + b * cosine[i];
-      }
+      if (attrs.interleaved) turn<2>(from, to, half, 1, cosine, sine);
+      else turn<1>(from, to, half, half, cosine, sine);
       for (int64_t i = 2 * half; i < dim; i++) to[i] = from[i];
     }
   }

@@ -175,20 +175,29 @@ struct PackedFormat {
   }
 };
 
-// --- A panel spread out for many rows of activations: codes as bytes, scales as floats.
+// --- Panels spread out for many rows of activations: codes as bytes, scales as floats; where a vector takes a whole panel
+// two side by side, line by line, so that what is loaded of a row of activations serves both.
+
+constexpr int kSpreadPanels = kLanes == 16 ? 2 : 1;
+// Four bytes to a row.
+constexpr int kSpreadLine = 4 * kPanelRows * kSpreadPanels;
 
 template <int kCodeBits>
 struct SpreadCodes : Bytes {
-  static constexpr int kBits = kCodeBits;
+  static constexpr int kBits = kCodeBits, kBytes = 8 * kSpreadLine;
+  template <int kG>
+  static vb group(const uint8_t* codes) {
+    return load_bytes(codes + kSpreadLine * kG);
+  }
 };
 
 // A run's scales, or those of its halves, and then its offsets.
 template <int kZeroPoint, bool kHasHalves, bool kHasOffset>
 struct SpreadScales {
-  static constexpr int kZero = kZeroPoint, kBytes = 64 * (1 + kHasHalves + kHasOffset), kBlockBytes = 0, kRuns = 1;
+  static constexpr int kZero = kZeroPoint, kBytes = kSpreadLine * (1 + kHasHalves + kHasOffset), kBlockBytes = 0, kRuns = 1;
   static constexpr bool kOffset = kHasOffset, kHalves = kHasHalves;
-  static constexpr int kOffsetAt = 64 * (1 + kHasHalves);
-  static vf scale(const uint8_t*, const uint8_t* run, int part, int half) { return load((const float*)(run + 64 * half) + kLanes * part); }
+  static constexpr int kOffsetAt = kSpreadLine * (1 + kHasHalves);
+  static vf scale(const uint8_t*, const uint8_t* run, int part, int half) { return load((const float*)(run + kSpreadLine * half) + kLanes * part); }
   static vf offset(const uint8_t*, const uint8_t* run, int part) { return load((const float*)(run + kOffsetAt) + kLanes * part); }
 };
 
@@ -197,14 +206,13 @@ struct SpreadFormat {
   using Codes = C;
   using Scales = S;
   static constexpr int64_t kRunBytes = S::kBytes + C::kBytes;
-  static int64_t panel_bytes(int64_t k) { return k / 32 * kRunBytes; }
 };
 
 template <class Format>
 using SpreadOf = SpreadFormat<SpreadCodes<Format::Codes::kBits>, SpreadScales<Format::Scales::kZero, Format::Scales::kHalves, Format::Scales::kOffset>>;
 
 // Of any format, to a run.
-constexpr int64_t kMostSpreadBytes = 512 + 3 * 64;
+constexpr int64_t kMostSpreadBytes = (8 + 3) * kSpreadLine;
 
 template <class Format>
 inline void spread_run(const uint8_t* block, const uint8_t* run, uint8_t* to) {
@@ -214,16 +222,16 @@ inline void spread_run(const uint8_t* block, const uint8_t* run, uint8_t* to) {
   for (int part = 0; part < kParts; part++) {
     uint8_t *scales = to + 4 * kLanes * part, *codes = scales + To::kBytes;
     store((float*)scales, S::scale(block, run, part, 0));
-    if constexpr (S::kHalves) store((float*)(scales + 64), S::scale(block, run, part, 1));
+    if constexpr (S::kHalves) store((float*)(scales + kSpreadLine), S::scale(block, run, part, 1));
     if constexpr (S::kOffset) store((float*)(scales + To::kOffsetAt), S::offset(block, run, part));
-    auto spread = [&](int group, vb u) { std::memcpy(codes + 64 * group, &u, sizeof u); };
+    auto spread = [&](int group, vb u) { std::memcpy(codes + kSpreadLine * group, &u, sizeof u); };
     [&]<int... G>(std::integer_sequence<int, G...>) {
       (spread(G, C::template group<G>(run + S::kBytes + 4 * kLanes * part)), ...);
     }(std::make_integer_sequence<int, 8>{});
   }
 }
 
-// A whole panel.
+// A whole panel, which stands at 64 bytes times its number in the lines of `to`.
 template <class Format>
 inline void spread_panel(const uint8_t* panel, int64_t k, uint8_t* to) {
   using S = typename Format::Scales;

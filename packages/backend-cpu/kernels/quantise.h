@@ -3,6 +3,8 @@
 // 16 bits cost a model nothing measurable; 8 bits are half the work where bytes are multiplied: matmuls that the graph
 // marks `narrow` take them.
 #pragma once
+#include <cmath>
+
 #include "simd.h"
 #include "tensor.h"
 
@@ -92,14 +94,16 @@ inline void quantise_row(const float* x, const IntegerRows& rows, int64_t row) {
   const float most = top_of(kNarrow);
   for (int64_t run = 0; run < rows.runs; run++) {
     const float* from = x + run * 32;
-    vf peak = {}, bad = {};
+    // As integers magnitudes keep their order, with what is not finite above all that is.
+    vi peak = {};
     for (int i = 0; i < 32; i += kLanes) {
-      vf v = load(from + i);
-      peak = max((vf)((vi)v & 0x7fffffff), peak);
-      bad = fma(v, vf{}, bad);
+      const vi v = (vi)load(from + i) & 0x7fffffff;
+      peak = v > peak ? v : peak;
     }
-    float top = max_of(peak), trouble = sum(bad);
-    bool finite = trouble == 0;
+    const int32_t top_bits = max_of(peak);
+    const bool finite = top_bits < 0x7f800000;
+    float top;
+    std::memcpy(&top, &top_bits, 4);
     // What is next to nothing becomes zero: its inverse would be infinite.
     vf inverse = splat(finite && top > 1e-30f ? most / top : 0);
     int32_t integers[32], half[2] = {0, 0};
@@ -110,7 +114,7 @@ inline void quantise_row(const float* x, const IntegerRows& rows, int64_t row) {
       std::memcpy(integers + i, &n, sizeof n);
     }
     store_run<kForm>(integers, (int8_t*)to.q + run * run_bytes(kForm));
-    float d = top / most + trouble;
+    const float d = finite ? top / most : NAN;
     ((float*)to.scale)[run] = d;
     ((float*)to.scaled)[run] = d * (float)(half[0] + half[1]);
     ((int32_t*)to.minus)[run] = -(half[0] + half[1]);

@@ -166,6 +166,22 @@ inline float max_of(vf v) {
 #endif
 }
 
+inline int32_t max_of(vi v) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_max_epi32((__m512i)v);
+#elif defined(__AVX2__)
+  __m128i half = _mm_max_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
+  half = _mm_max_epi32(half, _mm_shuffle_epi32(half, 0x4e));
+  return _mm_cvtsi128_si32(_mm_max_epi32(half, _mm_shuffle_epi32(half, 0xb1)));
+#elif defined(SY_NEON)
+  return vmaxvq_s32((int32x4_t)v);
+#else
+  int32_t top = v[0];
+  for (int i = 1; i < kLanes; i++) top = v[i] > top ? v[i] : top;
+  return top;
+#endif
+}
+
 // e^x for x in [-87, 88], relative error under 2e-7: range reduction by ln 2 in two parts, then a polynomial.
 inline vf exp(vf x) {
   x = min(splat(88.0f), max(splat(-87.0f), x));  // in this order NaN stays NaN
@@ -184,6 +200,25 @@ inline vf exp(vf x) {
   vf scale;
   __builtin_memcpy(&scale, &exponent, sizeof scale);
   return p * scale;
+}
+
+// Sines and cosines, absolute error under 1e-9, of angles of up to 2^31: the nearest multiple of pi/2 is taken off in
+// three parts, whose products with its number are exact, and Taylor's series does the rest.
+typedef double vd __attribute__((vector_size(SY_LANES * 4)));
+typedef int64_t vl __attribute__((vector_size(SY_LANES * 4)));
+inline void sine_cosine(vd angle, vd& sine, vd& cosine) {
+  const double magic = 6755399441055744.0;  // 1.5 * 2^52 rounds to integer
+  const vd shifted = angle * 0.63661977236758134 + magic, n = shifted - magic;
+  const vd r = ((angle - n * 1.570796012878418) - n * 3.139164164167596e-07) - n * 6.223372171896613e-14, z = r * r;
+  const vd s = r + r * z * (-1.0 / 6 + z * (1.0 / 120 + z * (-1.0 / 5040 + z * (1.0 / 362880))));
+  const vd c = 1.0 + z * (-0.5 + z * (1.0 / 24 + z * (-1.0 / 720 + z * (1.0 / 40320 - z * (1.0 / 3628800)))));
+  vl quadrant;
+  __builtin_memcpy(&quadrant, &shifted, sizeof quadrant);
+  const vl odd = (quadrant & 1) != 0;
+  sine = odd ? c : s;
+  cosine = odd ? s : c;
+  sine = (quadrant & 2) != 0 ? -sine : sine;
+  cosine = ((quadrant + 1) & 2) != 0 ? -cosine : cosine;
 }
 
 inline float half_to_float(uint16_t h) {
@@ -270,6 +305,19 @@ inline void halves_to_floats(const uint16_t* from, float* to, int64_t n) {
   }
 #endif
   for (; i < n; i++) to[i] = half_to_float(from[i]);
+}
+
+// Rounds to nearest even.
+inline void floats_to_halves(const float* from, uint16_t* to, int64_t n) {
+  int64_t i = 0;
+#if defined(__AVX512F__)
+  for (; i + 16 <= n; i += 16) _mm256_storeu_si256((__m256i*)(to + i), _mm512_cvtps_ph(_mm512_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT));
+#elif defined(__F16C__)
+  for (; i + 8 <= n; i += 8) _mm_storeu_si128((__m128i*)(to + i), _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT));
+#elif defined(SY_NEON)
+  for (; i + 4 <= n; i += 4) vst1_u16(to + i, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(from + i))));
+#endif
+  for (; i < n; i++) to[i] = float_to_half(from[i]);
 }
 
 // A vector of halves, which may lie anywhere.
