@@ -44,8 +44,8 @@ bool ThreadPool::open_step(int threads) {
 
 namespace {
 
-// About 50 microseconds of spinning: longer than JavaScript takes from one step of a model to the next.
-constexpr int kSpins = 2000;
+// About 200 microseconds of spinning: longer than JavaScript takes from one step of a model to the next.
+constexpr int kSpins = 10000;
 
 inline void pause() {
 #if defined(__x86_64__)

@@ -28,6 +28,7 @@ class CpuExecutable implements Executable {
   readonly #addon: Addon;
   readonly #native: NativeExecutable;
   readonly #planned: PlannedGraph;
+  readonly #results = new Map<string, Float32Array>();
   #disposed = false;
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -51,6 +52,16 @@ class CpuExecutable implements Executable {
     void this.#queue.then(() => this.#addon.releaseExecutable(this.#native));
   }
 
+  /** Fresh pages for every row of logits cost more than their sampling; the contract ends a result at the next run. */
+  #room(name: string, elements: number): Float32Array {
+    let room = this.#results.get(name);
+    if (!room || room.length < elements) {
+      room = new Float32Array(elements);
+      this.#results.set(name, room);
+    }
+    return room.subarray(0, elements);
+  }
+
   async #run(request: RunRequest): Promise<RunResult> {
     if (this.#disposed) throw new ShapeError('the executable was disposed');
     const { dims } = request;
@@ -63,7 +74,7 @@ class CpuExecutable implements Executable {
     }
     return Object.fromEntries(
       this.#planned.outputs.map(({ name, value, offset }) => {
-        const out = new Float32Array(elementCount(bindShape(value.shape, dims)));
+        const out = this.#room(name, elementCount(bindShape(value.shape, dims)));
         this.#addon.readArena(this.#native, offset, out);
         return [name, out];
       }),

@@ -151,7 +151,7 @@ describe.skipIf(!availability.available)('cpu backend', () => {
   });
 
   it('takes copies of inputs when the run starts', async () => {
-    const wanted = (await model.executable.run(GOOD))['logits'];
+    const wanted = (await model.executable.run(GOOD))['logits']?.slice();
     const tokens = GOOD.inputs.tokens.slice();
     const running = model.executable.run({ ...GOOD, inputs: { ...GOOD.inputs, tokens } });
     await Promise.resolve();

@@ -35,7 +35,7 @@ async function multiplier(backend: Backend, w: TensorData, x: Float32Array, narr
   const executable = await backend.compile(g.finish(), { weights, states: new Map(), limits: { T: BATCH } });
   return async (first, last) => {
     const inputs = { x: x.slice(first * DEPTH, last * DEPTH) };
-    return (await executable.run({ dims: { T: last - first }, inputs }))['y'] as Float32Array;
+    return ((await executable.run({ dims: { T: last - first }, inputs }))['y'] as Float32Array).slice();
   };
 }
 

@@ -9,6 +9,7 @@
 
 import type { SamplingOptions } from '../types.ts';
 import type { SamplerScratch } from './scratch.ts';
+import { exponential } from './exponential.ts';
 import { endOfMass, largest } from './select.ts';
 
 /** Up to this many tokens a heap finds top-k faster than selection does. */
@@ -51,7 +52,7 @@ function lastOfTopK(logits: Float32Array, ids: Uint32Array, k: number): number {
 function fill(logits: Float32Array, top: number, temperature: number, weights: Float64Array): number {
   let total = 0;
   for (let id = 0; id < logits.length; id++) {
-    const weight = Math.exp(((logits[id] as number) - top) / temperature);
+    const weight = exponential(((logits[id] as number) - top) / temperature);
     weights[id] = weight;
     total += weight;
   }
@@ -71,7 +72,7 @@ function fillThrough(
   for (let id = 0; id < logits.length; id++) {
     const logit = logits[id] as number;
     const kept = logit > lowest || (logit === lowest && id <= last);
-    const weight = kept ? Math.exp((logit - top) / temperature) : 0;
+    const weight = kept ? exponential((logit - top) / temperature) : 0;
     weights[id] = weight;
     total += weight;
   }

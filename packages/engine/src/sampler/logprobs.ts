@@ -1,5 +1,6 @@
 /** Log-probabilities of a row of raw logits: natural logarithm, before bias, penalties, temperature and cuts. */
 
+import { exponential } from './exponential.ts';
 import { largest } from './select.ts';
 
 export interface RowLogprobs {
@@ -13,7 +14,7 @@ export function rowLogprobs(logits: Float32Array, id: number, count: number): Ro
   let max = -Infinity;
   for (let i = 0; i < logits.length; i++) if ((logits[i] as number) > max) max = logits[i] as number;
   let total = 0;
-  for (let i = 0; i < logits.length; i++) total += Math.exp((logits[i] as number) - max);
+  for (let i = 0; i < logits.length; i++) total += exponential((logits[i] as number) - max);
   const shift = max + Math.log(total);
   return {
     logprob: (logits[id] as number) - shift,

@@ -7,13 +7,10 @@
 /** Index of the largest value; the lowest of equals. NaN is never largest. */
 export function argmax(values: Float32Array): number {
   let best = 0;
-  let top = -Infinity;
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] as number;
-    if (value > top) {
-      top = value;
-      best = i;
-    }
+  while (best < values.length - 1 && Number.isNaN(values[best])) best++;
+  // Read anew at every comparison: kept in a variable the value is a double, which takes a conversion each time.
+  for (let i = best + 1; i < values.length; i++) {
+    if ((values[i] as number) > (values[best] as number)) best = i;
   }
   return best;
 }
