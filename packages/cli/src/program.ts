@@ -1,47 +1,33 @@
 /** The command line: its commands, and how a run of it becomes an exit code. */
 
 import { Command, CommanderError } from 'commander';
-import { registerAudit } from './commands/audit.ts';
-import { registerBench } from './commands/bench.ts';
-import { registerChat } from './commands/chat.ts';
-import { registerConfig } from './commands/config.ts';
-import { registerDoctor } from './commands/doctor.ts';
-import { registerEmbed } from './commands/embed.ts';
-import { registerExplain } from './commands/explain.ts';
-import { registerKeys, registerProjects } from './commands/keys.ts';
-import { registerList } from './commands/list.ts';
-import { registerMcp } from './commands/mcp.ts';
-import { registerPull } from './commands/pull.ts';
-import { registerReceipts, registerReplay } from './commands/replay.ts';
-import { registerRemove } from './commands/rm.ts';
-import { registerRun } from './commands/run.ts';
-import { registerServe } from './commands/serve.ts';
-import { registerShow } from './commands/show.ts';
-import { resolveConfig } from './config/resolve.ts';
 import type { CommandContext } from './context.ts';
 import { EXIT_USAGE, reportError } from './errors.ts';
 import { packageVersion } from './version.ts';
 
-const COMMANDS = [
-  registerChat,
-  registerRun,
-  registerServe,
-  registerMcp,
-  registerConfig,
-  registerKeys,
-  registerProjects,
-  registerAudit,
-  registerEmbed,
-  registerPull,
-  registerList,
-  registerShow,
-  registerRemove,
-  registerExplain,
-  registerBench,
-  registerReplay,
-  registerReceipts,
-  registerDoctor,
-];
+type RegisterCommand = (program: Command, context: CommandContext, exit: (code: number) => void) => void;
+
+/** Each is loaded when it is named, so that one starts without what the others need; for help all are. */
+const COMMANDS: Readonly<Record<string, () => Promise<RegisterCommand>>> = {
+  chat: async () => (await import('./commands/chat.ts')).registerChat,
+  run: async () => (await import('./commands/run.ts')).registerRun,
+  serve: async () => (await import('./commands/serve.ts')).registerServe,
+  mcp: async () => (await import('./commands/mcp.ts')).registerMcp,
+  config: async () => (await import('./commands/config.ts')).registerConfig,
+  keys: async () => (await import('./commands/keys.ts')).registerKeys,
+  projects: async () => (await import('./commands/keys.ts')).registerProjects,
+  audit: async () => (await import('./commands/audit.ts')).registerAudit,
+  embed: async () => (await import('./commands/embed.ts')).registerEmbed,
+  pull: async () => (await import('./commands/pull.ts')).registerPull,
+  list: async () => (await import('./commands/list.ts')).registerList,
+  show: async () => (await import('./commands/show.ts')).registerShow,
+  rm: async () => (await import('./commands/rm.ts')).registerRemove,
+  explain: async () => (await import('./commands/explain.ts')).registerExplain,
+  bench: async () => (await import('./commands/bench.ts')).registerBench,
+  replay: async () => (await import('./commands/replay.ts')).registerReplay,
+  receipts: async () => (await import('./commands/replay.ts')).registerReceipts,
+  doctor: async () => (await import('./commands/doctor.ts')).registerDoctor,
+};
 
 /**
  * Runs one command line (without `node` and the script) and returns its exit code: 0, 1 for errors, 2 for wrong
@@ -49,7 +35,9 @@ const COMMANDS = [
  */
 export async function runCommandLine(argv: readonly string[], context: CommandContext): Promise<number> {
   let code = 0;
-  const program = createProgram(context, (value) => {
+  const named = COMMANDS[argv[0] ?? ''];
+  const registers = await Promise.all((named ? [named] : Object.values(COMMANDS)).map((load) => load()));
+  const program = createProgram(registers, context, (value) => {
     code = value;
   });
   try {
@@ -65,7 +53,11 @@ export async function runCommandLine(argv: readonly string[], context: CommandCo
   }
 }
 
-function createProgram(context: CommandContext, exit: (code: number) => void): Command {
+function createProgram(
+  registers: readonly RegisterCommand[],
+  context: CommandContext,
+  exit: (code: number) => void,
+): Command {
   const program = new Command('steelyard')
     .description('Run, serve and look into open-weight language models on this machine.')
     .version(packageVersion(), '-V, --version')
@@ -89,7 +81,7 @@ function createProgram(context: CommandContext, exit: (code: number) => void): C
       '\nA MODEL is a name from `steelyard list`, a file or folder, or a source to pull.\n' +
         '\nExamples:\n  steelyard chat\n  steelyard run "Name three rivers."\n  steelyard serve\n  steelyard doctor',
     );
-  for (const register of COMMANDS) register(program, context, exit);
+  for (const register of registers) register(program, context, exit);
   program.hook('preAction', (_, command) => forbidEgress(command, context));
   return program;
 }
@@ -99,6 +91,7 @@ async function forbidEgress(command: Command, { env, services }: CommandContext)
   const isConfigured = env['STEELYARD_EGRESS'] !== undefined || env['STEELYARD_CONFIG'] !== undefined;
   const hasFlags = ['serve', 'mcp'].includes(command.name());
   if (!isConfigured || hasFlags || command.parent?.name() === 'config') return;
+  const { resolveConfig } = await import('./config/resolve.ts');
   const { config } = await resolveConfig({ env });
   if (!config.egress) await services.forbidEgress(config.allowEgress);
 }

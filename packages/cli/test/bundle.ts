@@ -40,14 +40,13 @@ export async function bundleOf(entry: string): Promise<Bundle> {
       ssr: join(import.meta.dirname, entry),
       outDir: join(folder, 'dist'),
       minify: false,
-      rollupOptions: { output: { entryFileNames: `${name}.mjs` } },
+      // All in one folder: files of a package are found from the folder of its sources.
+      rollupOptions: { output: { entryFileNames: `${name}.mjs`, chunkFileNames: '[name]-[hash].mjs' } },
     },
   });
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ version: '0.0.0', type: 'module' }));
-  // Beside the folder of whichever file of the bundle reads them.
-  for (const parent of [folder, join(folder, 'dist')])
-    cpSync(migrations, join(parent, 'migrations'), { recursive: true });
+  cpSync(migrations, join(folder, 'migrations'), { recursive: true });
   const script = join(folder, 'dist', `${name}.mjs`);
   return {
     script,
