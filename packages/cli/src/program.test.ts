@@ -6,6 +6,7 @@ import { CapacityError } from '@steelyard/core';
 import { createServer, fileSigner, providerOf } from '@steelyard/server';
 import { describe, expect, it } from 'vitest';
 import { createFakeServices, installedModel } from '../test/fake-services.ts';
+import { createServices } from './real-services.ts';
 import { createTerminal, until } from '../test/test-context.ts';
 import { packageVersion } from './version.ts';
 
@@ -13,6 +14,7 @@ const NAMES = [
   'chat',
   'run',
   'serve',
+  'mcp',
   'config',
   'keys',
   'projects',
@@ -336,6 +338,31 @@ describe('serve', () => {
     await options!.embeddingModels!.acquire!('embedder');
     expect(terminal.services.opened.slice(1)).toEqual(['/models/other.gguf', '/models/embedder.gguf']);
     expect(terminal.services.disposed).toEqual(['tiny']);
+    terminal.interrupt('SIGTERM');
+    expect(await code).toBe(0);
+  });
+
+  it('lets models call the MCP servers that it is told of, and no others', async () => {
+    const terminal = createTerminal();
+    const code = terminal.run('serve', '--mcp', 'numbers=http://127.0.0.1:9/mcp');
+    await until(() => terminal.stdout().includes('curl'));
+    const [options] = terminal.services.served;
+    const dataDirectory = '/nowhere';
+    const server = await createServices().createServer({ ...options!, dataDirectory });
+    const response = await server.app.request('/v1/chat/completions', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        ...{ model: 'tiny', messages: [{ role: 'user', content: 'x' }] },
+        tools: [{ type: 'mcp', server_label: 'evil', server_url: 'http://127.0.0.1:9/mcp' }],
+      }),
+    });
+    expect(await response.json()).toMatchObject({
+      error: {
+        message: expect.stringContaining("'evil' is configured here; there are: 'numbers'") as string,
+      },
+    });
+    await server.close();
     terminal.interrupt('SIGTERM');
     expect(await code).toBe(0);
   });

@@ -109,10 +109,23 @@ function toLoopChoice(choice: ToolRequest['tool_choice']): ToolChoice {
   return { mode: 'auto', first: { type: 'function', name: choice.function.name } };
 }
 
-/** What tools do is not told in a chat; what the model says of it is. */
+/** What tools do is not told in a chat; what the model says before and after is, as paragraphs. */
 async function* asChoice(events: AsyncGenerator<LoopEvent>): AsyncGenerator<ChoiceEvent> {
-  for await (const { event, receipts } of events)
-    if (isSaid(event)) yield { index: 0, event, ...(receipts ? { receipts } : {}) };
+  let spoke = false;
+  let acted = false;
+  for await (const { event, receipts } of events) {
+    if (!isSaid(event)) {
+      acted = spoke;
+      continue;
+    }
+    let said = event;
+    if (event.type === 'text' && event.text !== '') {
+      if (acted) said = { ...event, text: `\n\n${event.text}` };
+      spoke = true;
+      acted = false;
+    }
+    yield { index: 0, event: said, ...(receipts ? { receipts } : {}) };
+  }
 }
 
 function isSaid(event: LoopEvent['event']): event is GenerateEvent {

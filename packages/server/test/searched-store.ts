@@ -1,12 +1,14 @@
 /** Vector stores for tests of what searches them. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Hono } from 'hono';
+import type { AppEnv } from '../src/app.ts';
 import { upload } from './multipart.ts';
-import type { KeptServer } from './kept-server.ts';
+import { post } from './requests.ts';
 
 /** A store of files, once they are read. @param files text by name */
 export async function storeOf(
-  { app, post, get }: KeptServer,
+  app: Hono<AppEnv>,
   files: Readonly<Record<string, string>>,
 ): Promise<{ readonly id: string; readonly fileIds: readonly string[] }> {
   const file_ids: string[] = [];
@@ -15,9 +17,9 @@ export async function storeOf(
     const response = await upload(app, { purpose: 'assistants', file });
     file_ids.push(((await response.json()) as { id: string }).id);
   }
-  const { id } = (await (await post('/v1/vector_stores', { file_ids })).json()) as { id: string };
+  const { id } = (await (await post(app, '/v1/vector_stores', { file_ids })).json()) as { id: string };
   for (;;) {
-    const store = (await (await get(`/v1/vector_stores/${id}`)).json()) as { status: string };
+    const store = (await (await app.request(`/v1/vector_stores/${id}`)).json()) as { status: string };
     if (store.status === 'completed') return { id, fileIds: file_ids };
     await sleep(10);
   }

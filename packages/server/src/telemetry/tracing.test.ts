@@ -153,7 +153,7 @@ it('a tool that the server runs is a span of its request', async () => {
   });
   const server = await keptServer([model], { embeddingModels, tracing });
   ends.push(() => server.close());
-  const { id: store } = await storeOf(server, { 'a.txt': 'The Danube flows into the Black Sea.' });
+  const { id: store } = await storeOf(server.app, { 'a.txt': 'The Danube flows into the Black Sea.' });
   const response = await server.post('/v1/responses', {
     ...{ model: 'caller', input: 'Where?' },
     tools: [{ type: 'file_search', vector_store_ids: [store] }],

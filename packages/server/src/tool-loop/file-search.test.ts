@@ -29,7 +29,7 @@ let danube: string;
 beforeAll(async () => {
   const embeddingModels = providerOf([createStubEmbeddingModel({ name: 'vectors', dimensions: 64 })]);
   server = await keptServer(models, { embeddingModels });
-  const made = await storeOf(server, {
+  const made = await storeOf(server.app, {
     'danube.txt': 'The Danube flows into the Black Sea.',
     'fruit.txt': 'Apples and pears are fruits.',
   });

@@ -28,7 +28,9 @@ export function stepsOf(item: ToolItem): readonly ItemStep[] {
         { event: { type: 'response.mcp_call.in_progress' } },
         { event: { type: 'response.mcp_call_arguments.delta', delta: item.arguments } },
         { event: { type: 'response.mcp_call_arguments.done', arguments: item.arguments } },
-        { event: { type: `response.mcp_call.${item.status === 'completed' ? 'completed' : 'failed'}` } },
+        ...(item.status === 'completed' || item.status === 'failed'
+          ? [{ event: { type: `response.mcp_call.${item.status}` } } as const]
+          : []),
         { done: item },
       ];
     case 'mcp_approval_request':

@@ -10,6 +10,7 @@ import { calling } from '../../test/searched-store.ts';
 import { parseMcpServers } from '../mcp-servers/config.ts';
 import { DEFAULT_LIMITS } from '../options.ts';
 import type { ChatChunk, ChatResponse } from '../schemas/chat-response.ts';
+import { itemListSchema } from '../schemas/item-list.ts';
 import { responseEventSchema, type ResponseEvent } from '../schemas/response-events.ts';
 import { responseSchema, type ResponseObject } from '../schemas/response-object.ts';
 import type { McpList } from '../schemas/tool-items.ts';
@@ -237,6 +238,20 @@ describe('tools of MCP servers in responses', () => {
     ]);
   });
 
+  it('are items of a conversation, and listed in it once', async () => {
+    say = callingOnce('add', { a: 1, b: 2 });
+    const made = (await (await server.post('/v1/conversations', {})).json()) as { id: string };
+    const conversation = made.id;
+    expect(kinds(await whole({ conversation }))).toEqual(['mcp_list_tools', 'mcp_call', 'message']);
+    expect(kinds(await whole({ conversation, input: 'Again?' }))).toEqual(['mcp_call', 'message']);
+    const listed = await server.get(`/v1/conversations/${conversation}/items?order=asc`);
+    const { data } = itemListSchema.parse(await listed.json());
+    expect(data.map(({ type }) => type)).toEqual([
+      ...['message', 'mcp_list_tools', 'mcp_call', 'message'],
+      ...['message', 'mcp_call', 'message'],
+    ]);
+  });
+
   it('take approvals from callers who keep their own history', async () => {
     say = callingOnce('add', { a: 2, b: 2 });
     const first = await whole({ store: false, tools: [numbers()] });
@@ -437,6 +452,15 @@ describe('tools of MCP servers in chats', () => {
     expect(text.join('')).toBe('It is 3.');
     expect(chunks.at(-1)!.usage).toMatchObject({ completion_tokens: usage.completion_tokens });
     expect(usage.completion_tokens).toBeGreaterThan(5);
+  });
+
+  it('stand between paragraphs of what the model says', async () => {
+    const twice = callingOnce('add', { a: 1, b: 2 });
+    say = (messages) => (messages.at(-1)!.role === 'tool' ? '' : 'Let me add.\n') + twice(messages);
+    const { choices } = (await (await chat()).json()) as ChatResponse;
+    expect(choices[0]!.message.content).toBe('Let me add.\n\nIt is 3.');
+    const [{ content, tool_calls: calls }] = asked[1]!.slice(-2) as [ChatMessage];
+    expect([content, calls!.length]).toEqual(['Let me add.', 1]);
   });
 
   it('go to the caller where they need approval, with functions of the same turn', async () => {
