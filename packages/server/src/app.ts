@@ -207,9 +207,11 @@ async function serve(
   const started = performance.now();
   const { method, path } = endpoint;
   const head = { request_id: c.get('requestId'), method, path };
-  const log = requestLog && new LoggedRequest(head, requestLog, { content: logContent });
-  // Probes and scrapes come every few seconds and are of no interest.
-  const trace = endpoint.open ? UNTRACED : requestSpan(tracing, endpoint, c.req.raw, c.get('requestId'));
+  // Probes and scrapes come every few seconds: neither logged nor traced.
+  const isWatched = !endpoint.open;
+  const log =
+    isWatched && requestLog ? new LoggedRequest(head, requestLog, { content: logContent }) : undefined;
+  const trace = isWatched ? requestSpan(tracing, endpoint, c.req.raw, c.get('requestId')) : UNTRACED;
   let status = 500;
   let response: Response | undefined;
   try {

@@ -106,7 +106,7 @@ export interface ServerOptions {
   /** Receipts of answers. Default: on request, without signature. */
   readonly receipts?: ReceiptPolicy;
   readonly limits?: Partial<ServerLimits>;
-  /** Told of each request when its answer has ended. Default: nobody is. */
+  /** Told of each request, but of probes and scrapes, when its answer has ended. Default: nobody is. */
   readonly requestLog?: (entry: RequestLogEntry) => void;
   /** Whether it is told content of projects that have theirs logged. Default true. */
   readonly logContent?: boolean;

@@ -49,6 +49,18 @@ it.each([false, true])('says who, what and how much when the answer has ended; s
   });
 });
 
+it('says nothing of probes and scrapes', async () => {
+  const { url, log } = await listening();
+  for (const path of ['/health', '/health/live', '/health/ready', '/metrics']) {
+    const response = await fetch(`${url}${path}`);
+    expect(response.status).toBe(200);
+    await response.text();
+  }
+  await (await fetch(`${url}/v1/models`)).text();
+  await vi.waitFor(() => expect(log).toHaveLength(1), { timeout: 20_000 });
+  expect(log[0]!.path).toBe('/v1/models');
+});
+
 it('says what was refused, without a caller where there is none', async () => {
   const { url, log } = await listening();
   await (await fetch(`${url}/v1/files/file-1`)).text();

@@ -291,7 +291,9 @@ export const configSchema = z.strictObject({
     },
   ),
   moderation,
-  requestLog: yesNo('Write a line of JSON to stderr for each request.', (s) => s.default(false)),
+  requestLog: yesNo('Write a line of JSON to stderr for each request, but for probes and scrapes.', (s) =>
+    s.default(false),
+  ),
   logContent: yesNo(
     'Write what is asked and answered too, for projects that turned that on.',
     (s) => s.default(true),

@@ -52,9 +52,12 @@ export async function openTracing(options: TracingOptions): Promise<Tracing> {
       }),
     async close() {
       let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, CLOSE_MS)));
-      await Promise.race([provider.shutdown().catch(() => undefined), late]);
+      const late = new Promise<'late'>((resolve) => (timer = setTimeout(() => resolve('late'), CLOSE_MS)));
+      const sent = provider.shutdown().catch(() => undefined);
+      const end = await Promise.race([sent, late]);
       clearTimeout(timer);
+      if (end === 'late')
+        options.onError(`the last traces could not be sent to ${new URL(url).host} within ${CLOSE_MS} ms`);
     },
   };
 }
