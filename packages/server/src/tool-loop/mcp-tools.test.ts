@@ -187,6 +187,20 @@ describe('tools of MCP servers in responses', () => {
     await vi.waitFor(() => expect(tools.cancelled()).toBe(2));
   });
 
+  it('are given up when the reader of a stream leaves', async () => {
+    say = callingOnce('wait', {});
+    const before = tools.cancelled();
+    const { body } = await ask({ stream: true });
+    const reader = body!.getReader();
+    const reading = (async () => {
+      while (!(await reader.read()).done);
+    })();
+    await vi.waitFor(() => expect(tools.called).toEqual(['wait']));
+    await reader.cancel();
+    await reading;
+    await vi.waitFor(() => expect(tools.cancelled()).toBe(before + 1));
+  });
+
   it('end with the time of the whole answer', async () => {
     say = callingOnce('wait', {});
     const late = (stream: boolean) =>

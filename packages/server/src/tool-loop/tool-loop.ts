@@ -48,6 +48,9 @@ export interface LoopGeneration {
  * @throws as `startGeneration`
  */
 export async function startToolLoop(call: Call<unknown>, plan: LoopPlan): Promise<LoopGeneration> {
+  // One round, in which each token goes straight to its reader.
+  if (plan.sources.length === 0)
+    return startRound(call, plan, new Toolbox(plan.client, [], plan.choice, false));
   const leave = admit(call, plan.model);
   let stop: Stop | undefined;
   let loop: ToolLoop | undefined;
@@ -194,15 +197,9 @@ class ToolLoop {
   }
 
   #startRound(number: number): Promise<Generation> {
-    const { plan } = { plan: this.#plan };
-    const { model, endpoint, promptParam, ask } = plan;
-    const maxTokens = number === 0 ? ask.maxTokens : this.#tokensLeft();
-    return startGeneration(this.#call, {
-      ...{ model, endpoint, promptParam, maxTokens },
-      start: (loaded, signal) => {
-        const asked = { ...ask, ...this.#toolbox.offer(number), maxTokens, signal };
-        return [plan.start(loaded, this.#messages, toChatOptions(asked))];
-      },
+    return startRound(this.#call, this.#plan, this.#toolbox, {
+      ...{ number, messages: this.#messages },
+      maxTokens: number === 0 ? this.#plan.ask.maxTokens : this.#tokensLeft(),
     });
   }
 
@@ -242,6 +239,22 @@ class ToolLoop {
   close(): void {
     for (const source of this.#plan.sources) void source.close().catch(() => undefined);
   }
+}
+
+function startRound(
+  call: Call<unknown>,
+  plan: LoopPlan,
+  toolbox: Toolbox,
+  { number, messages, maxTokens } = { number: 0, messages: plan.messages, maxTokens: plan.ask.maxTokens },
+): Promise<Generation> {
+  const { model, endpoint, promptParam, ask } = plan;
+  return startGeneration(call, {
+    ...{ model, endpoint, promptParam, maxTokens },
+    start(loaded, signal) {
+      const asked = { ...ask, ...toolbox.offer(number), maxTokens, signal };
+      return [plan.start(loaded, messages, toChatOptions(asked))];
+    },
+  });
 }
 
 function isGenerator<T>(opened: T | AsyncGenerator<ItemStep, T>): opened is AsyncGenerator<ItemStep, T> {
