@@ -69,14 +69,16 @@ const stopping = (server: Started) =>
   vi.waitFor(() => expect(server.written.stderr).toContain('stopping'), { timeout: 20_000 });
 
 it('SIGTERM lets streams end whole, refuses new requests with 503 or no connection, and ends with 0', async () => {
-  const server = await serve();
+  const server = await serve('--limits-drain', '50s');
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   expect(await ask(server.url, '/health/ready', agent)).toMatchObject({ status: 200 });
   const streams = await Promise.all([chat(server.url, 60), chat(server.url, 60), chat(server.url, 60)]);
   // Asked while the server takes requests, answered when it no longer does.
   const idle = ask(server.url, '/v1/chat/completions', agent, bodyOf(40, false));
-  await vi.waitFor(async () =>
-    expect(await (await fetch(`${server.url}/health`)).json()).toMatchObject({ active_requests: 4 }),
+  await vi.waitFor(
+    async () =>
+      expect(await (await fetch(`${server.url}/health`)).json()).toMatchObject({ active_requests: 4 }),
+    { timeout: 20_000 },
   );
   server.child.kill('SIGTERM');
   await stopping(server);
@@ -92,7 +94,7 @@ it('SIGTERM lets streams end whole, refuses new requests with 503 or no connecti
 });
 
 it('a connection that is open gets 503 with Retry-After while the server drains', async () => {
-  const server = await serve();
+  const server = await serve('--limits-drain', '50s');
   const { text } = await chat(server.url, 100);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   // A request half sent holds its connection open over the signal.

@@ -110,7 +110,7 @@ it('who never reads an answer is cut off; who reads slowly, and who only waits, 
     if (request.url === '/wait') waiting.push(response);
     else response.end(Buffer.alloc(32 << 20));
   });
-  closeUnread(server, 150);
+  closeUnread(server, 1_000);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   ends.push(() => {
     server.closeAllConnections();
@@ -132,7 +132,7 @@ it('who never reads an answer is cut off; who reads slowly, and who only waits, 
   await vi.waitFor(() => expect(waiting).toHaveLength(1));
   const deaf = open('/');
   deaf.pause();
-  await vi.waitFor(async () => expect(await connections()).toBe(2));
+  await vi.waitFor(async () => expect(await connections()).toBe(2), { timeout: 20_000 });
   await vi.waitFor(async () => expect(await connections()).toBe(1), { timeout: 20_000 });
   deaf.destroy();
   let got = 0;
