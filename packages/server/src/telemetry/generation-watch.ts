@@ -1,6 +1,7 @@
 /** What is measured of one generation, as metrics and as spans: waiting, prefill, decoding, and how it ended. */
 
 import type { GenerateEvent } from '@steelyard/engine';
+import type { Used } from '../access/usage-meter.ts';
 import type { Call } from '../endpoint.ts';
 import { toApiError } from '../http/api-error.ts';
 import type { FinishEvent } from '../schemas/usage.ts';
@@ -104,9 +105,11 @@ export class GenerationWatch {
     const ended = failure === undefined ? {} : { failure };
     this.#phase.end(ended);
     this.#span.set({
-      'gen_ai.usage.input_tokens': this.#usage.input,
-      'gen_ai.usage.output_tokens': this.#usage.output,
-      'gen_ai.usage.cache_read.input_tokens': this.#usage.cached,
+      ...usageAttributes({
+        inputTokens: this.#usage.input,
+        cachedTokens: this.#usage.cached,
+        outputTokens: this.#usage.output,
+      }),
       ...(this.#reasons.length > 0 ? { 'gen_ai.response.finish_reasons': [...this.#reasons] } : {}),
     });
     this.#span.end(ended);
@@ -124,7 +127,16 @@ export class GenerationWatch {
   }
 }
 
-function operationOf(endpoint: string): string {
+export function usageAttributes({ inputTokens, cachedTokens, outputTokens }: Omit<Used, 'model'>): Attrs {
+  return {
+    'gen_ai.usage.input_tokens': inputTokens,
+    'gen_ai.usage.output_tokens': outputTokens,
+    'gen_ai.usage.cache_read.input_tokens': cachedTokens,
+  };
+}
+
+/** What an endpoint does, by the name of the conventions. */
+export function operationOf(endpoint: string): string {
   if (/embed|rerank/.test(endpoint)) return 'embeddings';
   return /\/(completions|generate)$/.test(endpoint) && !endpoint.includes('chat')
     ? 'text_completion'
@@ -144,7 +156,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   seed: 'gen_ai.request.seed',
 };
 
-export function requestAttributes(body: unknown): Attrs {
+function requestAttributes(body: unknown): Attrs {
   const given = Object.entries((body ?? {}) as Record<string, unknown>);
   const attributes: Attrs = {};
   for (const [name, value] of given) {

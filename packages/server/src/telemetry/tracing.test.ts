@@ -1,5 +1,7 @@
 /** Spans of requests, as a collector gets them over HTTP. */
 
+import { createServer as createHttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { EgressForbiddenError, forbidEgress } from '@steelyard/core/node';
 import { createStubEmbeddingModel, createStubModel } from '@steelyard/engine/testing';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -16,7 +18,9 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
+// As OTLP numbers them.
 const SERVER = 2;
+const CLIENT = 3;
 const tracingTo = (url: string, more: Partial<TracingOptions> = {}) =>
   openTracing({
     url,
@@ -138,6 +142,47 @@ it('texts and vectors go by their own names', async () => {
   const vectors = named(receiver, 'embeddings vectors').attributes;
   expect(vectors['gen_ai.operation.name']).toBe('embeddings');
   expect(vectors['gen_ai.usage.input_tokens']).toBeGreaterThan(0);
+});
+
+it('what is computed elsewhere is the span of a client, and counted', async () => {
+  const usage = { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10 };
+  const away = createHttpServer((request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    request
+      .resume()
+      .on('end', () => response.end(JSON.stringify({ object: 'chat.completion', choices: [], usage })));
+  });
+  await new Promise<void>((resolve) => away.listen(0, '127.0.0.1', resolve));
+  ends.push(() => away.close());
+  const { port } = away.address() as AddressInfo;
+  const upstreams = { cloud: { url: `http://127.0.0.1:${port}/v1` }, gone: { url: 'http://127.0.0.1:9/v1' } };
+  const routes = [
+    { model: 'far', upstream: 'cloud', policy: 'cloud-only' as const },
+    { model: 'lost', upstream: 'gone', policy: 'cloud-only' as const },
+  ];
+  const { ask, finish, url } = await traced({ routing: { upstreams, routes, labels: {}, projects: {} } });
+  expect(await ask('/v1/chat/completions', { ...chat, model: 'far' })).toBe(200);
+  expect(await ask('/v1/chat/completions', { ...chat, model: 'lost' })).toBe(502);
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  expect(metrics).toContain('steelyard_upstream_requests_total{upstream="cloud",outcome="200"} 1');
+  expect(metrics).toContain(
+    'steelyard_upstream_requests_total{upstream="gone",outcome="upstream_unavailable"} 1',
+  );
+  const receiver = await finish();
+  expect(named(receiver, 'chat far')).toMatchObject({
+    kind: CLIENT,
+    failed: false,
+    attributes: {
+      'gen_ai.provider.name': 'cloud',
+      'server.address': '127.0.0.1',
+      'gen_ai.usage.input_tokens': 7,
+      'gen_ai.usage.output_tokens': 3,
+    },
+  });
+  expect(named(receiver, 'chat lost')).toMatchObject({
+    failed: true,
+    attributes: { 'error.type': 'upstream_unavailable' },
+  });
 });
 
 it('a tool that the server runs is a span of its request', async () => {

@@ -10,6 +10,8 @@ import { findNamed } from '../model-provider.ts';
 import { bodyBytes } from '../queue/queues.ts';
 import { giveUpstreamReceipt, receiptWish } from '../receipts/give-receipt.ts';
 import type { UpstreamFacts } from '../receipts/upstream-receipt.ts';
+import { operationOf, usageAttributes } from '../telemetry/generation-watch.ts';
+import type { Traced } from '../telemetry/tracing.ts';
 import { askUpstream, passOn, UpstreamUnavailable } from './ask-upstream.ts';
 import { upstreamsOf, type Route, type Routing, type Upstream } from './config.ts';
 import { dataLabels } from './data-labels.ts';
@@ -112,7 +114,7 @@ export class Router {
       throw error;
     }
     const { signal, abort } = stop;
-    const span = upstreamSpan(call, body, upstream);
+    const span = upstreamSpan(call, path, body, upstream);
     const sent = outgoing(path, body, route);
     const reader = new AnswerReader(JSON.stringify(sent).length);
     let began = false;
@@ -120,7 +122,11 @@ export class Router {
       abort();
       leave();
       // What began was computed, though nobody may have waited for its end.
-      if (began) call.services.charge(call.caller, { model: body.model, ...reader.read.usage });
+      if (began) {
+        const { usage } = reader.read;
+        call.services.charge(call.caller, { model: body.model, ...usage });
+        span?.set(usageAttributes(usage));
+      }
       began = false;
       span?.end();
     };
@@ -155,15 +161,20 @@ export class Router {
   }
 }
 
-/** Of what is computed there nothing is known here but that it was asked for. */
-function upstreamSpan({ trace }: Call<unknown>, { model }: RoutedBody, { name, url }: Upstream) {
+function upstreamSpan(
+  { trace }: Call<unknown>,
+  path: string,
+  { model }: RoutedBody,
+  { name, url }: Upstream,
+): Traced | undefined {
+  const operation = operationOf(path);
   const attributes = {
-    'gen_ai.operation.name': 'chat',
+    'gen_ai.operation.name': operation,
     'gen_ai.provider.name': name,
     'gen_ai.request.model': model,
     'server.address': new URL(url).hostname,
   };
-  return trace?.child(`chat ${model}`, attributes, { kind: SpanKind.CLIENT });
+  return trace?.child(`${operation} ${model}`, attributes, { kind: SpanKind.CLIENT });
 }
 
 /** Says that an answer was computed here. */
