@@ -12,6 +12,8 @@ import { openModel } from '../packages/formats/dist/node/index.js';
 import { tokenizerFromGguf } from '../packages/text/dist/index.js';
 
 const ROUNDS = 20;
+/** Milliseconds after which no further round of a case begins. */
+const LONG_MS = 5_000;
 const { values: options } = parseArgs({ options: { model: { type: 'string' }, json: { type: 'string' } } });
 const path = options.model ?? (await (await import('./default-model.mjs')).defaultModelPath());
 const file = openModel(path);
@@ -44,19 +46,36 @@ const valid = JSON.stringify({
     { item: 'a difference engine', price: 0 },
   ],
 });
-const cases = { schema: { type: 'json_schema', schema }, json: { type: 'json' } };
+// Lengths are counted one character at a time, which no mask is prepared for.
+const counted = { type: 'string', minLength: 20, maxLength: 200 };
+const countedSchema = {
+  type: 'object',
+  properties: { name: counted },
+  required: ['name'],
+  additionalProperties: false,
+};
+const cases = {
+  schema: { type: 'json_schema', schema, text: valid },
+  json: { type: 'json', text: valid },
+  counted: {
+    type: 'json_schema',
+    schema: countedSchema,
+    text: JSON.stringify({ name: 'Ada Lovelace, whose name is followed by more words' }),
+  },
+};
 
 const quantile = (values, share) => values[Math.floor(share * (values.length - 1))];
 const rows = [];
-for (const [name, constraint] of Object.entries(cases)) {
+for (const [name, { text, ...constraint }] of Object.entries(cases)) {
   const maker = new GuideMaker(tokenizer, tokenizer.vocabSize);
   (await maker.make({ type: 'ebnf', grammar: 'root ::= "a"' })).dispose();
   const started = performance.now();
   (await maker.make(constraint)).dispose();
   const compileMs = performance.now() - started;
-  const ids = tokenizer.encode(valid, { addSpecial: false, parseSpecial: false });
+  const ids = tokenizer.encode(text, { addSpecial: false, parseSpecial: false });
   const times = [];
-  for (let round = 0; round < ROUNDS; round++) {
+  const begun = performance.now();
+  for (let round = 0; round < ROUNDS && performance.now() - begun < LONG_MS; round++) {
     const guide = await maker.make(constraint);
     for (const id of ids) {
       const before = performance.now();

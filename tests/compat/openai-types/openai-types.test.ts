@@ -4,7 +4,8 @@
  */
 
 import { createStubEmbeddingModel, createStubModel } from '@steelyard/engine/testing';
-import { providerOf } from '@steelyard/server';
+import { parseMcpServers, providerOf } from '@steelyard/server';
+import { startToolServer, type ToolServer } from '../../../packages/server/test/mcp-server.ts';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startKeptServer, type KeptOverSocket } from '../kept-over-socket.ts';
 import { misfits, type Recording } from './compile.ts';
@@ -16,8 +17,10 @@ const CALL = '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}\n<
 
 let kept: KeptOverSocket;
 let recorder: Recorder;
+let toolServer: ToolServer;
 
 beforeAll(async () => {
+  toolServer = await startToolServer();
   const models = providerOf([
     createStubModel({ name: 'stub' }),
     createStubModel({
@@ -26,18 +29,30 @@ beforeAll(async () => {
       reply: () => `<think> Oslo. </think>\n\nWell.\n${CALL}`,
     }),
     createStubModel({ name: 'slow', delayMs: 50 }),
+    createStubModel({
+      name: 'adder',
+      marks: '<tool_call>',
+      reply: (given) =>
+        given.at(-1)!.role === 'tool'
+          ? 'There you are.'
+          : '<tool_call>{"name": "add", "arguments": {"a": 20, "b": 22}}</tool_call>',
+    }),
   ]);
   const embeddingModels = providerOf([createStubEmbeddingModel({ name: 'vectors' })]);
   kept = await startKeptServer({
     models,
     embeddingModels,
     moderation: { model: 'stub' },
+    mcpServers: parseMcpServers({ mcpServers: { numbers: { url: toolServer.url } } }, 'test'),
     keys: true,
     apiKey: KEY,
   });
   recorder = new Recorder(kept.url, KEY);
 }, 120_000);
-afterAll(() => kept?.close());
+afterAll(async () => {
+  await kept?.close();
+  await toolServer?.close();
+});
 
 const messages = [{ role: 'user', content: 'Hello there, you.' }];
 const parameters = { type: 'object', properties: { city: { type: 'string' } } };
@@ -111,7 +126,9 @@ const sections: Record<string, () => Promise<void>> = {
     await recorder.post(path, 'ReceivedResponse', { ...called, include: ['reasoning.encrypted_content'] });
     const logprobs = { include: ['message.output_text.logprobs'], top_logprobs: 1 };
     await recorder.stream(path, 'ResponseEvent', { ...asked, ...logprobs });
-    await recorder.stream(path, 'ResponseEvent', called);
+    const told = await recorder.stream(path, 'ResponseEvent', called);
+    const kinds = ['response.reasoning_text.delta', 'response.function_call_arguments.delta'];
+    expect(told.map(({ type }) => type)).toEqual(expect.arrayContaining(kinds));
     await recorder.stream(path, 'ResponseEvent', { ...asked, background: true });
     const { id: ran } = await recorder.post(path, 'ReceivedResponse', {
       ...asked,
@@ -123,6 +140,20 @@ const sections: Record<string, () => Promise<void>> = {
     await recorder.get(`${path}/${id}/input_items`, 'OpenAI.Responses.ResponseItemList');
     await recorder.remove(`${path}/${ran}`, "{ id: string; object: 'response'; deleted: true }");
     await recorder.get(`${path}/${ran}`, 'Failure');
+  },
+
+  async toolsOfServers() {
+    const path = '/v1/responses';
+    const tools = [{ type: 'mcp', server_label: 'numbers', require_approval: 'never' }];
+    const asked = { model: 'adder', input: '20 + 22?', tools };
+    await recorder.post(path, 'ReceivedResponse', asked);
+    const events = await recorder.stream(path, 'ResponseEvent', asked);
+    const types = events.map(({ type }) => type);
+    expect(types).toEqual(
+      expect.arrayContaining(['response.mcp_list_tools.completed', 'response.mcp_call.completed']),
+    );
+    const careful = { ...asked, tools: [{ ...tools[0], require_approval: 'always' }] };
+    await recorder.stream(path, 'ResponseEvent', careful);
   },
 
   async conversations() {
@@ -235,6 +266,15 @@ const sections: Record<string, () => Promise<void>> = {
     const found =
       "{ object: 'vector_store.search_results.page'; search_query: string[]; data: OpenAI.VectorStoreSearchResponse[]; has_more: boolean; next_page: string | null }";
     await recorder.post(`${path}/${id}/search`, found, { query: 'Danube' });
+    const searching = {
+      model: 'stub',
+      input: 'Where does the Danube flow?',
+      tools: [{ type: 'file_search', vector_store_ids: [id] }],
+      include: ['file_search_call.results'],
+    };
+    await recorder.post('/v1/responses', 'ReceivedResponse', searching);
+    const heard = await recorder.stream('/v1/responses', 'ResponseEvent', searching);
+    expect(heard.map(({ type }) => type)).toContain('response.file_search_call.completed');
     await recorder.get(`${path}/${id}`, store);
     await recorder.post(`${path}/${id}`, store, { name: 'streams' });
     await recorder.get(path, `Page<${store}>`);
