@@ -12,7 +12,7 @@ import {
   type ChatTemplate,
   type ReplyFormat,
 } from '@steelyard/text';
-import type { Constraint, OutlinePart } from './constraint/constraint.ts';
+import type { Constraint, HeldConstraint, OutlinePart } from './constraint/constraint.ts';
 import type { ThoughtLimit } from './constraint/thought-limit.ts';
 import type { ChatOptions } from './types.ts';
 
@@ -52,6 +52,10 @@ function planAnswer(
   const thinking = template && answerSyntax(template);
   const thoughts = thoughtParts(thinking?.answer.thoughts, prompt);
   if (toolChoice) return planCall(model, template, tools, toolChoice, thoughts);
+  if (template && constraint && constraint.type !== 'outline' && tools.length > 0) {
+    const either = planAnswerOrCall(template, tools, constraint, thoughts);
+    if (either) return either;
+  }
   if (constraint?.type === 'outline' || (constraint && !thinking)) return { constraint };
   if (constraint && thinking) {
     const { before, after } = thinking.answer;
@@ -119,17 +123,28 @@ function planStrict(
   const { open, several, call, format } = marked;
   const free = { until: open, mayEnd: true };
   const rest = { ...call, before: call.before.slice(open.length) };
-  const loose = { type: 'object' };
-  const callables = (tools as readonly FunctionTool[]).map(({ function: { name, parameters, strict } }) =>
-    strict ? { name, ...(parameters ? { parameters } : {}) } : { name, parameters: loose },
-  );
-  const loop = callPaths(rest, callables).map((path) => [
+  const loop = callPaths(rest, callables(tools)).map((path) => [
     free,
     ...path,
     ...(several ? [{ again: true as const }] : []),
   ]);
   const paths = thoughts.flatMap((first) => loop.map((then) => [...first, ...then]));
   return { reply: format, constraint: { type: 'outline', paths, loop } };
+}
+
+/** One answer under the constraint or one call; undefined where a call is not told from such an answer by its mark. */
+function planAnswerOrCall(
+  template: ChatTemplate,
+  tools: readonly unknown[],
+  constraint: HeldConstraint,
+  thoughts: readonly Path[],
+): ReplyPlan | undefined {
+  const marked = markedCall(template, tools);
+  if (!marked) return undefined;
+  const { before = '', after = '' } = answerSyntax(template)?.answer ?? {};
+  const answer = [{ literal: before }, { held: constraint }, { literal: after }];
+  const paths = [answer, ...callPaths(marked.call, callables(tools))];
+  return { reply: { ...marked.format, single: true }, constraint: outline(thoughts, paths) };
 }
 
 function planCall(
@@ -157,6 +172,13 @@ function planCall(
 }
 
 type Callable = FunctionTool['function'];
+
+/** Arguments of tools that are not strict are any object. */
+function callables(tools: readonly unknown[]): Callable[] {
+  return (tools as readonly FunctionTool[]).map(({ function: { name, parameters, strict } }) =>
+    strict ? { name, ...(parameters ? { parameters } : {}) } : { name, parameters: { type: 'object' } },
+  );
+}
 
 /** One path for all tools, or where the name stands outside of the JSON one for each. */
 function callPaths({ before, after, keys }: CallSyntax, allowed: readonly Callable[]): Path[] {

@@ -154,7 +154,8 @@ export interface ChatOptions extends GenerateOptions {
   readonly toolChoice?: 'required' | { readonly name: string };
   /**
    * Tell reasoning and calls of tools from text, by the model's own marks. Default false. Under a constraint a model that
-   * reasons may do so first; without this the constraint holds all that it writes.
+   * reasons may do so first, and one whose calls have a mark may make a call instead; without this the constraint holds
+   * all that it writes.
    */
   readonly parseReply?: boolean;
   /**

@@ -252,3 +252,35 @@ it('refuses to force a model that writes calls in Python', async () => {
   const response = await serverThatSays('x', '<start_of_turn>').ask({ tool_choice: 'required' });
   expect(await response.json()).toMatchObject({ error: { param: 'tool_choice' } });
 });
+
+describe('a schema for the answer', () => {
+  const schema = { type: 'object', properties: { warm: { type: 'boolean' } }, required: ['warm'] };
+  const response_format = { type: 'json_schema', json_schema: { name: 'weather', schema } };
+  const isHeld = (content: string | null) => {
+    expect(typeof (JSON.parse(content!) as { warm: unknown }).warm).toBe('boolean');
+    return 'answer';
+  };
+  /** What comes of random logits, each answer held to the schema and each call to its form. */
+  const outcomes = async (marks: string) => {
+    const server = serverThatSays('Nothing of the kind.', marks);
+    const seen = new Set<string>();
+    for (let seed = 0; seed < 12; seed++) {
+      const { message, finish_reason } = await server.whole({ response_format, seed });
+      const [one, ...others] = message.tool_calls ?? [];
+      seen.add(one ? 'call' : isHeld(message.content));
+      if (!one) continue;
+      expect([one.function.name, typeof JSON.parse(one.function.arguments)]).toEqual(['weather', 'object']);
+      expect([message.content, finish_reason, others]).toEqual([null, 'tool_calls', []]);
+    }
+    return [...seen].sort();
+  };
+
+  it.each(['<tool_call>', '<tool_call> </think>', '[TOOL_CALLS] [ARGS]'])(
+    'leaves room for a call, by a model that marks calls: %s',
+    async (marks) => expect(await outcomes(marks)).toEqual(['answer', 'call']),
+  );
+
+  it('is all that is answered where a call has no mark of its own', async () => {
+    expect(await outcomes('<|python_tag|> "parameters"')).toEqual(['answer']);
+  });
+});
