@@ -42,7 +42,12 @@ inline void float_tile(const T* const* w, const float* const* x, int64_t k, floa
     }
   };
   int64_t at = 0;
-  for (; at + kLanes <= k; at += kLanes) step([at](const T* p) { return load_value(p + at); }, [at](const float* p) { return load(p + at); });
+  for (; at + kLanes <= k; at += kLanes) {
+    // One row of activations waits for memory: what is asked for in time is the next tile's, which lies a tile further.
+    if constexpr (kM == 1)
+      for (int i = 0; i < kN; i++) __builtin_prefetch(w[i] + at + kN * k);
+    step([at](const T* p) { return load_value(p + at); }, [at](const float* p) { return load(p + at); });
+  }
   if (at < k) step([&](const T* p) { return load_rest(p + at, k - at); }, [&](const float* p) { return load_rest(p + at, k - at); });
   for (int i = 0; i < kN; i++)
     for (int j = 0; j < kM; j++) out[i][j] = sum(acc[i][j]);

@@ -148,36 +148,47 @@ void multiply_float_tile(const T* const* w, const Tensor& x, int64_t m, int64_t 
     for (int j = 0; j < kM; j++) to.put(m + j, n + i, out[i][j]);
 }
 
-template <int kN, class T>
-void multiply_float_rows(const T* const* w, const Tensor& x, int64_t n, const Place& to) {
+// Rows [n, n + count) of w. Each few rows of x meet all of them, which stay in the second cache, while they are in the first.
+template <class T>
+void multiply_float_rows(const T* const* w, int64_t count, const Tensor& x, int64_t n, const Place& to) {
+  const auto meet = [&](auto rows, int64_t m) {
+    int64_t i = 0;
+    // With one row of x too: a chain of multiply-adds alone would wait for itself, not for memory.
+    for (; i + kFloatRows <= count; i += kFloatRows) multiply_float_tile<kFloatRows, rows.value>(w + i, x, m, n + i, to);
+    for (; i < count; i++) multiply_float_tile<1, rows.value>(w + i, x, m, n + i, to);
+  };
   int64_t m = 0;
-  for (; m + kFloatTile <= x.rows(); m += kFloatTile) multiply_float_tile<kN, kFloatTile>(w, x, m, n, to);
-  for (; m < x.rows(); m++) multiply_float_tile<kN, 1>(w, x, m, n, to);
+  for (; m + kFloatTile <= x.rows(); m += kFloatTile) meet(std::integral_constant<int, kFloatTile>{}, m);
+  for (; m < x.rows(); m++) meet(std::integral_constant<int, 1>{}, m);
 }
 
-// Rows [n, n + kN) of w, in place, or decoded to `buffer` when many rows of x share that or the format asks for it.
-template <int kN>
-void multiply_float_group(const Tensor& w, const Tensor& x, int64_t n, const Place& to, float* buffer) {
-  const int64_t k = x.last();
-  const uint8_t* rows[kN];
-  for (int i = 0; i < kN; i++) rows[i] = w.block_row(n + i);
-  const bool shared = x.rows() > 2 * kFloatTile;
-  if (w.dtype == DType::f32) return multiply_float_rows<kN>((const float* const*)rows, x, n, to);
-  if (w.dtype == DType::f16 && !shared) return multiply_float_rows<kN>((const uint16_t* const*)rows, x, n, to);
-  if (w.dtype == DType::bf16 && !shared) return multiply_float_rows<kN>((const Bf16* const*)rows, x, n, to);
-  const float* decoded[kN];
-  for (int i = 0; i < kN; i++) {
-    decode_row(w.dtype, rows[i], buffer + i * k, k);
-    decoded[i] = buffer + i * k;
-  }
-  multiply_float_rows<kN>(decoded, x, n, to);
+// Rows of w that are taken together, of k columns: as many as fit half a megabyte of floats.
+constexpr int64_t kMostRows = 64;
+int64_t rows_together(int64_t k) {
+  const int64_t fit = (512 << 10) / (4 * k) / kFloatRows * kFloatRows;
+  return std::min(std::max<int64_t>(fit, kFloatRows), kMostRows);
 }
 
+// In place, or decoded to `buffer` when many rows of x share that or the format asks for it.
 void multiply_floats(const Tensor& w, Range mine, const Tensor& x, const Place& to, float* buffer) {
-  int64_t n = mine.begin;
-  // With one row of x too: a chain of multiply-adds alone would wait for itself, not for memory.
-  for (; n + kFloatRows <= mine.end; n += kFloatRows) multiply_float_group<kFloatRows>(w, x, n, to, buffer);
-  for (; n < mine.end; n++) multiply_float_group<1>(w, x, n, to, buffer);
+  const int64_t k = x.last(), together = rows_together(k);
+  const bool shared = x.rows() > 2 * kFloatTile;
+  for (int64_t n = mine.begin, count; n < mine.end; n += count) {
+    count = std::min(together, mine.end - n);
+    const uint8_t* rows[kMostRows];
+    for (int64_t i = 0; i < count; i++) rows[i] = w.block_row(n + i);
+    if (w.dtype == DType::f32) multiply_float_rows((const float* const*)rows, count, x, n, to);
+    else if (w.dtype == DType::f16 && !shared) multiply_float_rows((const uint16_t* const*)rows, count, x, n, to);
+    else if (w.dtype == DType::bf16 && !shared) multiply_float_rows((const Bf16* const*)rows, count, x, n, to);
+    else {
+      const float* decoded[kMostRows];
+      for (int64_t i = 0; i < count; i++) {
+        decode_row(w.dtype, rows[i], buffer + i * k, k);
+        decoded[i] = buffer + i * k;
+      }
+      multiply_float_rows(decoded, count, x, n, to);
+    }
+  }
 }
 
 // Rows of one weight, from a panel's first on.
@@ -266,7 +277,7 @@ int chunks_matmul(const Operands& o, int phase, int threads) {
 ScratchSize scratch_matmul(const Operands& o) {
   const Tensor& x = *o.in[Matmul::x];
   if (!Matmul::read(o.attrs).transposed) return {0, kStripBytes};
-  int64_t own = (x.last() > 64 ? x.last() : 64) * kFloatRows * 4;
+  int64_t own = x.last() * rows_together(x.last()) * 4;
   if (!takes_integers(o)) return {0, align_up(own)};
   const int64_t runs = x.last() / 32, spread = x.rows() >= kSpreadFrom ? runs * kMostSpreadBytes : 0;
   own = spread > own ? spread : own;
