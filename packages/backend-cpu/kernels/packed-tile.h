@@ -75,6 +75,9 @@ template <class Format, int kN, int kM, Form kForm>
 using SumsOf = TileSums<Format, kN, kM, kForm>;
 #endif
 
+// Bytes of weights that are asked for ahead of their turn.
+constexpr int64_t kAhead = 4096;
+
 // acc += a half run, or a whole one.
 template <class Format, int kHalf, int kN, int kM, Form kForm>
 inline void add_half(const uint8_t* block, const uint8_t* run, int part, const IntegerRow* x, int64_t number, vf (&acc)[kN][kM]) {
@@ -101,6 +104,9 @@ inline void multiply_tile(const uint8_t* panel, int64_t runs, int part, const In
     const uint8_t* block = panel;
     panel += Scales::kBlockBytes;
     for (int r = 0; r < Scales::kRuns; r++, run++, panel += Format::kRunBytes) {
+      // One row of activations waits for memory, which a core asks for too late by itself.
+      if constexpr (kM == 1)
+        for (int64_t line = 0; line < Format::kRunBytes; line += 64) __builtin_prefetch(panel + kAhead + line);
       add_half<Format, 0, kN, kM, kForm>(block, panel, part, x, run, acc);
       if constexpr (Scales::kHalves) add_half<Format, 1, kN, kM, kForm>(block, panel, part, x, run, acc);
       if constexpr (Scales::kOffset)
