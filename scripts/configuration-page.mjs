@@ -5,7 +5,8 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
-import { configJsonSchema, configurationPage } from '../packages/cli/dist/index.js';
+import { configJsonSchema } from '../packages/cli/dist/config/json-schema.js';
+import { configurationPage } from '../packages/cli/dist/config/page.js';
 
 writeFileSync(new URL('../docs/configuration.md', import.meta.url), configurationPage());
 

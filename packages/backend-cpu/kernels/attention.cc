@@ -99,7 +99,8 @@ inline vf keep(vf v, int64_t low, int64_t high, float otherwise) {
   if (low <= 0 && high >= kLanes - 1) return v;
   static constexpr auto kLane = []<int... I>(std::integer_sequence<int, I...>) { return vi{I...}; };
   const vi lane = kLane(std::make_integer_sequence<int, kLanes>{});
-  return (lane >= (int32_t)low) & (lane <= (int32_t)high) ? v : splat(otherwise);
+  const vi kept = (lane >= (int32_t)low) & (lane <= (int32_t)high);
+  return kept ? v : splat(otherwise);
 }
 
 // scores[m][slot] = q[m] . key of the slot, for two vectors of slots at a time. columns: [dim, slots].

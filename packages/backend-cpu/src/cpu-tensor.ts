@@ -109,6 +109,14 @@ export class FileMaps {
   }
 }
 
+/**
+ * Norms and biases are copied. They lie between large weights that are repacked and let go, and reading one would keep
+ * the page around it, which in a mapped file can be two megabytes.
+ */
+function isVector({ shape }: TensorData): boolean {
+  return shape.length === 1;
+}
+
 /** Kernels read plain elements in place; blocks of quantised formats are read byte by byte. */
 function isAligned({ dtype, region }: TensorData): boolean {
   const { blockSize, blockBytes } = dtypeInfo(dtype);
@@ -130,7 +138,7 @@ export function copyWeight(addon: Addon, data: TensorData): CpuTensor {
 /** A weight where its file is mapped, when it may be read there; part by part where it has parts. */
 export function loadWeight(addon: Addon, maps: FileMaps, data: TensorData): CpuTensor {
   const pieces = (data.parts ?? [data]).map((part) => {
-    if (!part.region || !isAligned(part)) return copyPiece(addon, part);
+    if (!part.region || !isAligned(part) || isVector(part)) return copyPiece(addon, part);
     const { memory, release } = maps.take(part.region.path);
     return { memory, offset: part.region.offset, bytes: part.byteLength, resident: false, release };
   });

@@ -1,5 +1,3 @@
-export { configJsonSchema } from './config/json-schema.ts';
-export { configurationPage } from './config/page.ts';
 export { createContext, type CommandContext, type ContextParts, type Input } from './context.ts';
 export { main } from './main.ts';
 export { runCommandLine } from './program.ts';
