@@ -158,7 +158,7 @@ export class Engine {
 
   async #guideFor(prompt: readonly number[], options: GenerateOptions): Promise<Guide> {
     const { constraint, thoughtLimit: limit, reply } = options;
-    const inner = constraint && (await this.#guides.make(constraint));
+    const inner = constraint && (await this.#guides.make(constraint, { tries: true }));
     return limit && reply ? this.#guides.limit(limit, { prompt, reply, inner }) : inner!;
   }
 

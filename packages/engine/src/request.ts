@@ -74,10 +74,13 @@ export class Request {
   async sample(logits: Float32Array): Promise<End | undefined> {
     const { maxTokens, guide } = this.#parts;
     if (maxTokens === 0) return { reason: 'length' };
-    const mask = await guide?.mask();
-    if (this.#ended) return undefined;
-    const id = this.#sampler.next(logits, mask);
-    guide?.accept(id);
+    let id: number;
+    do {
+      const mask = await guide?.mask();
+      if (this.#ended) return undefined;
+      id = this.#sampler.choose(logits, mask);
+    } while (guide && !guide.accept(id));
+    this.#sampler.take(id);
     this.sequence.tokens.push(id);
     this.#lastTokenAt = performance.now();
     this.#firstTokenAt ??= this.#lastTokenAt;

@@ -4,6 +4,7 @@ import type { CompiledGrammar, GrammarCompiler } from '@mlc-ai/web-xgrammar';
 import { RequestError, UnsupportedError } from '@steelyard/core';
 import type { ReplyFormat, Tokenizer } from '@steelyard/text';
 import { marksOf, PROMPT_END } from '../answer.ts';
+import { bits } from './bits.ts';
 import { constraintEbnf, heldParts, type Constraint, type HeldConstraint } from './constraint.ts';
 import { GrammarGuide, type Guide } from './guide.ts';
 import { loadXGrammar, type LoadedXGrammar } from './load-xgrammar.ts';
@@ -12,6 +13,16 @@ import { ThoughtLimitGuide, type ThoughtLimit } from './thought-limit.ts';
 
 /** Compiled grammars to keep; each takes up to a few megabytes. */
 const KEPT = 32;
+
+/** From so many repetitions on, xgrammar's mask of a place among them takes longer than a step of a small model. */
+const FAR = 40;
+
+/** Whether a grammar counts repetitions that far. */
+function countsFar(ebnf: string): boolean {
+  for (const [, min, max] of ebnf.matchAll(/\{(\d+),(\d*)\}/g))
+    if (Math.max(Number(min), Number(max)) > FAR) return true;
+  return false;
+}
 
 interface Compiler {
   readonly loaded: LoadedXGrammar;
@@ -34,16 +45,20 @@ export class GuideMaker {
 
   /**
    * Every grammar is compiled before the answer begins.
+   * @param tries whether a token may be tried before a mask is computed, where that is dear (see `Guide.accept`)
    * @throws RequestError when xgrammar refuses a grammar, UnsupportedError when it cannot run
    */
-  async make(constraint: Constraint): Promise<Guide> {
+  async make(constraint: Constraint, { tries = false }: { readonly tries?: boolean } = {}): Promise<Guide> {
     this.#compiler ??= this.#start();
     const { loaded } = await this.#compiler;
     const grammars = new Map<HeldConstraint, CompiledGrammar>();
     for (const held of heldParts(constraint)) grammars.set(held, await this.#compile(constraintEbnf(held)));
     const begin = (held: HeldConstraint): Promise<GrammarGuide> =>
       GrammarGuide.create(loaded.library, grammars.get(held) as CompiledGrammar);
-    if (constraint.type !== 'outline') return begin(constraint);
+    if (constraint.type !== 'outline') {
+      const tried = tries && countsFar(constraintEbnf(constraint)) ? this.#words() : undefined;
+      return GrammarGuide.create(loaded.library, grammars.get(constraint) as CompiledGrammar, tried);
+    }
     return new OutlineGuide(constraint, {
       tokenizer: this.#tokenizer,
       vocabSize: this.#vocabSize,
@@ -85,6 +100,12 @@ export class GuideMaker {
       [...eosIds],
     );
     return { loaded, compiler: await Compilers.createGrammarCompiler(info, false) };
+  }
+
+  /** A bit per token that is text or ends an answer. */
+  #words(): Int32Array {
+    const words = this.#vocabulary().flatMap((bytes, id) => (bytes.length > 0 ? [id] : []));
+    return bits([...words, ...this.#tokenizer.eosIds], this.#vocabSize);
   }
 
   /** Each token's bytes, which need not be whole characters; special tokens are no text, and so never allowed. */

@@ -7,33 +7,65 @@ import type { CompiledGrammar, GrammarMatcher } from '@mlc-ai/web-xgrammar';
 import type { XGrammar } from './load-xgrammar.ts';
 
 export interface Guide {
-  /** A bit per token, set where it may come next; ends of the answer among them. */
+  /**
+   * A bit per token, set where it may come next; ends of the answer among them. Of a guide that tries first, some that
+   * do not fit.
+   */
   mask(): Promise<Int32Array>;
-  /** Takes a token that the last mask allowed. @throws Error when it does not fit */
-  accept(id: number): void;
+  /**
+   * Takes a token that the last mask allowed. False where a guide that tries first finds that it does not fit: the next
+   * mask is without it.
+   * @throws Error when it does not fit
+   */
+  accept(id: number): boolean;
   /** Frees what it holds; harmless when repeated. */
   dispose(): void;
 }
 
+/** Tokens tried before the mask of all is computed. */
+const TRIES = 8;
+
 /** By a grammar alone. */
 export class GrammarGuide implements Guide {
   readonly #matcher: GrammarMatcher;
+  /** Tokens to try first, where they are: to judge one takes microseconds, all of them may take a second. */
+  readonly #tried: Int32Array | undefined;
+  /** Tokens that were tried at this place and do not fit. */
+  #refused: number[] = [];
   #disposed = false;
 
-  private constructor(matcher: GrammarMatcher) {
+  private constructor(matcher: GrammarMatcher, tried: Int32Array | undefined) {
     this.#matcher = matcher;
+    this.#tried = tried;
   }
 
-  static async create(library: XGrammar, grammar: CompiledGrammar): Promise<GrammarGuide> {
-    return new GrammarGuide(await library.GrammarMatcher.createGrammarMatcher(grammar));
+  /** @param tried a bit per token that may be tried before a mask is computed; absent: none */
+  static async create(
+    library: XGrammar,
+    grammar: CompiledGrammar,
+    tried?: Int32Array,
+  ): Promise<GrammarGuide> {
+    return new GrammarGuide(await library.GrammarMatcher.createGrammarMatcher(grammar), tried);
   }
 
   async mask(): Promise<Int32Array> {
-    return this.#matcher.getNextTokenBitmask();
+    if (this.#tried === undefined || this.#refused.length >= TRIES)
+      return this.#matcher.getNextTokenBitmask();
+    const mask = this.#tried.slice();
+    for (const id of this.#refused) mask[id >> 5] = (mask[id >> 5] as number) & ~(1 << (id & 31));
+    return mask;
   }
 
-  accept(id: number): void {
-    if (!this.tryAccept(id)) throw new Error(`token ${id} does not fit the constraint`);
+  accept(id: number): boolean {
+    if (this.tryAccept(id)) {
+      this.#refused = [];
+      return true;
+    }
+    if (this.#tried === undefined || this.#refused.length >= TRIES) {
+      throw new Error(`token ${id} does not fit the constraint`);
+    }
+    this.#refused.push(id);
+    return false;
   }
 
   /** Whether the token fits; if it does, it is taken. */

@@ -72,12 +72,13 @@ export class OutlineGuide implements Guide {
     return masks.reduce(union);
   }
 
-  accept(id: number): void {
+  accept(id: number): boolean {
     const before = this.#walks;
     this.#walks = before.flatMap((walk) => this.#after(walk, id));
     const kept = new Set(this.#walks.map(({ guide }) => guide));
     for (const { guide } of before) if (guide && !kept.has(guide)) guide.dispose();
     if (this.#walks.length === 0) throw new Error(`token ${id} does not fit the constraint`);
+    return true;
   }
 
   dispose(): void {

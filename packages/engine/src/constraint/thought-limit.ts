@@ -57,15 +57,20 @@ export class ThoughtLimitGuide implements Guide {
     return this.#inner?.mask() ?? new Int32Array(Math.ceil(this.#vocabSize / 32)).fill(-1);
   }
 
-  accept(id: number): void {
+  accept(id: number): boolean {
     const [next] = this.#forced;
     if (next !== undefined && next !== id) throw new Error(`token ${id} does not fit the constraint`);
+    if (this.#inner && !this.#inner.accept(id)) {
+      if (next !== undefined)
+        throw new Error(`token ${id}, which ends a thought, does not fit the constraint`);
+      return false;
+    }
     this.#forced.shift();
-    this.#inner?.accept(id);
     const thinking = this.#parser.reasoning;
     this.#parser.push(this.#stream.push(id));
     if (thinking || this.#parser.reasoning) this.#thought++;
     this.#forceWhenDue();
+    return true;
   }
 
   dispose(): void {

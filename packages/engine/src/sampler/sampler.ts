@@ -32,22 +32,33 @@ export class Sampler {
     this.#scratch = scratch;
   }
 
+  /** Chooses a token and takes it. */
+  next(logits: Float32Array, mask?: Int32Array): number {
+    const id = this.choose(logits, mask);
+    this.take(id);
+    return id;
+  }
+
   /**
+   * The same token for the same logits and mask until one is taken.
    * @param logits [vocab] float32, not changed
    * @param mask a bit per token that may be taken; absent: all may
    * @throws Error when they are not numbers that can be compared, or none is left
    */
-  next(logits: Float32Array, mask?: Int32Array): number {
+  choose(logits: Float32Array, mask?: Int32Array): number {
     const row = this.#penalties.active || mask ? this.#changed(logits, mask) : logits;
     const best = argmax(row);
     if (mask && row[best] === -Infinity) throw new Error('no token can follow under the constraint');
     if (!Number.isFinite(row[best])) {
       throw new Error(`the model gave no usable logits (the largest of ${row.length} is ${row[best]})`);
     }
-    const id = (this.#options.temperature ?? 1) === 0 ? best : this.#draw(row, row[best] as number);
+    return (this.#options.temperature ?? 1) === 0 ? best : this.#draw(row, row[best] as number);
+  }
+
+  /** It is the next token of the answer. */
+  take(id: number): void {
     this.#penalties.count(id);
     this.#drawn++;
-    return id;
   }
 
   #changed(logits: Float32Array, mask: Int32Array | undefined): Float32Array {
