@@ -1,4 +1,4 @@
-/** The same tests on both databases. */
+/** Files, on every database; opening and closing. */
 
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,17 +7,11 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { sql } from 'drizzle-orm';
 import { getTableConfig } from 'drizzle-orm/pg-core';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { findPostgres, startPostgres, type PostgresServer } from '../test/postgres-server.ts';
-import { openDiskBlobs } from './blobs.ts';
-import { contentStore, type Contents } from './contents.ts';
-import { openPglite, openPostgres, type OpenDatabase } from './database.ts';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { eachDatabase } from '../test/each-database.ts';
 import { fileStore, sweepFiles, type FileStore } from './files.ts';
 import * as schema from './schema.ts';
 import { openStorage } from './storage.ts';
-
-const postgresPrograms = findPostgres();
-if (!postgresPrograms) console.warn('PostgreSQL is not installed: its tests are skipped; PGlite is tested.');
 
 const LIMIT = 1_000;
 const page = { limit: 100, order: 'asc' } as const;
@@ -36,137 +30,116 @@ async function add(
   }
 }
 
-describe.each(['pglite', 'postgresql'] as const)('%s', (kind) => {
-  describe.skipIf(kind === 'postgresql' && !postgresPrograms)('files', () => {
-    let directory: string;
-    let server: PostgresServer | undefined;
-    let database: OpenDatabase;
-    let contents: Contents;
-    let files: FileStore;
-    let others: FileStore;
-    let clock = 1_000;
-    const stored = async () =>
-      (await readdir(join(directory, 'blobs'), { recursive: true })).filter((name) =>
-        /[0-9a-f]{64}$/.test(name),
+eachDatabase('files', (database) => {
+  let files: FileStore;
+  let others: FileStore;
+  let clock = 1_000;
+
+  beforeAll(() => {
+    const { db, contents } = database();
+    files = fileStore(db, contents, 'default', () => clock);
+    others = fileStore(db, contents, 'proj_other', () => clock);
+  });
+
+  beforeEach(async () => {
+    clock = 1_000;
+    for (const { id } of (await files.list(page)).files) await files.remove(id);
+  });
+
+  it('has the tables that the code expects', async () => {
+    for (const table of Object.values(schema)) {
+      const { name, columns } = getTableConfig(table);
+      const answer: unknown = await database().db.execute(
+        sql`select column_name, is_nullable from information_schema.columns where table_name = ${name}`,
       );
+      const { rows } = answer as { rows: { column_name: string; is_nullable: string }[] };
+      const found = rows.map((row) => `${row.column_name} ${row.is_nullable}`).sort();
+      expect(found).toEqual(columns.map((one) => `${one.name} ${one.notNull ? 'NO' : 'YES'}`).sort());
+    }
+  });
 
-    beforeAll(async () => {
-      directory = await mkdtemp(join(tmpdir(), 'steelyard-storage-'));
-      if (kind === 'postgresql') {
-        server = await startPostgres(postgresPrograms!);
-        database = await openPostgres(server.url);
-      } else database = await openPglite(directory);
-      contents = contentStore(database.db, await openDiskBlobs(join(directory, 'blobs')));
-      files = fileStore(database.db, contents, 'default', () => clock);
-      others = fileStore(database.db, contents, 'proj_other', () => clock);
-    }, 60_000);
-
-    afterAll(async () => {
-      await database?.close();
-      await server?.stop();
-      await rm(directory, { recursive: true, force: true });
+  it('gives back what it was given', async () => {
+    const file = await add(files, 'Grüße\n');
+    expect(file).toEqual({
+      id: expect.stringMatching(/^file-[0-9a-f]{32}$/) as string,
+      filename: 'a.jsonl',
+      purpose: 'batch',
+      bytes: 8,
+      createdAt: 1_000,
+      expiresAt: null,
     });
+    expect(await files.get(file.id)).toEqual(file);
+    expect(await text(await files.content(file.id))).toBe('Grüße\n');
+  });
 
-    beforeEach(async () => {
-      clock = 1_000;
-      for (const { id } of (await files.list(page)).files) await files.remove(id);
-    });
+  it('keeps one content for several files until the last is gone', async () => {
+    const twins = await Promise.all([add(files, 'same'), add(files, 'same'), add(files, 'same')]);
+    expect(await database().stored()).toHaveLength(1);
+    await Promise.all([files.remove(twins[0].id), files.remove(twins[1].id)]);
+    expect(await text(await files.content(twins[2].id))).toBe('same');
+    await files.remove(twins[2].id);
+    expect(await database().stored()).toEqual([]);
+  });
 
-    it('has the tables that the code expects', async () => {
-      for (const table of Object.values(schema)) {
-        const { name, columns } = getTableConfig(table);
-        const answer: unknown = await database.db.execute(
-          sql`select column_name, is_nullable from information_schema.columns where table_name = ${name}`,
-        );
-        const { rows } = answer as { rows: { column_name: string; is_nullable: string }[] };
-        const found = rows.map((row) => `${row.column_name} ${row.is_nullable}`).sort();
-        expect(found).toEqual(columns.map((one) => `${one.name} ${one.notNull ? 'NO' : 'YES'}`).sort());
+  it('loses no content when one comes while its twin goes', async () => {
+    let last = await add(files, 'race');
+    for (let round = 0; round < 20; round++) {
+      const [next] = await Promise.all([add(files, 'race'), files.remove(last.id)]);
+      expect(await text(await files.content(next.id))).toBe('race');
+      last = next;
+    }
+  });
+
+  it('pages through a list in both orders without gaps', async () => {
+    const ids: string[] = [];
+    for (let i = 0; i < 5; i++) ids.push((await add(files, `${i}`)).id);
+    for (const order of ['asc', 'desc'] as const) {
+      const seen: string[] = [];
+      for (let more = true; more;) {
+        const after = seen.at(-1);
+        const part = await files.list({ limit: 2, order, ...(after ? { after } : {}) });
+        seen.push(...part.files.map((file) => file.id));
+        more = part.hasMore;
       }
-    });
+      expect(seen).toEqual(order === 'asc' ? ids : ids.toReversed());
+    }
+    expect((await files.list({ ...page, purpose: 'vision' })).files).toEqual([]);
+    await expect(files.list({ ...page, after: 'file-\0' })).rejects.toThrow("Invalid 'after'");
+  });
 
-    it('gives back what it was given', async () => {
-      const file = await add(files, 'Grüße\n');
-      expect(file).toEqual({
-        id: expect.stringMatching(/^file-[0-9a-f]{32}$/) as string,
-        filename: 'a.jsonl',
-        purpose: 'batch',
-        bytes: 8,
-        createdAt: 1_000,
-        expiresAt: null,
-      });
-      expect(await files.get(file.id)).toEqual(file);
-      expect(await text(await files.content(file.id))).toBe('Grüße\n');
-    });
+  it('hides files past their time, and sweeps them', async () => {
+    const brief = await add(files, 'brief', { expiresAfter: 10 });
+    const lasting = await add(files, 'lasting');
+    clock = 1_009;
+    expect((await files.get(brief.id)).expiresAt).toBe(1_010);
+    clock = 1_010;
+    await expect(files.get(brief.id)).rejects.toThrow(`No file '${brief.id}'`);
+    expect((await files.list(page)).files.map((file) => file.id)).toEqual([lasting.id]);
+    expect(await sweepFiles(database().db, database().contents, clock)).toBe(1);
+    expect(await database().stored()).toHaveLength(1);
+  });
 
-    it('keeps one content for several files until the last is gone', async () => {
-      const twins = await Promise.all([add(files, 'same'), add(files, 'same'), add(files, 'same')]);
-      expect(await stored()).toHaveLength(1);
-      await Promise.all([files.remove(twins[0].id), files.remove(twins[1].id)]);
-      expect(await text(await files.content(twins[2].id))).toBe('same');
-      await files.remove(twins[2].id);
-      expect(await stored()).toEqual([]);
-    });
+  it('shows a project nothing of another', async () => {
+    const { id } = await add(files, 'mine');
+    await expect(others.get(id)).rejects.toThrow(`No file '${id}'`);
+    await expect(others.content(id)).rejects.toThrow(`No file '${id}'`);
+    await expect(others.remove(id)).rejects.toThrow(`No file '${id}'`);
+    expect((await others.list(page)).files).toEqual([]);
+    await expect(others.list({ ...page, after: id })).rejects.toThrow("Invalid 'after'");
+    const twin = await add(others, 'mine');
+    await files.remove(id);
+    expect(await text(await others.content(twin.id))).toBe('mine');
+    await others.remove(twin.id);
+    expect(await database().stored()).toEqual([]);
+  });
 
-    it('loses no content when one comes while its twin goes', async () => {
-      let last = await add(files, 'race');
-      for (let round = 0; round < 20; round++) {
-        const [next] = await Promise.all([add(files, 'race'), files.remove(last.id)]);
-        expect(await text(await files.content(next.id))).toBe('race');
-        last = next;
-      }
-    });
-
-    it('pages through a list in both orders without gaps', async () => {
-      const ids: string[] = [];
-      for (let i = 0; i < 5; i++) ids.push((await add(files, `${i}`)).id);
-      for (const order of ['asc', 'desc'] as const) {
-        const seen: string[] = [];
-        for (let more = true; more;) {
-          const after = seen.at(-1);
-          const part = await files.list({ limit: 2, order, ...(after ? { after } : {}) });
-          seen.push(...part.files.map((file) => file.id));
-          more = part.hasMore;
-        }
-        expect(seen).toEqual(order === 'asc' ? ids : ids.toReversed());
-      }
-      expect((await files.list({ ...page, purpose: 'vision' })).files).toEqual([]);
-      await expect(files.list({ ...page, after: 'file-\0' })).rejects.toThrow("Invalid 'after'");
-    });
-
-    it('hides files past their time, and sweeps them', async () => {
-      const brief = await add(files, 'brief', { expiresAfter: 10 });
-      const lasting = await add(files, 'lasting');
-      clock = 1_009;
-      expect((await files.get(brief.id)).expiresAt).toBe(1_010);
-      clock = 1_010;
-      await expect(files.get(brief.id)).rejects.toThrow(`No file '${brief.id}'`);
-      expect((await files.list(page)).files.map((file) => file.id)).toEqual([lasting.id]);
-      expect(await sweepFiles(database.db, contents, clock)).toBe(1);
-      expect(await stored()).toHaveLength(1);
-    });
-
-    it('shows a project nothing of another', async () => {
-      const { id } = await add(files, 'mine');
-      await expect(others.get(id)).rejects.toThrow(`No file '${id}'`);
-      await expect(others.content(id)).rejects.toThrow(`No file '${id}'`);
-      await expect(others.remove(id)).rejects.toThrow(`No file '${id}'`);
-      expect((await others.list(page)).files).toEqual([]);
-      await expect(others.list({ ...page, after: id })).rejects.toThrow("Invalid 'after'");
-      const twin = await add(others, 'mine');
-      await files.remove(id);
-      expect(await text(await others.content(twin.id))).toBe('mine');
-      await others.remove(twin.id);
-      expect(await stored()).toEqual([]);
-    });
-
-    it('refuses what is too large or not there, and keeps nothing of it', async () => {
-      await expect(files.stage(bytes('x'.repeat(LIMIT + 1)), LIMIT)).rejects.toThrow('expected at most 1000');
-      expect(await readdir(join(directory, 'blobs', 'staging'))).toEqual([]);
-      for (const id of ['file-1', 'file-\0', "'; drop table files"]) {
-        await expect(files.get(id)).rejects.toThrow('No file');
-        await expect(files.remove(id)).rejects.toThrow('No file');
-      }
-    });
+  it('refuses what is too large or not there, and keeps nothing of it', async () => {
+    await expect(files.stage(bytes('x'.repeat(LIMIT + 1)), LIMIT)).rejects.toThrow('expected at most 1000');
+    expect(await readdir(join(database().directory, 'blobs', 'staging'))).toEqual([]);
+    for (const id of ['file-1', 'file-\0', "'; drop table files"]) {
+      await expect(files.get(id)).rejects.toThrow('No file');
+      await expect(files.remove(id)).rejects.toThrow('No file');
+    }
   });
 });
 
