@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NetworkError } from '@steelyard/core';
-import { sql } from 'drizzle-orm';
+import { sql, type SQL } from 'drizzle-orm';
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
 import * as schema from './schema.ts';
 
@@ -13,8 +13,8 @@ export type Database = PgDatabase<PgQueryResultHKT, typeof schema>;
 export interface OpenDatabase {
   readonly db: Database;
   readonly kind: 'pglite' | 'postgresql';
-  /** Whether it compares vectors by pgvector; without, it does so in plain SQL, slower. */
-  readonly hasPgvector: boolean;
+  /** Where pgvector lies, by which it compares vectors; without, it does so in plain SQL, slower. */
+  readonly pgvectorSchema: string | undefined;
   close(): Promise<void>;
 }
 
@@ -36,8 +36,8 @@ export async function openPglite(directory: string): Promise<OpenDatabase> {
   const db = drizzle(client, { schema });
   try {
     await migrate(db, { migrationsFolder: MIGRATIONS });
-    const hasPgvector = await installPgvector(db);
-    return { db, kind: 'pglite', hasPgvector, close: () => client.close() };
+    const pgvectorSchema = await installPgvector(db);
+    return { db, kind: 'pglite', pgvectorSchema, close: () => client.close() };
   } catch (error) {
     await client.close();
     throw error;
@@ -75,19 +75,40 @@ export async function openPostgres(url: string): Promise<OpenDatabase> {
       connection.release(true);
     }
     const db = drizzle(pool, { schema });
-    const hasPgvector = await installPgvector(db);
-    return { db, kind: 'postgresql', hasPgvector, close: () => pool.end() };
+    const pgvectorSchema = await installPgvector(db);
+    return { db, kind: 'postgresql', pgvectorSchema, close: () => pool.end() };
   } catch (error) {
     await pool.end();
     throw error;
   }
 }
 
-/** Not a migration: the server may not have it, or may not give it to this user, and all else works without. */
-async function installPgvector(db: Database): Promise<boolean> {
+/**
+ * Not a migration: the server may not have it, or may not give it to this user, and all else works without.
+ * @returns its schema, which need not be one that names are looked up in
+ */
+async function installPgvector(db: Database): Promise<string | undefined> {
   // Several servers that start at once may stand in each other's way; then one of them has made it.
   await db.execute(sql`create extension if not exists vector`).catch(() => {});
-  return rowsOf(await db.execute(sql`select 1 from pg_extension where extname = 'vector'`)).length > 0;
+  const [found] = rowsOf(
+    await db.execute(sql`
+      select n.nspname as schema from pg_extension e join pg_namespace n on n.oid = e.extnamespace
+      where e.extname = 'vector'`),
+  );
+  if (!found) return undefined;
+  const schema = found.schema as string;
+  // It may be there and not work: its schema is not for this user, or its library went with an upgrade of the server.
+  const one = sql`array[1]::real[]`;
+  return db.execute(sql`select ${innerProduct(schema, one, one)}`).then(
+    () => schema,
+    () => undefined,
+  );
+}
+
+/** By pgvector. @param a, b arrays of `real`, of one length */
+export function innerProduct(schema: string, a: SQL, b: SQL): SQL {
+  const own = sql.identifier(schema);
+  return sql`-(${a}::${own}.vector operator(${own}.<#>) ${b}::${own}.vector)`;
 }
 
 /** What a statement written by hand gave; both drivers answer so. */

@@ -1,6 +1,7 @@
 /** Files of vector stores as those who read them in see them. A file's pieces come at once, and replace older ones. */
 
 import type { Readable } from 'node:stream';
+import { RequestError } from '@steelyard/core';
 import { and, asc, eq, inArray, isNull, lt, notInArray, or } from 'drizzle-orm';
 import type { Contents } from './contents.ts';
 import type { Database } from './database.ts';
@@ -35,7 +36,7 @@ export interface IngestQueue {
   renew(sequence: number, seconds: number): Promise<boolean>;
   release(sequence: number): Promise<void>;
   content(digest: string): Promise<Readable>;
-  /** Keeps what was read, unless it is not wanted any more. */
+  /** Keeps what was read, unless it is not wanted any more. @throws RequestError for a vector that holds no number */
   finish(sequence: number, chunks: readonly NewChunk[]): Promise<void>;
   /** @param error as the API shows it */
   fail(sequence: number, error: Json): Promise<void>;
@@ -110,8 +111,9 @@ export function ingestQueue(
       await db.update(vectorFiles).set({ claimedBy: null, claimedUntil: null }).where(mine(sequence));
     },
     content: (digest) => contents.read(digest),
-    finish: (sequence, chunks) =>
-      db.transaction(async (tx) => {
+    async finish(sequence, chunks) {
+      refuseNonFinite(chunks);
+      await db.transaction(async (tx) => {
         const usageBytes = chunks.reduce(
           (all, { text, vector }) => all + Buffer.byteLength(text) + BYTES_PER_ELEMENT * vector.length,
           0,
@@ -132,9 +134,20 @@ export function ingestQueue(
             .map(({ text, vector }) => ({ storeId, fileId, text, embedding: [...vector] }));
           await tx.insert(vectorChunks).values(rows);
         }
-      }),
+      });
+    },
     async fail(sequence, error) {
       await db.update(vectorFiles).set({ status: 'failed', error, claimedUntil: null }).where(mine(sequence));
     },
   };
+}
+
+/** pgvector refuses them, and then every search of the store would fail. */
+function refuseNonFinite(chunks: readonly NewChunk[]): void {
+  const bad = chunks.findIndex(({ vector }) => !vector.every(Number.isFinite));
+  if (bad < 0) return;
+  throw new RequestError(
+    `storage: vector ${bad} of ${chunks.length} is not finite, expected numbers. The model that made it is broken.`,
+    'chunks',
+  );
 }

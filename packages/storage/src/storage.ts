@@ -122,7 +122,7 @@ export async function openStorage({ directory, databaseUrl, s3 }: StorageOptions
         uploads: uploadStore(db, contents, id),
         batches: batchStore(db, id),
         chatCompletions: chatCompletionStore(db, id),
-        vectorStores: vectorStoreStore(db, id, database.hasPgvector),
+        vectorStores: vectorStoreStore(db, id, database.pgvectorSchema),
         responses: responseStore(db, name, id),
         conversations: conversationStore(db, id),
       }),

@@ -1,16 +1,19 @@
 /**
  * Search in a vector store: by meaning (the cosine between vectors), by words (PostgreSQL's full text), or by both,
- * joined by reciprocal rank fusion. Every vector of the store is compared, so nothing near is missed.
+ * joined by reciprocal rank fusion. Every vector of the store is compared, so nothing near is missed, but for those of
+ * another length than the query's: another model made them, under the same name.
  * @see Cormack, Clarke, Büttcher: Reciprocal Rank Fusion (SIGIR 2009)
  */
 
 import { sql, type SQL } from 'drizzle-orm';
-import { rowsOf, type Database } from './database.ts';
+import { innerProduct, rowsOf, type Database } from './database.ts';
 
 /** Smooths the ranks, as in the paper. */
 const RRF_K = 60;
 /** Candidates of either kind that the fusion sees, at least. */
 const CANDIDATES = 100;
+/** Elements of pgvector's longest vector. */
+const PGVECTOR_ELEMENTS = 16_000;
 
 export interface VectorQuery {
   /** Of length 1. */
@@ -38,13 +41,28 @@ export async function searchChunks(
   db: Database,
   storeId: string,
   query: VectorQuery,
-  hasPgvector: boolean,
+  pgvectorSchema: string | undefined,
 ): Promise<FoundChunk[]> {
-  const { text, weights, fileIds, limit } = query;
-  if (fileIds?.length === 0) return [];
+  if (query.fileIds?.length === 0) return [];
   const rows = rowsOf(
-    await db.execute(sql`
-      with near as (${nearest(storeId, query, hasPgvector)}),
+    await db.execute(searchStatement(storeId, query, pgvectorSchema)),
+  ) as unknown as readonly { file_id: string; filename: string; text: string; score: string | number }[];
+  return rows.map((row) => ({
+    fileId: row.file_id,
+    filename: row.filename,
+    text: row.text,
+    score: Math.min(1, Number(row.score)),
+  }));
+}
+
+export function searchStatement(
+  storeId: string,
+  query: VectorQuery,
+  pgvectorSchema: string | undefined,
+): SQL {
+  const { text, weights, limit } = query;
+  return sql`
+      with near as (${nearest(storeId, query, pgvectorSchema)}),
       worded as (${text === undefined ? sql`select 0::bigint as sequence, 0 as rank where false` : worded(storeId, query, text)}),
       fused as (
         select coalesce(near.sequence, worded.sequence) as sequence, ${
@@ -61,15 +79,7 @@ export async function searchChunks(
       join vector_chunks c on c.sequence = fused.sequence
       join files f on f.id = c.file_id
       order by fused.score desc, fused.sequence
-      limit ${limit}`),
-  ) as unknown as readonly { file_id: string; filename: string; text: string; score: string | number }[];
-  return rows.map((row) => ({
-    fileId: row.file_id,
-    filename: row.filename,
-    text: row.text,
-    // The cosine with a vector of length 0 is no number.
-    score: Math.min(1, Number(row.score) || 0),
-  }));
+      limit ${limit}`;
 }
 
 function within(storeId: string, { fileIds }: VectorQuery): SQL {
@@ -79,14 +89,20 @@ function within(storeId: string, { fileIds }: VectorQuery): SQL {
 
 const candidates = ({ limit }: VectorQuery): number => Math.max(CANDIDATES, 2 * limit);
 
-function nearest(storeId: string, query: VectorQuery, hasPgvector: boolean): SQL {
-  const vector = `{${[...query.vector].join(',')}}`;
-  const similarity = hasPgvector
-    ? sql`1 - (c.embedding::vector <=> ${vector}::real[]::vector)`
-    : sql`(select sum(u.a * u.b) from unnest(c.embedding, ${vector}::real[]) as u(a, b))`;
+/** Vectors are of length 1, so that their inner product is the cosine; with one of length 0 it is 0, where a cosine is none. */
+function nearest(storeId: string, query: VectorQuery, pgvectorSchema: string | undefined): SQL {
+  const { length } = query.vector;
+  const vector = sql`${`{${query.vector.join(',')}}`}::real[]`;
+  const similarity =
+    pgvectorSchema !== undefined && length <= PGVECTOR_ELEMENTS
+      ? innerProduct(pgvectorSchema, sql`c.embedding`, vector)
+      : sql`(select sum(u.a * u.b) from unnest(c.embedding, ${vector}) as u(a, b))`;
   return sql`
     select n.sequence, n.similarity, row_number() over (order by n.similarity desc, n.sequence) as rank
-    from (select c.sequence, ${similarity} as similarity from vector_chunks c where ${within(storeId, query)}) n
+    from (
+      select c.sequence, ${similarity} as similarity
+      from vector_chunks c where ${within(storeId, query)} and cardinality(c.embedding) = ${length}
+    ) n
     order by n.similarity desc, n.sequence limit ${candidates(query)}`;
 }
 

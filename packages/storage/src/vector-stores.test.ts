@@ -20,7 +20,7 @@ eachDatabase('vector stores', (database) => {
   const weights = { embedding: 1, text: 1 };
 
   beforeAll(() => {
-    stores = vectorStoreStore(database().db, 'one', database().hasPgvector, now);
+    stores = vectorStoreStore(database().db, 'one', database().pgvectorSchema, now);
   });
 
   async function file(content: string, project = 'one') {
@@ -66,7 +66,7 @@ eachDatabase('vector stores', (database) => {
 
   it('find the same without pgvector', async () => {
     const { id } = await filled();
-    const plain = vectorStoreStore(database().db, 'one', false, now);
+    const plain = vectorStoreStore(database().db, 'one', undefined, now);
     const query = { vector: unit(0.3, 0.5, 0.1), text: 'Danube', weights, limit: 3 };
     const [a, b] = [await plain.search(id, query), await stores.search(id, query)];
     expect(a.map(({ text }) => text)).toEqual(b.map(({ text }) => text));
@@ -127,7 +127,7 @@ eachDatabase('vector stores', (database) => {
 
   it('are not there for another project', async () => {
     const { id } = await create();
-    const others = vectorStoreStore(database().db, 'two', database().hasPgvector, now);
+    const others = vectorStoreStore(database().db, 'two', database().pgvectorSchema, now);
     const query = { vector: unit(1), weights, limit: 1 };
     const looks = [
       () => others.get(id),

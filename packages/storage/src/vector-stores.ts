@@ -62,13 +62,13 @@ export interface VectorStoreStore {
 type Row = typeof vectorStores.$inferSelect;
 
 /**
- * @param hasPgvector whether the database compares vectors by itself
+ * @param pgvectorSchema where pgvector lies, if the database has it
  * @param now Unix seconds; tests move it
  */
 export function vectorStoreStore(
   db: Database,
   project: string,
-  hasPgvector: boolean,
+  pgvectorSchema: string | undefined,
   now = (): number => Math.floor(Date.now() / 1000),
 ): VectorStoreStore {
   const own = eq(vectorStores.project, project);
@@ -118,7 +118,7 @@ export function vectorStoreStore(
     files: (id) => vectorFileStore(db, { project, id, now, store: () => rowOf(id) }),
     async search(id, query) {
       await change(id, { lastActiveAt: now() });
-      return searchChunks(db, id, query, hasPgvector);
+      return searchChunks(db, id, query, pgvectorSchema);
     },
   };
 }

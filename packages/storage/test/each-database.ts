@@ -21,7 +21,10 @@ export interface TestDatabase extends OpenDatabase {
 }
 
 /** @param tests gets the database of its tests; it is open while they run, not before */
-export function eachDatabase(name: string, tests: (database: () => TestDatabase) => void): void {
+export function eachDatabase(
+  name: string,
+  tests: (database: () => TestDatabase, kind: (typeof KINDS)[number]) => void,
+): void {
   describe.each(KINDS)(`${name} on %s`, (kind) => {
     const programs = kind === 'pglite' ? undefined : findPostgres(kind);
     describe.skipIf(kind !== 'pglite' && !programs)('', () => {
@@ -49,7 +52,7 @@ export function eachDatabase(name: string, tests: (database: () => TestDatabase)
         await rm(directory, { recursive: true, force: true });
       });
 
-      tests(() => opened!);
+      tests(() => opened!, kind);
     });
   });
 }
