@@ -1,6 +1,7 @@
 /**
- * What a constraint costs per token: time of the mask and of taking the token, over the tokens of a valid answer, for
- * the vocabulary of a GGUF file; and what compiling costs once per schema. Compare with the model's own time per token.
+ * What a constraint costs per token, for the vocabulary of a GGUF file: over the tokens of a valid answer, the time to
+ * mask and take a token that fits at once, and where another was tried before it and did not fit; and what compiling
+ * costs once per schema. Compare with the model's own time per token.
  *
  *   node bench/constraint.mjs --model FILE [--json FILE]
  */
@@ -46,7 +47,6 @@ const valid = JSON.stringify({
     { item: 'a difference engine', price: 0 },
   ],
 });
-// Lengths are counted one character at a time, which no mask is prepared for: tokens are tried first, as by the engine.
 const counted = { type: 'string', minLength: 20, maxLength: 200 };
 const countedSchema = {
   type: 'object',
@@ -54,50 +54,68 @@ const countedSchema = {
   required: ['name'],
   additionalProperties: false,
 };
+const countedText = JSON.stringify({ name: 'Ada Lovelace, whose name is followed by more words' });
+const held = { type: 'json_schema', schema: countedSchema };
+const call = [{ literal: '<tool_call>\n' }, { held }, { literal: '\n</tool_call>' }];
 const cases = {
   schema: { type: 'json_schema', schema, text: valid },
   json: { type: 'json', text: valid },
-  counted: {
-    type: 'json_schema',
-    schema: countedSchema,
-    text: JSON.stringify({ name: 'Ada Lovelace, whose name is followed by more words' }),
+  counted: { ...held, text: countedText },
+  'counted, in a call': {
+    type: 'outline',
+    paths: [call, [{ literal: 'No call: ' }, { held }]],
+    text: `<tool_call>\n${countedText}\n</tool_call>`,
   },
 };
 
-const quantile = (values, share) => values[Math.floor(share * (values.length - 1))];
+const control = tokenizer.encode('\u0001', { addSpecial: false, parseSpecial: false })[0];
+function summary(times, name) {
+  const sorted = times.toSorted((a, b) => a - b);
+  const at = (share) => Number(sorted[Math.floor(share * (sorted.length - 1))].toFixed(4));
+  const mean = times.reduce((sum, time) => sum + time, 0) / times.length;
+  return {
+    [`${name}meanMs`]: Number(mean.toFixed(4)),
+    [`${name}medianMs`]: at(0.5),
+    [`${name}p99Ms`]: at(0.99),
+  };
+}
 const rows = [];
 for (const [name, { text, ...constraint }] of Object.entries(cases)) {
   const maker = new GuideMaker(tokenizer, tokenizer.vocabSize);
-  (await maker.make({ type: 'ebnf', grammar: 'root ::= "a"' })).dispose();
+  (await maker.make({ constraint: { type: 'ebnf', grammar: 'root ::= "a"' } })).dispose();
   const started = performance.now();
-  (await maker.make(constraint)).dispose();
-  const compileMs = performance.now() - started;
+  (await maker.make({ constraint })).dispose();
+  const compileMs = Number((performance.now() - started).toFixed(1));
   const ids = tokenizer.encode(text, { addSpecial: false, parseSpecial: false });
-  const times = [];
+  const [fits, refused] = [[], []];
   const begun = performance.now();
   for (let round = 0; round < ROUNDS && performance.now() - begun < LONG_MS; round++) {
-    const guide = await maker.make(constraint, { tries: true });
-    for (const id of ids) {
-      const before = performance.now();
-      const mask = await guide.mask();
-      guide.accept(id);
-      times.push(performance.now() - before);
-      if (!((mask[id >> 5] >>> (id & 31)) & 1)) throw new Error(`the mask forbids ${tokenizer.token(id)}`);
+    for (const times of [fits, refused]) {
+      const guide = await maker.make({ constraint }, { tries: true });
+      for (const id of ids) {
+        const before = performance.now();
+        let mask = await guide.mask();
+        if (times === refused) {
+          // No text of these has it, and what does not fit changes nothing.
+          if (guide.accept(control)) throw new Error('a control character fits');
+          mask = await guide.mask();
+        }
+        if (!((mask[id >> 5] >>> (id & 31)) & 1)) throw new Error(`the mask forbids ${tokenizer.token(id)}`);
+        guide.accept(id);
+        times.push(performance.now() - before);
+      }
+      guide.dispose();
     }
-    guide.dispose();
   }
-  const mean = times.reduce((sum, time) => sum + time, 0) / times.length;
-  times.sort((a, b) => a - b);
   rows.push({
     constraint: name,
-    vocabulary: tokenizer.vocabSize,
     tokens: ids.length,
     compileMs,
-    meanMs: mean,
-    medianMs: quantile(times, 0.5),
-    p99Ms: quantile(times, 0.99),
+    ...summary(fits, ''),
+    ...summary(refused, 'refused '),
   });
 }
+console.log(`${path}: ${tokenizer.vocabSize} tokens`);
 console.table(rows);
 if (options.json) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);
 file.close();

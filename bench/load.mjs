@@ -2,8 +2,10 @@
  * Many clients at once against `steelyard serve`: long and short requests, streaming and not, some held to a schema.
  * Each asks for its own marker and checks that it gets it, checks that a greedy answer is the same each time, whatever
  * else runs, and takes nothing but 200 and 429. Ends with 1 when a stream was mixed up, an error came, or memory grew.
+ * With a peer, llama.cpp's own server takes the same load afterwards; it knows no `echo`, so there that is not checked.
  *
- *   npm run bench:load -- [--minutes N] [--clients N] [--model NAME] [--url URL] [--json FILE] [--write docs/performance.md]
+ *   npm run bench:load -- [--minutes N] [--clients N] [--model NAME] [--url URL] [--peer LLAMA-SERVER --file FILE.gguf]
+ *     [--json FILE] [--write docs/performance.md]
  */
 
 import { spawn } from 'node:child_process';
@@ -20,12 +22,17 @@ const { values: options } = parseArgs({
     clients: { type: 'string', default: '200' },
     model: { type: 'string' },
     url: { type: 'string' },
+    peer: { type: 'string' },
+    file: { type: 'string' },
     json: { type: 'string' },
     write: { type: 'string' },
   },
 });
 const minutes = Number(options.minutes);
 const clients = Number(options.clients);
+/** Requests at once for the peer: of 4, 16 and 64, the number with which it is fastest. */
+const PEER_SLOTS = 16;
+const PEER_CONTEXT = 2048;
 /** Growth of memory from the second quarter of the run to the last that counts as none. */
 const FLAT = 1.1;
 const SAMPLE_MS = 2000;
@@ -52,7 +59,7 @@ const ask = {
   async echo({ marker, long, next }) {
     const prompt = `${marker} ${words(next, long ? 300 : 10)}`;
     const { text } = await post('/v1/completions', { prompt, echo: true, max_tokens: long ? 100 : 16 });
-    if (!text.startsWith(prompt)) return `got ${text.slice(0, 80)}`;
+    if (!server.isPeer && !text.startsWith(prompt)) return `got ${text.slice(0, 80)}`;
   },
   /** Batch invariance: alone or beside 199 others, the same. */
   async greedy({ long, index, greedy }) {
@@ -60,29 +67,60 @@ const ask = {
     const { text } = await post('/v1/completions', { prompt, temperature: 0, max_tokens: long ? 64 : 24 });
     const before = greedy.get(long) ?? text;
     greedy.set(long, before);
-    if (text !== before) return `said ${JSON.stringify(text)} after ${JSON.stringify(before)}`;
+    if (text !== before) tally.changed.push(`said ${JSON.stringify(text)} after ${JSON.stringify(before)}`);
   },
 };
 
-const server = options.url ? { url: options.url } : await startServer();
-const model = await firstModel(server.url);
-const tally = { answers: 0, busy: 0, errors: [], mixed: [], tokens: 0, first: [], whole: [] };
-const memory = [];
-const end = Date.now() + minutes * 60_000;
-const started = Date.now();
-/** What is on its way at the end is left, and not counted. */
-const over = AbortSignal.timeout(minutes * 60_000);
-const sampler = setInterval(sampleMemory, SAMPLE_MS);
-await Promise.all(Array.from({ length: clients }, (_, i) => runClient(i)));
-clearInterval(sampler);
-const report = summarise();
+if (options.peer && !options.file) throw new Error('--peer needs --file, the model for it to load');
+let server = options.url ? { url: options.url } : await startServer();
+let model;
+let tally;
+let memory;
+let end;
+let started;
+let over;
+const report = await load();
+if (options.peer) {
+  server = await startPeer();
+  report.peer = await load();
+}
 print(report);
 if (options.json) writeFileSync(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
 if (options.write) writeSection(options.write, report);
-server.child?.kill('SIGTERM');
 // A run in which nothing was answered shows nothing.
-const failed = report.answers === 0 || report.errors + report.mixedUp > 0 || report.memory?.flat === false;
+const failed =
+  report.answers === 0 ||
+  report.errors + report.mixedUp + report.changed > 0 ||
+  report.memory?.flat === false;
 process.exitCode = failed ? 1 : 0;
+
+async function load() {
+  model = await firstModel(server.url);
+  tally = { answers: 0, busy: 0, errors: [], mixed: [], changed: [], tokens: 0, first: [], whole: [] };
+  memory = [];
+  started = Date.now();
+  end = started + minutes * 60_000;
+  /** What is on its way at the end is left, and not counted. */
+  over = AbortSignal.timeout(minutes * 60_000);
+  const sampler = setInterval(sampleMemory, SAMPLE_MS);
+  await Promise.all(Array.from({ length: clients }, (_, i) => runClient(i)));
+  clearInterval(sampler);
+  server.child?.kill('SIGTERM');
+  return summarise();
+}
+
+async function startPeer() {
+  const context = ['-np', PEER_SLOTS, '-c', PEER_SLOTS * PEER_CONTEXT].map(String);
+  const args = ['-m', options.file, '--port', '8643', '-t', String(cpus().length), ...context];
+  const child = spawn(options.peer, args, { stdio: 'ignore' });
+  const url = 'http://127.0.0.1:8643';
+  while (child.exitCode === null) {
+    const health = await fetch(`${url}/health`).catch(() => undefined);
+    if (health?.ok) return { url, child, isPeer: true };
+    await sleep(200);
+  }
+  throw new Error(`${options.peer} ended with ${child.exitCode} before it was ready`);
+}
 
 async function startServer() {
   const script = fileURLToPath(new URL('../packages/steelyard/bin/steelyard.mjs', import.meta.url));
@@ -198,7 +236,8 @@ function summarise() {
     busy: tally.busy,
     errors: tally.errors.length,
     mixedUp: tally.mixed.length,
-    examples: [...tally.errors, ...tally.mixed].slice(0, 5),
+    changed: tally.changed.length,
+    examples: [...tally.errors, ...tally.mixed, ...tally.changed].slice(0, 5),
     tokensPerSecond: tally.tokens / seconds,
     firstTokenMs: percentiles(tally.first),
     wholeMs: percentiles(tally.whole),
@@ -209,33 +248,28 @@ function summarise() {
 }
 
 function table(report) {
+  const columns = { Steelyard: report, ...(report.peer && { 'llama-server': report.peer }) };
   const ms = ({ p50, p95, p99 }) =>
     [p50, p95, p99].map((value) => `${(value / 1000).toFixed(1)} s`).join(' / ');
   const mib = (bytes) => `${Math.round(bytes / 1048576)} MiB`;
-  const rows = [
-    ['clients, minutes', `${report.clients}, ${(report.seconds / 60).toFixed(1)}`],
-    ['answers', String(report.answers)],
-    ['answered 429', String(report.busy)],
-    ['errors', String(report.errors)],
-    ['streams mixed up, greedy answers that changed', String(report.mixedUp)],
-    ['tokens per second, all together', report.tokensPerSecond.toFixed(0)],
-    ['first token, p50 / p95 / p99', ms(report.firstTokenMs)],
-    ['whole answer, p50 / p95 / p99', ms(report.wholeMs)],
-    ...(report.memory
-      ? [
-          [
-            'memory, second quarter / last / most',
-            [report.memory.early, report.memory.late, report.memory.most].map(mib).join(' / '),
-          ],
-        ]
-      : []),
-  ];
-  const width = Math.max(...rows.map(([name]) => name.length));
-  const values = Math.max(...rows.map(([, value]) => value.length), 5);
+  const rows = {
+    'clients, minutes': (of) => `${of.clients}, ${(of.seconds / 60).toFixed(1)}`,
+    answers: (of) => String(of.answers),
+    'answered 429': (of) => String(of.busy),
+    errors: (of) => String(of.errors),
+    'streams mixed up': (of) => String(of.mixedUp),
+    'greedy answers that changed': (of) => String(of.changed),
+    'tokens per second, all together': (of) => of.tokensPerSecond.toFixed(0),
+    'first token, p50 / p95 / p99': (of) => ms(of.firstTokenMs),
+    'whole answer, p50 / p95 / p99': (of) => ms(of.wholeMs),
+    'memory, second quarter / last / most': ({ memory: m }) =>
+      m ? [m.early, m.late, m.most].map(mib).join(' / ') : '',
+  };
+  const reports = Object.values(columns);
   return [
-    `| ${''.padEnd(width)} | ${'value'.padStart(values)} |`,
-    `| ${'-'.repeat(width)} | ${'-'.repeat(values - 1)}: |`,
-    ...rows.map(([name, value]) => `| ${name.padEnd(width)} | ${value.padStart(values)} |`),
+    `| | ${Object.keys(columns).join(' | ')} |`,
+    `| --- | ${reports.map(() => '---:').join(' | ')} |`,
+    ...Object.entries(rows).map(([name, cell]) => `| ${name} | ${reports.map(cell).join(' | ')} |`),
   ].join('\n');
 }
 
@@ -248,7 +282,8 @@ function print(report) {
 function writeSection(file, report) {
   const [open, close] = ['<!-- bench:load -->', '<!-- /bench:load -->'];
   const section =
-    `${open}\n\n${report.model} on ${report.processor} (${report.cores} cores), ${report.when}, by \`npm run bench:load -- --minutes ${minutes}\`:\n\n` +
+    `${open}\n\n${report.model} on ${report.processor} (${report.cores} cores), ${report.when}, by \`npm run bench:load -- --minutes ${minutes}\`` +
+    `${report.peer ? `; llama-server with ${PEER_SLOTS} slots takes the same load afterwards` : ''}:\n\n` +
     `${table(report)}\n\n${close}`;
   const text = readFileSync(file, 'utf8');
   const marked = new RegExp(`${open}[^]*${close}`);

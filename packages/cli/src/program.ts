@@ -8,26 +8,28 @@ import { packageVersion } from './version.ts';
 type RegisterCommand = (program: Command, context: CommandContext, exit: (code: number) => void) => void;
 
 /** Each is loaded when it is named, so that one starts without what the others need; for help all are. */
-const COMMANDS: Readonly<Record<string, () => Promise<RegisterCommand>>> = {
-  chat: async () => (await import('./commands/chat.ts')).registerChat,
-  run: async () => (await import('./commands/run.ts')).registerRun,
-  serve: async () => (await import('./commands/serve.ts')).registerServe,
-  mcp: async () => (await import('./commands/mcp.ts')).registerMcp,
-  config: async () => (await import('./commands/config.ts')).registerConfig,
-  keys: async () => (await import('./commands/keys.ts')).registerKeys,
-  projects: async () => (await import('./commands/keys.ts')).registerProjects,
-  audit: async () => (await import('./commands/audit.ts')).registerAudit,
-  embed: async () => (await import('./commands/embed.ts')).registerEmbed,
-  pull: async () => (await import('./commands/pull.ts')).registerPull,
-  list: async () => (await import('./commands/list.ts')).registerList,
-  show: async () => (await import('./commands/show.ts')).registerShow,
-  rm: async () => (await import('./commands/rm.ts')).registerRemove,
-  explain: async () => (await import('./commands/explain.ts')).registerExplain,
-  bench: async () => (await import('./commands/bench.ts')).registerBench,
-  replay: async () => (await import('./commands/replay.ts')).registerReplay,
-  receipts: async () => (await import('./commands/replay.ts')).registerReceipts,
-  doctor: async () => (await import('./commands/doctor.ts')).registerDoctor,
-};
+const COMMANDS: ReadonlyMap<string, () => Promise<RegisterCommand>> = new Map(
+  Object.entries({
+    chat: async () => (await import('./commands/chat.ts')).registerChat,
+    run: async () => (await import('./commands/run.ts')).registerRun,
+    serve: async () => (await import('./commands/serve.ts')).registerServe,
+    mcp: async () => (await import('./commands/mcp.ts')).registerMcp,
+    config: async () => (await import('./commands/config.ts')).registerConfig,
+    keys: async () => (await import('./commands/keys.ts')).registerKeys,
+    projects: async () => (await import('./commands/keys.ts')).registerProjects,
+    audit: async () => (await import('./commands/audit.ts')).registerAudit,
+    embed: async () => (await import('./commands/embed.ts')).registerEmbed,
+    pull: async () => (await import('./commands/pull.ts')).registerPull,
+    list: async () => (await import('./commands/list.ts')).registerList,
+    show: async () => (await import('./commands/show.ts')).registerShow,
+    rm: async () => (await import('./commands/rm.ts')).registerRemove,
+    explain: async () => (await import('./commands/explain.ts')).registerExplain,
+    bench: async () => (await import('./commands/bench.ts')).registerBench,
+    replay: async () => (await import('./commands/replay.ts')).registerReplay,
+    receipts: async () => (await import('./commands/replay.ts')).registerReceipts,
+    doctor: async () => (await import('./commands/doctor.ts')).registerDoctor,
+  }),
+);
 
 /**
  * Runs one command line (without `node` and the script) and returns its exit code: 0, 1 for errors, 2 for wrong
@@ -35,8 +37,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<RegisterCommand>>> = {
  */
 export async function runCommandLine(argv: readonly string[], context: CommandContext): Promise<number> {
   let code = 0;
-  const named = COMMANDS[argv[0] ?? ''];
-  const registers = await Promise.all((named ? [named] : Object.values(COMMANDS)).map((load) => load()));
+  const named = COMMANDS.get(argv[0] ?? '');
+  const registers = await Promise.all((named ? [named] : [...COMMANDS.values()]).map((load) => load()));
   const program = createProgram(registers, context, (value) => {
     code = value;
   });

@@ -157,9 +157,9 @@ export class Engine {
   }
 
   async #guideFor(prompt: readonly number[], options: GenerateOptions): Promise<Guide> {
-    const { constraint, thoughtLimit: limit, reply } = options;
-    const inner = constraint && (await this.#guides.make(constraint, { tries: true }));
-    return limit && reply ? this.#guides.limit(limit, { prompt, reply, inner }) : inner!;
+    const { constraint, thoughtLimit, reply } = options;
+    const limit = thoughtLimit && reply && { ...thoughtLimit, prompt, reply };
+    return this.#guides.make({ constraint, limit }, { tries: true });
   }
 
   stats(): EngineStats {

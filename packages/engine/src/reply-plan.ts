@@ -13,7 +13,7 @@ import {
   type ReplyFormat,
 } from '@steelyard/text';
 import type { Constraint, HeldConstraint, OutlinePart } from './constraint/constraint.ts';
-import type { ThoughtLimit } from './constraint/thought-limit.ts';
+import type { ThoughtLimit } from './constraint/thought-limit-judge.ts';
 import type { ChatOptions } from './types.ts';
 
 export interface ReplyPlan {

@@ -78,7 +78,7 @@ export class Request {
     do {
       const mask = await guide?.mask();
       if (this.#ended) return undefined;
-      id = this.#sampler.choose(logits, mask);
+      id = this.#sampler.choose(logits, mask, guide?.tried);
     } while (guide && !guide.accept(id));
     this.#sampler.take(id);
     this.sequence.tokens.push(id);

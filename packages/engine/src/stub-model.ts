@@ -191,7 +191,7 @@ class StubModel {
       ...this.tokenizer.encode('}'),
       ...['</think>', '<|end|>', '<|END_THINKING|>'].flatMap((mark) => this.tokenizer.encode(mark)),
     ]);
-    const guide = await this.#guides.make(constraint);
+    const guide = await this.#guides.make({ constraint });
     const reply = [...this.tokenizer.encode(this.#shortened(request)), EOS];
     let follows = true;
     try {

@@ -2,7 +2,7 @@
 
 import type { ChatMessage, Infill, ReplyFormat, ToolCall } from '@steelyard/text';
 import type { Constraint } from './constraint/constraint.ts';
-import type { ThoughtLimit } from './constraint/thought-limit.ts';
+import type { ThoughtLimit } from './constraint/thought-limit-judge.ts';
 
 /** How the next token is chosen. Applied in this order: bias, penalties, temperature, top-k, top-p, min-p. */
 export interface SamplingOptions {

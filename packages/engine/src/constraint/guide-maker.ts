@@ -1,41 +1,34 @@
-/** Makes guides for one tokenizer: its vocabulary as xgrammar needs it, and compiled grammars, the last used kept. */
+/** Makes guides for one tokenizer. */
 
-import type { CompiledGrammar, GrammarCompiler } from '@mlc-ai/web-xgrammar';
-import { RequestError, UnsupportedError } from '@steelyard/core';
+import { UnsupportedError } from '@steelyard/core';
 import type { ReplyFormat, Tokenizer } from '@steelyard/text';
 import { marksOf, PROMPT_END } from '../answer.ts';
-import { bits } from './bits.ts';
+import { compileGrammar } from './compile-grammar.ts';
 import { constraintEbnf, heldParts, type Constraint, type HeldConstraint } from './constraint.ts';
-import { GrammarGuide, type Guide } from './guide.ts';
-import { loadXGrammar, type LoadedXGrammar } from './load-xgrammar.ts';
-import { OutlineGuide, type Escapes } from './outline-guide.ts';
-import { ThoughtLimitGuide, type ThoughtLimit } from './thought-limit.ts';
+import { GrammarJudge, type JudgedVocabulary } from './grammar-judge.ts';
+import { Guide, type Judge } from './guide.ts';
+import { OrderedVocabulary } from './ordered-vocabulary.ts';
+import { OutlineJudge, type Escapes } from './outline-judge.ts';
+import { ThoughtLimitJudge, type ThoughtLimit } from './thought-limit-judge.ts';
+import { WellFormed } from './well-formed.ts';
 
-/** Compiled grammars to keep; each takes up to a few megabytes. */
-const KEPT = 32;
-
-/** From so many repetitions on, xgrammar's mask of a place among them takes longer than a step of a small model. */
-const FAR = 40;
-
-/** Whether a grammar counts repetitions that far. */
-function countsFar(ebnf: string): boolean {
-  for (const [, min, max] of ebnf.matchAll(/\{(\d+),(\d*)\}/g))
-    if (Math.max(Number(min), Number(max)) > FAR) return true;
-  return false;
+/** What an answer is kept to. */
+export interface Bounds {
+  readonly constraint?: Constraint | undefined;
+  /** Thoughts that take too long are ended. */
+  readonly limit?: LimitBounds | undefined;
 }
 
-interface Compiler {
-  readonly loaded: LoadedXGrammar;
-  readonly compiler: GrammarCompiler;
+export interface LimitBounds extends ThoughtLimit {
+  readonly prompt: readonly number[];
+  readonly reply: ReplyFormat;
 }
 
 export class GuideMaker {
   readonly #tokenizer: Tokenizer;
   readonly #vocabSize: number;
-  /** By grammar text; the least recently used first. */
-  readonly #compiled = new Map<string, Promise<CompiledGrammar>>();
   readonly #escapes: Escapes = new Map();
-  #compiler: Promise<Compiler> | undefined;
+  #judged: JudgedVocabulary | undefined;
 
   /** @param vocabSize of the logits, which may be more than the tokenizer's */
   constructor(tokenizer: Tokenizer, vocabSize: number) {
@@ -45,21 +38,29 @@ export class GuideMaker {
 
   /**
    * Every grammar is compiled before the answer begins.
-   * @param tries whether a token may be tried before a mask is computed, where that is dear (see `Guide.accept`)
+   * @param tries whether a token may be tried before all are judged (see `Guide.accept`)
    * @throws RequestError when xgrammar refuses a grammar, UnsupportedError when it cannot run
    */
-  async make(constraint: Constraint, { tries = false }: { readonly tries?: boolean } = {}): Promise<Guide> {
-    this.#compiler ??= this.#start();
-    const { loaded } = await this.#compiler;
-    const grammars = new Map<HeldConstraint, CompiledGrammar>();
-    for (const held of heldParts(constraint)) grammars.set(held, await this.#compile(constraintEbnf(held)));
-    const begin = (held: HeldConstraint): Promise<GrammarGuide> =>
-      GrammarGuide.create(loaded.library, grammars.get(held) as CompiledGrammar);
-    if (constraint.type !== 'outline') {
-      const tried = tries && countsFar(constraintEbnf(constraint)) ? this.#words() : undefined;
-      return GrammarGuide.create(loaded.library, grammars.get(constraint) as CompiledGrammar, tried);
+  async make(
+    { constraint, limit }: Bounds,
+    { tries = false }: { readonly tries?: boolean } = {},
+  ): Promise<Guide> {
+    const inner = constraint && (await this.#judge(constraint));
+    if (limit) return new Guide(this.#limited(limit, inner), { tries });
+    if (!inner) throw new Error('an answer that is kept to nothing needs no guide');
+    return new Guide(inner, { tries });
+  }
+
+  async #judge(constraint: Constraint): Promise<Judge> {
+    const vocabulary = this.#vocabulary();
+    const begins = new Map<HeldConstraint, () => Promise<GrammarJudge>>();
+    for (const held of heldParts(constraint)) {
+      const grammar = await compileGrammar(constraintEbnf(held));
+      begins.set(held, () => GrammarJudge.create(grammar, vocabulary));
     }
-    return new OutlineGuide(constraint, {
+    const begin = (held: HeldConstraint): Promise<GrammarJudge> => begins.get(held)!();
+    if (constraint.type !== 'outline') return begin(constraint);
+    return new OutlineJudge(constraint, {
       tokenizer: this.#tokenizer,
       vocabSize: this.#vocabSize,
       begin,
@@ -67,13 +68,9 @@ export class GuideMaker {
     });
   }
 
-  /** A guide that ends thoughts which take too long, around another or alone. */
-  limit(
-    limit: ThoughtLimit,
-    { prompt, reply, inner }: { prompt: readonly number[]; reply: ReplyFormat; inner: Guide | undefined },
-  ): Guide {
+  #limited({ prompt, reply, ...limit }: LimitBounds, inner: Judge | undefined): Judge {
     const tokenizer = this.#tokenizer;
-    return new ThoughtLimitGuide(limit, {
+    return new ThoughtLimitJudge(limit, {
       tokenizer,
       vocabSize: this.#vocabSize,
       reply,
@@ -83,62 +80,25 @@ export class GuideMaker {
     });
   }
 
-  async #start(): Promise<Compiler> {
-    const { eosIds } = this.#tokenizer;
-    if (eosIds.length === 0) {
+  /** Special tokens are no text, and so never allowed. */
+  #vocabulary(): JudgedVocabulary {
+    if (this.#judged) return this.#judged;
+    const tokenizer = this.#tokenizer;
+    const ends = tokenizer.eosIds;
+    if (ends.length === 0) {
       throw new UnsupportedError(
         'the model has no token that ends an answer, so its output cannot be constrained',
       );
     }
-    const loaded = await loadXGrammar();
-    const { TokenizerInfo, GrammarCompiler: Compilers } = loaded.library;
-    const info = await TokenizerInfo.createTokenizerInfo(
-      this.#vocabulary() as unknown as string[],
-      'raw',
-      false,
-      this.#vocabSize,
-      [...eosIds],
-    );
-    return { loaded, compiler: await Compilers.createGrammarCompiler(info, false) };
-  }
-
-  /** A bit per token that is text or ends an answer. */
-  #words(): Int32Array {
-    const words = this.#vocabulary().flatMap((bytes, id) => (bytes.length > 0 ? [id] : []));
-    return bits([...words, ...this.#tokenizer.eosIds], this.#vocabSize);
-  }
-
-  /** Each token's bytes, which need not be whole characters; special tokens are no text, and so never allowed. */
-  #vocabulary(): Uint8Array[] {
-    const tokenizer = this.#tokenizer;
     const length = Math.min(tokenizer.vocabSize, this.#vocabSize);
     const none = new Uint8Array(0);
-    return Array.from({ length }, (_, id) => (tokenizer.isSpecial(id) ? none : tokenizer.bytes(id)));
-  }
-
-  #compile(ebnf: string): Promise<CompiledGrammar> {
-    const known = this.#compiled.get(ebnf);
-    this.#compiled.delete(ebnf);
-    const compiled = known ?? this.#compileNew(ebnf);
-    this.#compiled.set(ebnf, compiled);
-    for (const [oldest, old] of this.#compiled) {
-      if (this.#compiled.size <= KEPT) break;
-      this.#compiled.delete(oldest);
-      // Matchers that run hold what they need of it themselves.
-      void old.then((grammar) => grammar.dispose()).catch(() => undefined);
-    }
-    return compiled;
-  }
-
-  async #compileNew(ebnf: string): Promise<CompiledGrammar> {
-    const { loaded, compiler } = await this.#compiler!;
-    loaded.complaint();
-    try {
-      return await compiler.compileGrammar(ebnf);
-    } catch (error) {
-      this.#compiled.delete(ebnf);
-      const why = loaded.complaint() ?? String(error);
-      throw new RequestError(`the constraint's grammar cannot be compiled: ${why}`, 'constraint');
-    }
+    const tokens = Array.from({ length }, (_, id) => (tokenizer.isSpecial(id) ? none : tokenizer.bytes(id)));
+    this.#judged = {
+      tokens,
+      ends,
+      ordered: new OrderedVocabulary(tokens),
+      wellFormed: new WellFormed(tokens, ends, this.#vocabSize),
+    };
+    return this.#judged;
   }
 }

@@ -3,80 +3,67 @@
  * and no token passes that the constraint does not allow.
  */
 
-import type { CompiledGrammar, GrammarMatcher } from '@mlc-ai/web-xgrammar';
-import type { XGrammar } from './load-xgrammar.ts';
-
-export interface Guide {
+/** What tells which tokens may come. */
+export interface Judge {
   /**
-   * A bit per token, set where it may come next; ends of the answer among them. Of a guide that tries first, some that
-   * do not fit.
+   * A bit per token, set where it may come next; ends of the answer among them. Not to be changed.
+   * @param steps of judging to take at most; where they do not do, some that do not fit are among them
    */
-  mask(): Promise<Int32Array>;
-  /**
-   * Takes a token that the last mask allowed. False where a guide that tries first finds that it does not fit: the next
-   * mask is without it.
-   * @throws Error when it does not fit
-   */
+  mask(steps: number): Promise<Int32Array>;
+  /** Takes a token; false, and nothing has changed, where it does not fit. */
   accept(id: number): boolean;
   /** Frees what it holds; harmless when repeated. */
   dispose(): void;
 }
 
-/** Tokens tried before the mask of all is computed. */
-const TRIES = 8;
+/** Steps after a token was tried and did not fit: a millisecond or two. Few fit at most places where one did not. */
+const STEPS = 2000;
+/** Tokens tried before all are judged, which may take some tenths of a second where many fit. */
+const TRIES = 64;
 
-/** By a grammar alone. */
-export class GrammarGuide implements Guide {
-  readonly #matcher: GrammarMatcher;
-  /** Tokens to try first, where they are: to judge one takes microseconds, all of them may take a second. */
-  readonly #tried: Int32Array | undefined;
+export class Guide {
+  readonly #judge: Judge;
+  readonly #tries: number;
   /** Tokens that were tried at this place and do not fit. */
   #refused: number[] = [];
-  #disposed = false;
 
-  private constructor(matcher: GrammarMatcher, tried: Int32Array | undefined) {
-    this.#matcher = matcher;
-    this.#tried = tried;
+  /** @param tries whether tokens may be tried before all are judged */
+  constructor(judge: Judge, { tries = false }: { readonly tries?: boolean } = {}) {
+    this.#judge = judge;
+    this.#tries = tries ? TRIES : 0;
   }
 
-  /** @param tried a bit per token that may be tried before a mask is computed; absent: none */
-  static async create(
-    library: XGrammar,
-    grammar: CompiledGrammar,
-    tried?: Int32Array,
-  ): Promise<GrammarGuide> {
-    return new GrammarGuide(await library.GrammarMatcher.createGrammarMatcher(grammar), tried);
+  /** Tokens that were tried since the last that was taken. */
+  get tried(): number {
+    return this.#refused.length;
   }
 
+  /** A bit per token, set where it may come next, or may be tried. */
   async mask(): Promise<Int32Array> {
-    if (this.#tried === undefined || this.#refused.length >= TRIES)
-      return this.#matcher.getNextTokenBitmask();
-    const mask = this.#tried.slice();
-    for (const id of this.#refused) mask[id >> 5] = (mask[id >> 5] as number) & ~(1 << (id & 31));
-    return mask;
+    const tried = this.#refused.length;
+    const mask = await this.#judge.mask(tried >= this.#tries ? Infinity : tried > 0 ? STEPS : 0);
+    if (tried === 0) return mask;
+    const left = mask.slice();
+    for (const id of this.#refused) left[id >> 5] = (left[id >> 5] as number) & ~(1 << (id & 31));
+    return left;
   }
 
+  /**
+   * Takes a token that the last mask allowed. False where it was tried and does not fit: the next mask is without it.
+   * @throws Error when it does not fit and was not to be tried
+   */
   accept(id: number): boolean {
-    if (this.tryAccept(id)) {
+    if (this.#judge.accept(id)) {
       this.#refused = [];
       return true;
     }
-    if (this.#tried === undefined || this.#refused.length >= TRIES) {
-      throw new Error(`token ${id} does not fit the constraint`);
-    }
+    if (this.#refused.length >= this.#tries) throw new Error(`token ${id} does not fit the constraint`);
     this.#refused.push(id);
     return false;
   }
 
-  /** Whether the token fits; if it does, it is taken. */
-  tryAccept(id: number): boolean {
-    return this.#matcher.acceptToken(id);
-  }
-
   dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    this.#matcher.dispose();
+    this.#judge.dispose();
   }
 }
 

@@ -14,7 +14,7 @@ const maker = new GuideMaker(tokenizer, 300);
 
 /** A random answer under the constraint: what a model with random logits would say; undefined when it takes too long. */
 async function answer(constraint: HeldConstraint, seed: number): Promise<string | undefined> {
-  const guide = await maker.make(constraint);
+  const guide = await maker.make({ constraint });
   let state = seed >>> 0;
   const random = (): number => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -260,14 +260,14 @@ describe('other constraints', () => {
   it('takes characters of every length in UTF-8, from the first to the last', async () => {
     const pattern = '[\u007f-\u{10ffff}]+';
     const codes = [0x7f, 0x80, 0x7ff, 0x800, 0xfff, 0xd7ff, 0xe000, 0xffff, 0x10000, 0x1f98a, 0x10ffff];
-    const guide = await maker.make({ type: 'regex', pattern });
+    const guide = await maker.make({ constraint: { type: 'regex', pattern } });
     for (const id of tokenizer.encode(String.fromCodePoint(...codes))) guide.accept(id);
     guide.accept(EOS);
     guide.dispose();
   });
 
   it('words what xgrammar says of a bad grammar, and goes on', async () => {
-    await expect(maker.make({ type: 'ebnf', grammar: 'root ::= ( "a"' })).rejects.toThrow(
+    await expect(maker.make({ constraint: { type: 'ebnf', grammar: 'root ::= ( "a"' } })).rejects.toThrow(
       /grammar cannot be compiled/,
     );
     expect(await answer({ type: 'ebnf', grammar: 'root ::= "ab"' }, 1)).toBe('ab');

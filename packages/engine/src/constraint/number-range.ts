@@ -64,14 +64,26 @@ function between(low: bigint, high: bigint, decimals: number): Expr {
   if (low > high) return NOTHING;
   const branches: Expr[] = [];
   const last = high.toString().padStart(decimals + 1, '0').length - decimals;
+  /** Lengths whose numbers are all within, and begin with any digit but 0. */
+  let [shortest, longest] = [0, 0];
   for (let whole = 1; whole <= last; whole++) {
     const first = whole === 1 ? 0n : 10n ** BigInt(whole - 1 + decimals);
+    const end = 10n ** BigInt(whole + decimals) - 1n;
     const from = larger(low, first);
-    const to = -larger(-high, 1n - 10n ** BigInt(whole + decimals));
+    const to = -larger(-high, -end);
     if (from > to) continue;
+    if (whole > 1 && from === first && to === end) {
+      shortest ||= whole;
+      longest = whole;
+      continue;
+    }
     const width = whole + decimals;
     const padded = (value: bigint): string => value.toString().padStart(width, '0');
     branches.push(digitsFrom({ low: padded(from), high: padded(to), whole }, 0, true, true));
+  }
+  if (shortest > 0) {
+    const more = repeat(digit, shortest - 1, longest - 1);
+    branches.push(seq(chars([0x31, 0x39]), more, freeDigits(longest, longest + decimals, longest)));
   }
   return alt(...branches);
 }
@@ -87,27 +99,29 @@ interface Digits {
 function digitsFrom(of: Digits, at: number, atLow: boolean, atHigh: boolean): Expr {
   const { low, high, whole } = of;
   if (at === low.length) return EMPTY;
-  if (!atLow && !atHigh) return freeDigits(at, low.length, whole);
-  const from = atLow ? Number(low[at]) : 0;
-  const to = atHigh ? Number(high[at]) : 9;
+  // Bounds of zeros and of nines bind no more.
+  const low0 = !atLow || /^0*$/.test(low.slice(at));
+  const high9 = !atHigh || /^9*$/.test(high.slice(at));
+  if (low0 && high9) return freeDigits(at, low.length, whole);
+  const from = low0 ? 0 : Number(low[at]);
+  const to = high9 ? 9 : Number(high[at]);
   const branches: Expr[] = [];
   const step = (digits: Expr, stayLow: boolean, stayHigh: boolean): void => {
     branches.push(seq(digits, digitsFrom(of, at + 1, stayLow, stayHigh)));
   };
   const one = (value: number): Expr => text(String(value));
-  if (from === to) step(one(from), atLow, atHigh);
+  if (from === to) step(one(from), !low0, !high9);
   else {
-    const inner: [number, number] = [atLow ? from + 1 : from, atHigh ? to - 1 : to];
-    if (atLow) step(one(from), true, false);
+    const inner: [number, number] = [low0 ? from : from + 1, high9 ? to : to - 1];
+    if (!low0) step(one(from), true, false);
     if (inner[0] <= inner[1]) step(chars([0x30 + inner[0], 0x30 + inner[1]]), false, false);
-    if (atHigh) step(one(to), false, true);
+    if (!high9) step(one(to), false, true);
   }
   if (at < whole) return alt(...branches);
   // After the point digits may end early, which means zeros; the point itself comes with the first of them.
   const point = at === whole ? text('.') : EMPTY;
   const more = seq(point, alt(...branches));
-  const mayEnd = !atLow || /^0*$/.test(low.slice(at));
-  return mayEnd ? optional(more) : more;
+  return low0 ? optional(more) : more;
 }
 
 function freeDigits(at: number, end: number, whole: number): Expr {

@@ -16,6 +16,9 @@ export function randomSeed(): number {
   return Math.floor(Math.random() * 2 ** 52);
 }
 
+/** More tokens than an answer has. */
+const MAX_DRAWN = 2 ** 24;
+
 export class Sampler {
   readonly #options: SamplingOptions;
   readonly #seed: number;
@@ -43,16 +46,17 @@ export class Sampler {
    * The same token for the same logits and mask until one is taken.
    * @param logits [vocab] float32, not changed
    * @param mask a bit per token that may be taken; absent: all may
+   * @param tried how many were chosen here before and did not fit; each draw has a random number of its own
    * @throws Error when they are not numbers that can be compared, or none is left
    */
-  choose(logits: Float32Array, mask?: Int32Array): number {
+  choose(logits: Float32Array, mask?: Int32Array, tried = 0): number {
     const row = this.#penalties.active || mask ? this.#changed(logits, mask) : logits;
     const best = argmax(row);
     if (mask && row[best] === -Infinity) throw new Error('no token can follow under the constraint');
     if (!Number.isFinite(row[best])) {
       throw new Error(`the model gave no usable logits (the largest of ${row.length} is ${row[best]})`);
     }
-    return (this.#options.temperature ?? 1) === 0 ? best : this.#draw(row, row[best] as number);
+    return (this.#options.temperature ?? 1) === 0 ? best : this.#draw(row, row[best] as number, tried);
   }
 
   /** It is the next token of the answer. */
@@ -68,11 +72,11 @@ export class Sampler {
     return this.#scratch.logits;
   }
 
-  #draw(row: Float32Array, top: number): number {
+  #draw(row: Float32Array, top: number, tried: number): number {
     const total = weigh(row, top, this.#options, this.#scratch);
     if (Number.isNaN(total)) throw new Error('the model gave logits that are not numbers');
     const { weights } = this.#scratch;
-    let left = uniformAt(this.#seed, this.#drawn) * total;
+    let left = uniformAt(this.#seed, this.#drawn + tried * MAX_DRAWN) * total;
     let chosen = 0;
     for (let id = 0; id < row.length; id++) {
       const weight = weights[id] as number;

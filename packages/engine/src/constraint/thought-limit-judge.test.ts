@@ -1,6 +1,7 @@
 import type { ReplyFormat } from '@steelyard/text';
 import { describe, expect, it } from 'vitest';
 import { WordTokenizer } from '../word-tokenizer.ts';
+import type { Constraint } from './constraint.ts';
 import type { Guide } from './guide.ts';
 import { GuideMaker } from './guide-maker.ts';
 
@@ -12,8 +13,8 @@ const reply: ReplyFormat = {
   single: true,
 };
 const close = { close: '</think>', then: '\n\n' };
-const limited = (tokens: number, prompt = 'user:', inner?: Guide) =>
-  maker.limit({ tokens, ...close }, { prompt: tokenizer.encode(prompt), reply, inner });
+const limited = (tokens: number, prompt = 'user:', constraint?: Constraint) =>
+  maker.make({ constraint, limit: { tokens, ...close, prompt: tokenizer.encode(prompt), reply } });
 
 /** What may come next: the only text, or how many. */
 async function next(guide: Guide): Promise<string | number> {
@@ -30,7 +31,7 @@ function say(guide: Guide, ...texts: string[]): void {
 
 describe('a limit of thoughts', () => {
   it('makes the model come to its answer, then leaves it alone', async () => {
-    const guide = limited(3);
+    const guide = await limited(3);
     expect(await next(guide)).toBe(tokenizer.vocabSize);
     say(guide, '<think>', ' a');
     expect(await next(guide)).toBe(tokenizer.vocabSize);
@@ -44,21 +45,21 @@ describe('a limit of thoughts', () => {
   });
 
   it('ends thoughts that the prompt has opened at once where none are wanted', async () => {
-    expect(await next(limited(0, 'assistant: <think>'))).toBe('</think>');
-    expect(await next(limited(0, 'assistant:'))).toBe(tokenizer.vocabSize);
+    expect(await next(await limited(0, 'assistant: <think>'))).toBe('</think>');
+    expect(await next(await limited(0, 'assistant:'))).toBe(tokenizer.vocabSize);
   });
 
   it('leaves an answer without thoughts, and short ones, as they are', async () => {
-    const guide = limited(2);
+    const guide = await limited(2);
     say(guide, ' a', ' b', ' c');
     expect(await next(guide)).toBe(tokenizer.vocabSize);
-    const short = limited(9);
+    const short = await limited(9);
     say(short, '<think>', ' a', '</think>', '\n\n', ' b');
     expect(await next(short)).toBe(tokenizer.vocabSize);
   });
 
   it('goes together with what the answer is held to', async () => {
-    const inner = await maker.make({
+    const constraint: Constraint = {
       type: 'outline',
       paths: [
         [
@@ -68,8 +69,8 @@ describe('a limit of thoughts', () => {
           { held: { type: 'regex', pattern: '7' } },
         ],
       ],
-    });
-    const guide = limited(2, 'user:', inner);
+    };
+    const guide = await limited(2, 'user:', constraint);
     say(guide, '<think>', ' a');
     expect(await next(guide)).toBe('</think>');
     say(guide, '</think>', '\n\n');

@@ -5,7 +5,7 @@
 
 import { ReplyParser, type ReplyFormat, type Tokenizer, type TokenStream } from '@steelyard/text';
 import { bits } from './bits.ts';
-import type { Guide } from './guide.ts';
+import type { Judge } from './guide.ts';
 
 export interface ThoughtLimit {
   /** Of reasoning, at most; 0 ends it as it begins. */
@@ -24,12 +24,12 @@ export interface LimitedParts {
   readonly prompt: string;
   /** Ids of special tokens that the parser must see. */
   readonly marks: ReadonlySet<number>;
-  readonly inner?: Guide;
+  readonly inner?: Judge;
 }
 
-export class ThoughtLimitGuide implements Guide {
+export class ThoughtLimitJudge implements Judge {
   readonly #limit: ThoughtLimit;
-  readonly #inner: Guide | undefined;
+  readonly #inner: Judge | undefined;
   readonly #parser: ReplyParser;
   readonly #stream: TokenStream;
   readonly #vocabSize: number;
@@ -51,15 +51,15 @@ export class ThoughtLimitGuide implements Guide {
     this.#forceWhenDue();
   }
 
-  async mask(): Promise<Int32Array> {
+  async mask(steps: number): Promise<Int32Array> {
     const [next] = this.#forced;
     if (next !== undefined) return bits([next], this.#vocabSize);
-    return this.#inner?.mask() ?? new Int32Array(Math.ceil(this.#vocabSize / 32)).fill(-1);
+    return this.#inner?.mask(steps) ?? new Int32Array(Math.ceil(this.#vocabSize / 32)).fill(-1);
   }
 
   accept(id: number): boolean {
     const [next] = this.#forced;
-    if (next !== undefined && next !== id) throw new Error(`token ${id} does not fit the constraint`);
+    if (next !== undefined && next !== id) return false;
     if (this.#inner && !this.#inner.accept(id)) {
       if (next !== undefined)
         throw new Error(`token ${id}, which ends a thought, does not fit the constraint`);

@@ -9,7 +9,7 @@ const tokenizer = new WordTokenizer();
 for (const word of ['1', '2', '4', '7', '!', '|', '|and', 'x', ' x', ' y', ' z', '<a>', '</a>'])
   tokenizer.encode(word);
 const maker = new GuideMaker(tokenizer, tokenizer.vocabSize);
-const guideOf = (...paths: OutlinePart[][]) => maker.make({ type: 'outline', paths });
+const guideOf = (...paths: OutlinePart[][]) => maker.make({ constraint: { type: 'outline', paths } });
 const number = { held: { type: 'regex', pattern: '[0-9]+' } } as const;
 
 /** Whether each text may come after the others, token by token; the last may be the end. */
@@ -74,7 +74,7 @@ describe('an outline', () => {
       [{ until: '<a>', mayEnd: true }, number, { literal: '!' }, { again: true }],
       [{ until: '<a>', mayEnd: true }, { literal: '</a>' }],
     ];
-    const guide = () => maker.make({ type: 'outline', paths: loop, loop });
+    const guide = () => maker.make({ constraint: { type: 'outline', paths: loop, loop } });
     expect(await takes(await guide(), ' x', ' y', EOS)).toBe(true);
     expect(await takes(await guide(), ' x', '<a>', '4', '!', ' y', '<a>', '7', '!', EOS)).toBe(true);
     expect(await takes(await guide(), '<a>', '4', '!', '<a>', '</a>', EOS)).toBe(true);

@@ -6,7 +6,8 @@
 import type { Tokenizer } from '@steelyard/text';
 import { bits } from './bits.ts';
 import type { Constraint, HeldConstraint, OutlinePart } from './constraint.ts';
-import type { GrammarGuide, Guide } from './guide.ts';
+import type { GrammarJudge } from './grammar-judge.ts';
+import type { Judge } from './guide.ts';
 
 type Step =
   | { readonly ids: readonly number[] }
@@ -27,22 +28,22 @@ interface Walk {
   /** Bytes before which a mark may begin. */
   readonly tail: string;
   /** Of a held part; made when its first mask is wanted. */
-  guide?: GrammarGuide;
-  /** Whether the held part could end here. */
+  judge?: GrammarJudge;
+  /** Whether the held part could end here, and what follows begin. */
   mayEnd?: boolean;
 }
 
 export interface OutlineTools {
   readonly tokenizer: Tokenizer;
   readonly vocabSize: number;
-  readonly begin: (held: HeldConstraint) => Promise<GrammarGuide>;
+  readonly begin: (held: HeldConstraint) => Promise<GrammarJudge>;
   /** Kept between guides of one tokenizer. */
   readonly escapes?: Escapes;
 }
 
-export class OutlineGuide implements Guide {
+export class OutlineJudge implements Judge {
   readonly #tokenizer: Tokenizer;
-  readonly #begin: (held: HeldConstraint) => Promise<GrammarGuide>;
+  readonly #begin: (held: HeldConstraint) => Promise<GrammarJudge>;
   /** Bits of all tokens, and of those that end an answer. */
   readonly #all: Int32Array;
   readonly #ends: Int32Array;
@@ -66,23 +67,24 @@ export class OutlineGuide implements Guide {
     this.#walks = paths.flatMap((path) => this.#begun(stepsOf(path), 0));
   }
 
-  async mask(): Promise<Int32Array> {
+  async mask(steps: number): Promise<Int32Array> {
     const masks: Int32Array[] = [];
-    for (const walk of this.#walks) masks.push(await this.#maskOf(walk));
+    for (const walk of this.#walks) masks.push(await this.#maskOf(walk, steps));
     return masks.reduce(union);
   }
 
   accept(id: number): boolean {
     const before = this.#walks;
-    this.#walks = before.flatMap((walk) => this.#after(walk, id));
-    const kept = new Set(this.#walks.map(({ guide }) => guide));
-    for (const { guide } of before) if (guide && !kept.has(guide)) guide.dispose();
-    if (this.#walks.length === 0) throw new Error(`token ${id} does not fit the constraint`);
+    const after = before.flatMap((walk) => this.#after(walk, id));
+    if (after.length === 0) return false;
+    this.#walks = after;
+    const kept = new Set(after.map(({ judge }) => judge));
+    for (const { judge } of before) if (judge && !kept.has(judge)) judge.dispose();
     return true;
   }
 
   dispose(): void {
-    for (const { guide } of this.#walks) guide?.dispose();
+    for (const { judge } of this.#walks) judge?.dispose();
   }
 
   /** None for an empty literal. */
@@ -96,21 +98,21 @@ export class OutlineGuide implements Guide {
     return ids.length > 0 ? [{ ids }] : [];
   }
 
-  async #maskOf(walk: Walk): Promise<Int32Array> {
+  async #maskOf(walk: Walk, steps: number): Promise<Int32Array> {
     const step = walk.steps[walk.at];
     if (!step) return this.#ends;
     if ('ids' in step) return bits([step.ids[walk.place] as number], 32 * this.#all.length);
     if ('again' in step) throw new Error('a path goes on behind its end');
     if ('until' in step) return this.#freeMask(step, walk.tail);
-    walk.guide ??= await this.#begin(step.held);
-    const mask = await walk.guide.mask();
-    const next = walk.steps[walk.at + 1];
-    if (!next) return mask;
-    walk.mayEnd = mask.some((word, i) => (word & (this.#ends[i] ?? 0)) !== 0);
+    walk.judge ??= await this.#begin(step.held);
+    const mask = await walk.judge.mask(steps);
+    if (!walk.steps[walk.at + 1]) return mask;
+    walk.mayEnd = walk.judge.mayEnd();
     const inside = mask.map((word, i) => word & ~(this.#ends[i] ?? 0));
     if (!walk.mayEnd) return inside;
-    const ways = this.#begun(walk.steps, walk.at + 1);
-    return (await Promise.all(ways.map((way) => this.#maskOf(way)))).reduce(union, inside);
+    const masks: Int32Array[] = [inside];
+    for (const way of this.#begun(walk.steps, walk.at + 1)) masks.push(await this.#maskOf(way, steps));
+    return masks.reduce(union);
   }
 
   /** All but what ends the answer too early, or would bring text along with the mark. */
@@ -144,20 +146,22 @@ export class OutlineGuide implements Guide {
 
   /** The ways on with this token: none, one, or two where it continues a held part and could begin what follows. */
   #after(walk: Walk, id: number): Walk[] {
-    const { steps, at, place, tail, guide, mayEnd = false } = walk;
+    const { steps, at, place, tail, judge, mayEnd = false } = walk;
     const step = steps[at];
-    if (!step) return this.#tokenizer.eosIds.includes(id) ? [walk] : [];
+    const isEnd = this.#tokenizer.eosIds.includes(id);
+    if (!step) return isEnd ? [walk] : [];
     if ('ids' in step) {
       if (step.ids[place] !== id) return [];
       return place + 1 < step.ids.length ? [{ ...walk, place: place + 1 }] : this.#begun(steps, at + 1);
     }
     if ('again' in step) return [];
     if ('until' in step) {
-      if (this.#tokenizer.eosIds.includes(id)) return step.mayEnd ? [{ ...walk, at: steps.length }] : [];
+      if (isEnd) return step.mayEnd ? [{ ...walk, at: steps.length }] : [];
       return this.#afterFree(walk, step.until, tail + toBytes(this.#tokenizer.bytes(id)));
     }
     const ways = mayEnd ? this.#begun(steps, at + 1).flatMap((way) => this.#after(way, id)) : [];
-    return guide?.tryAccept(id) ? [{ ...walk, mayEnd: false }, ...ways] : ways;
+    if (isEnd && steps[at + 1]) return ways;
+    return judge?.accept(id) ? [{ ...walk, mayEnd: false }, ...ways] : ways;
   }
 
   /** White space behind a mark that its token brings along counts as nothing; other text would escape what follows. */
