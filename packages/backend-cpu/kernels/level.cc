@@ -5,6 +5,7 @@
 #include "matmul.cc"
 #include "norms.cc"
 #include "recurrence.cc"
+#include "rows.cc"
 
 namespace steelyard::SY_LEVEL {
 namespace {
@@ -49,6 +50,9 @@ const KernelTable kTable = {
     chunks,
     packed_bytes,
     pack_panel,
+    row_argmax,
+    row_weigh,
+    row_at_least,
     {
 #define SY_KERNEL(name) op_##name,
 #define SY_VIEW(name) nullptr,

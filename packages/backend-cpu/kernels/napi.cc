@@ -384,13 +384,77 @@ napi_value run_js(napi_env env, napi_callback_info info) {
   return start(env, "steelyard.run", std::move(job));
 }
 
+// A typed array of `type` where it lies; null, with an exception, for anything else.
+template <class T>
+T* elements(napi_env env, napi_value array, napi_typedarray_type type, size_t* count) {
+  napi_typedarray_type actual;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(env, array, &actual, count, &data, nullptr, nullptr) == napi_ok && actual == type && data) return (T*)data;
+  fail(env, "expected a typed array of another type");
+  return nullptr;
+}
+
+// The kernels of the level in the first argument, and the row in the second.
+const KernelTable* row_call(napi_env env, const napi_value* args, const float** row, size_t* count) {
+  const KernelTable* table = table_of(text(env, args[0]));
+  if (!table) fail(env, "unknown level");
+  *row = elements<float>(env, args[1], napi_float32_array, count);
+  return *row ? table : nullptr;
+}
+
+// argmax(level, row) -> index
+napi_value argmax_js(napi_env env, napi_callback_info info) {
+  napi_value args[2], result = nullptr;
+  const float* row;
+  size_t count;
+  if (!arguments(env, info, args)) return nullptr;
+  const KernelTable* table = row_call(env, args, &row, &count);
+  if (!table) return nullptr;
+  napi_create_int64(env, table->row_argmax(row, count), &result);
+  return result;
+}
+
+// weigh(level, row, top, scale, weights, sums) -> total
+napi_value weigh_js(napi_env env, napi_callback_info info) {
+  napi_value args[6], result = nullptr;
+  const float* row;
+  size_t count, room, blocks;
+  double top = 0, scale = 0;
+  if (!arguments(env, info, args)) return nullptr;
+  const KernelTable* table = row_call(env, args, &row, &count);
+  double* weights = elements<double>(env, args[4], napi_float64_array, &room);
+  double* sums = elements<double>(env, args[5], napi_float64_array, &blocks);
+  if (!table || !weights || !sums) return nullptr;
+  if (room < count || blocks * 256 < count) return fail(env, "no room for the weights of a row"), nullptr;
+  napi_get_value_double(env, args[2], &top);
+  napi_get_value_double(env, args[3], &scale);
+  napi_create_double(env, table->row_weigh(row, count, top, scale, weights, sums), &result);
+  return result;
+}
+
+// atLeast(level, row, floor, ids) -> count
+napi_value at_least_js(napi_env env, napi_callback_info info) {
+  napi_value args[4], result = nullptr;
+  const float* row;
+  size_t count, room;
+  double floor = 0;
+  if (!arguments(env, info, args)) return nullptr;
+  const KernelTable* table = row_call(env, args, &row, &count);
+  uint32_t* ids = elements<uint32_t>(env, args[3], napi_uint32_array, &room);
+  if (!table || !ids) return nullptr;
+  if (room < count) return fail(env, "no room for the tokens of a row"), nullptr;
+  napi_get_value_double(env, args[2], &floor);
+  napi_create_int64(env, table->row_at_least(row, count, floor, ids), &result);
+  return result;
+}
+
 napi_value init(napi_env env, napi_value exports) {
   const struct {
     const char* name;
     napi_callback fn;
   } functions[] = {
       {"mapFile", map_file_js}, {"allocate", allocate_js}, {"release", release_js}, {"releaseExecutable", release_executable_js}, {"read", read_js}, {"write", write_js}, {"level", level_js}, {"features", features_js}, {"refused", refused_js},
-      {"compile", compile_js},  {"temporaryBytes", temporary_bytes_js}, {"readArena", read_arena_js}, {"run", run_js},
+      {"compile", compile_js},  {"temporaryBytes", temporary_bytes_js}, {"readArena", read_arena_js}, {"run", run_js}, {"argmax", argmax_js}, {"weigh", weigh_js}, {"atLeast", at_least_js},
   };
   for (const auto& f : functions) {
     napi_value fn;

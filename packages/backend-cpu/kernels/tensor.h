@@ -112,6 +112,10 @@ struct KernelTable {
   // rows into zeros.
   size_t (*packed_bytes)(const Tensor& w);
   void (*pack_panel)(const Tensor& w, int64_t panel, char* to);
+  // Passes over rows of logits, for sampling; see rows.cc.
+  int64_t (*row_argmax)(const float* row, int64_t count);
+  double (*row_weigh)(const float* row, int64_t count, double top, double scale, double* weights, double* sums);
+  int64_t (*row_at_least)(const float* row, int64_t count, double floor, uint32_t* ids);
   Kernel kernels[kOpCount];
 };
 

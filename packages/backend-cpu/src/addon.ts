@@ -50,6 +50,17 @@ export interface Addon {
     dims: Int32Array,
     inputs: readonly (Int32Array | Float32Array)[],
   ): Promise<void>;
+  /** As of `RowKernels`, by the kernels of a level. */
+  argmax(level: string, row: Float32Array): number;
+  weigh(
+    level: string,
+    row: Float32Array,
+    top: number,
+    scale: number,
+    weights: Float64Array,
+    sums: Float64Array,
+  ): number;
+  atLeast(level: string, row: Float32Array, floor: number, ids: Uint32Array): number;
 }
 
 /** Every function of the addon, so that a build of another version is told from ours before anything is missed. */
@@ -67,6 +78,9 @@ const FUNCTIONS: Readonly<Record<keyof Addon, true>> = {
   temporaryBytes: true,
   readArena: true,
   run: true,
+  argmax: true,
+  weigh: true,
+  atLeast: true,
 };
 
 export type Loaded = { readonly addon: Addon } | { readonly reason: string };

@@ -40,6 +40,11 @@ export function createCpuBackend(options: CpuOptions = {}): Backend {
     name: 'cpu',
     description: `native ${level}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${activations} activations`,
     mapsWeights: true,
+    rows: {
+      argmax: (row) => addon.argmax(level, row),
+      weigh: (row, top, scale, weights, sums) => addon.weigh(level, row, top, scale, weights, sums),
+      atLeast: (row, floor, ids) => addon.atLeast(level, row, floor, ids),
+    },
     stateDTypes: ['f16', 'f32'],
     loadWeight: (data) => loadWeight(addon, maps, data),
     allocateState: (dtype, shape) => allocateState(addon, dtype, shape),

@@ -4,7 +4,7 @@
  */
 
 import { CapacityError, RequestError, SteelyardError, UnsupportedError } from '@steelyard/core';
-import type { Backend, DType } from '@steelyard/graph';
+import type { Backend, DType, RowKernels } from '@steelyard/graph';
 import type { LoadedModel } from '@steelyard/models';
 import type { Tokenizer } from '@steelyard/text';
 import { checkOptions } from './check-options.ts';
@@ -48,6 +48,7 @@ interface EngineParts {
   readonly step: LoadedStep;
   readonly tokenizer: Tokenizer;
   readonly pageSize: number;
+  readonly rows: RowKernels | undefined;
 }
 
 const DEFAULT_BATCH_TOKENS = 512;
@@ -92,7 +93,7 @@ export class Engine {
       maxSequences: limits.S,
       maxRows: limits.V,
     });
-    this.#scratch = new SamplerScratch(parts.model.config.vocabSize);
+    this.#scratch = new SamplerScratch(parts.model.config.vocabSize, parts.rows);
     this.#guides = new GuideMaker(parts.tokenizer, parts.model.config.vocabSize);
   }
 
@@ -114,7 +115,8 @@ export class Engine {
     }
     const plan = planEngine(model, options);
     const step = await loadStep(model, backend, plan, options);
-    return new Engine({ plan, model, step, tokenizer, pageSize: options.pageSize });
+    const { pageSize } = options;
+    return new Engine({ plan, model, step, tokenizer, pageSize, rows: backend.rows });
   }
 
   /**

@@ -5,6 +5,7 @@
 
 import type { DType } from './dtypes/index.ts';
 import type { Bindings, Graph } from './ir.ts';
+import type { RowKernels } from './row-kernels.ts';
 import type { TensorData } from './tensor-data.ts';
 
 /** A tensor in a backend's memory. The creator disposes it, after every executable that uses it. */
@@ -55,6 +56,8 @@ export interface Backend {
   readonly stateDTypes: readonly DType[];
   /** Weights stay in their files, and pages of them come to memory when they are read. Absent: they are copied. */
   readonly mapsWeights?: true;
+  /** Absent: it has none that are faster than `plainRows`. */
+  readonly rows?: RowKernels;
   /** Maps the file region where it can, copies otherwise. */
   loadWeight(data: TensorData): DeviceTensor;
   /** Zero-filled. @throws CapacityError with numbers when it does not fit */

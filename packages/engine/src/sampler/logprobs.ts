@@ -1,6 +1,6 @@
 /** Log-probabilities of a row of raw logits: natural logarithm, before bias, penalties, temperature and cuts. */
 
-import { exponential } from './exponential.ts';
+import { exponential } from '@steelyard/graph';
 import { largest } from './select.ts';
 
 export interface RowLogprobs {

@@ -3,13 +3,13 @@
  * is kept in order of id. Everything but the seed is a function of the row, so batching changes nothing.
  */
 
+import { ROW_BLOCK } from '@steelyard/graph';
 import { applyMask } from '../constraint/guide.ts';
 import type { SamplingOptions } from '../types.ts';
 import { uniformAt } from './counter-random.ts';
 import { weigh } from './cuts.ts';
 import { Penalties } from './penalties.ts';
 import type { SamplerScratch } from './scratch.ts';
-import { argmax } from './select.ts';
 
 /** For who asked for none. */
 export function randomSeed(): number {
@@ -51,7 +51,7 @@ export class Sampler {
    */
   choose(logits: Float32Array, mask?: Int32Array, tried = 0): number {
     const row = this.#penalties.active || mask ? this.#changed(logits, mask) : logits;
-    const best = argmax(row);
+    const best = this.#scratch.rows.argmax(row);
     if (mask && row[best] === -Infinity) throw new Error('no token can follow under the constraint');
     if (!Number.isFinite(row[best])) {
       throw new Error(`the model gave no usable logits (the largest of ${row.length} is ${row[best]})`);
@@ -73,19 +73,37 @@ export class Sampler {
   }
 
   #draw(row: Float32Array, top: number, tried: number): number {
-    const total = weigh(row, top, this.#options, this.#scratch);
+    const { total, count } = weigh(row, top, this.#options, this.#scratch);
     if (Number.isNaN(total)) throw new Error('the model gave logits that are not numbers');
-    const { weights } = this.#scratch;
+    const { weights, sums, ids } = this.#scratch;
     let left = uniformAt(this.#seed, this.#drawn + tried * MAX_DRAWN) * total;
-    let chosen = 0;
-    for (let id = 0; id < row.length; id++) {
-      const weight = weights[id] as number;
-      if (weight === 0) continue;
-      // Rounding can leave a crumb after the last weight; the last token with any takes it.
-      chosen = id;
-      left -= weight;
+    if (count !== undefined) return walk(count, (i) => ids[i] as number, weights, left);
+    let begin = 0;
+    let block = 0;
+    // Rounding can leave a crumb after the last weight; the last block with any takes it.
+    for (let i = 0; i < sums.length; i++) {
+      const sum = sums[i] as number;
+      if (sum === 0) continue;
+      block = i;
+      begin = left;
+      left -= sum;
       if (left < 0) break;
     }
-    return chosen;
+    const first = block * ROW_BLOCK;
+    return walk(Math.min(ROW_BLOCK, row.length - first), (i) => first + i, weights, begin);
   }
+}
+
+/** The token at which the weights of those before it and its own exceed `left`; the last with any where none does. */
+function walk(count: number, idOf: (i: number) => number, weights: Float64Array, left: number): number {
+  let chosen = idOf(0);
+  for (let i = 0; i < count; i++) {
+    const id = idOf(i);
+    const weight = weights[id] as number;
+    if (weight === 0) continue;
+    chosen = id;
+    left -= weight;
+    if (left < 0) break;
+  }
+  return chosen;
 }

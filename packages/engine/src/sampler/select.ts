@@ -4,17 +4,6 @@
  * swaps out: as functions they cost several times as much.
  */
 
-/** Index of the largest value; the lowest of equals. NaN is never largest. */
-export function argmax(values: Float32Array): number {
-  let best = 0;
-  while (best < values.length - 1 && Number.isNaN(values[best])) best++;
-  // Read anew at every comparison: kept in a variable the value is a double, which takes a conversion each time.
-  for (let i = best + 1; i < values.length; i++) {
-    if ((values[i] as number) > (values[best] as number)) best = i;
-  }
-  return best;
-}
-
 /** Whether token `a` comes before token `b` in the order. */
 export function precedes(logits: Float32Array, a: number, b: number): boolean {
   const x = logits[a] as number;
