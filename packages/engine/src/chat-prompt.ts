@@ -31,8 +31,11 @@ export class ChatPrompt {
     this.#model = model;
   }
 
-  /** @throws RequestError when there is no template or it refuses the messages */
-  encode(messages: readonly ChatMessage[], options: ChatOptions = {}): number[] {
+  /**
+   * @param limit tokens that are of use; see `EncodeOptions`
+   * @throws RequestError when there is no template or it refuses the messages
+   */
+  encode(messages: readonly ChatMessage[], options: ChatOptions = {}, limit = Infinity): number[] {
     const template = requireChatTemplate(this.#template, this.#model);
     const hidden: string[] = [];
     const prompt = template.render(this.#safe(messages, hidden), {
@@ -41,8 +44,8 @@ export class ChatPrompt {
       variables: { ...effortVariables(this.#model, template, options), ...options.templateVariables },
     });
     const text = prompt + this.#begun(template, prompt, options, hidden);
-    if (hidden.length === 0) return this.#tokenizer.encode(text, { addSpecial: false, parseSpecial: true });
-    return this.#encodeSections(text, hidden);
+    if (hidden.length > 0) return this.#encodeSections(text, hidden, limit);
+    return this.#tokenizer.encode(text, { addSpecial: false, parseSpecial: true, limit });
   }
 
   /** The answer's beginning, behind thoughts that the prompt has opened. */
@@ -72,15 +75,18 @@ export class ChatPrompt {
     return text.replace(PLACEHOLDER, hide).replace(this.#specialTokens(), hide);
   }
 
-  #encodeSections(text: string, hidden: readonly string[]): number[] {
+  #encodeSections(text: string, hidden: readonly string[], limit: number): number[] {
     const restore = (_: string, index: string): string => hidden[Number(index)] ?? '';
+    const ids: number[] = [];
     // The pattern has one group, so every second piece is a special token.
-    return text.split(this.#specialTokens()).flatMap((piece, i) => {
-      const id = i % 2 === 1 ? this.#tokenizer.id(piece) : undefined;
-      if (id !== undefined) return [id];
+    for (const [i, piece] of text.split(this.#specialTokens()).entries()) {
+      const special = i % 2 === 1 ? this.#tokenizer.id(piece) : undefined;
       const plain = piece.replace(PLACEHOLDER, restore);
-      return this.#tokenizer.encode(plain, { addSpecial: false, parseSpecial: false });
-    });
+      const own = special ?? this.#tokenizer.encode(plain, { addSpecial: false, parseSpecial: false, limit });
+      for (const id of [own].flat()) ids.push(id);
+      if (ids.length > limit) break;
+    }
+    return ids;
   }
 
   /** Any special token, the longest first; made once, since vocabularies are large. */

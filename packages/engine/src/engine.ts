@@ -252,7 +252,7 @@ export class Engine {
     const own = this.#parts.model.config.contextLength;
     const why = own > contextLength ? ` (memory leaves so many of the model's ${own})` : '';
     throw new CapacityError(
-      `the prompt has ${prompt.length} tokens, but prompt and answer share a context of ${contextLength}${why}; shorten the prompt`,
+      `the prompt has ${prompt.length} tokens at least, but prompt and answer share a context of ${contextLength}${why}; shorten the prompt`,
     );
   }
 

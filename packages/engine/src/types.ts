@@ -226,9 +226,10 @@ export interface LanguageModel {
   complete(prompt: string | readonly number[], options?: GenerateOptions): AsyncIterable<GenerateEvent>;
   /**
    * Tokens of the prompt that `chat` makes of these.
-   * @throws RequestError as `chat` does
+   * @throws RequestError as `chat` does, and where they are more than the context has
    */
   countTokens(messages: readonly ChatMessage[], options?: ChatOptions): number;
+  /** Of a text with more tokens than the context, more than that, but not all. */
   tokenize(text: string, options?: { addSpecial?: boolean; parseSpecial?: boolean }): number[];
   detokenize(ids: readonly number[]): string;
   /**

@@ -145,7 +145,7 @@ describe('an embedding model', () => {
       [[[1], []], {}, RequestError, /text 1 has no tokens/],
       [[[72]], {}, RequestError, /token id 72, expected ids from 0 to 71/],
       [[[1.5]], {}, RequestError, /1.5/],
-      [[[1], long], {}, CapacityError, /text 1 has 17 tokens, the model takes 16/],
+      [[[1], long], {}, CapacityError, /text 1 has 17 tokens at least, the model takes 16/],
       [[[1]], { dimensions: 33 }, RequestError, /from 1 to 32/],
       [[[1]], { dimensions: 0 }, RequestError, /dimensions is 0/],
     ] as const) {

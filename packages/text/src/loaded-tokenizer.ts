@@ -17,6 +17,11 @@ import type { DecodeOptions, EncodeOptions, Tokenizer, TokenStream } from './tok
 
 const noBytes = new Uint8Array(0);
 
+/** More than nearly all texts have; as much of a text is read first where only so many tokens are of use. */
+const CHARS_PER_TOKEN = 8;
+/** Tokens more than an eighth of the limit by which a beginning shows that a text has more than the limit. */
+const SLACK = 64;
+
 /** Splitters for one way of treating special tokens. */
 interface Splitters {
   /** On the text as given. */
@@ -57,7 +62,16 @@ export class LoadedTokenizer implements Tokenizer {
   }
 
   encode(text: string, options: EncodeOptions = {}): number[] {
-    const { addSpecial = true, parseSpecial = true } = options;
+    const { limit = Infinity } = options;
+    for (let length = CHARS_PER_TOKEN * limit; length < text.length; length *= 4) {
+      const ids = this.encodeAll(text.slice(0, length), options);
+      // A beginning may have a few more than it has within the whole.
+      if (ids.length > limit + limit / 8 + SLACK) return ids;
+    }
+    return this.encodeAll(text, options);
+  }
+
+  private encodeAll(text: string, { addSpecial = true, parseSpecial = true }: EncodeOptions): number[] {
     const ids: number[] = addSpecial ? [...this.around.before] : [];
     // Only lone surrogates match: in a `u` pattern a pair is one character of another class.
     const wellFormed = text.replace(/\p{Cs}/gu, '\ufffd');

@@ -24,6 +24,12 @@ export interface EncodeOptions {
    * written by a stranger needs. Default true.
    */
   parseSpecial?: boolean;
+  /**
+   * Tokens that are of use. A text that surely has more need not be read to its end: the result then has more than
+   * these, of which those at the end are not the text's. Keeps a long text from holding up everything else. Default: no
+   * limit.
+   */
+  limit?: number;
 }
 
 export interface DecodeOptions {

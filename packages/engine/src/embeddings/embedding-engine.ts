@@ -173,7 +173,7 @@ export class EmbeddingEngine {
       const { contextLength } = this.plan;
       if (tokens.length > contextLength) {
         throw new CapacityError(
-          `text ${i} has ${tokens.length} tokens, the model takes ${contextLength} here; shorten or split it`,
+          `text ${i} has ${tokens.length} tokens at least, the model takes ${contextLength} here; shorten or split it`,
         );
       }
     });

@@ -18,7 +18,8 @@ export function createEmbeddingModel(parts: EmbeddingModelParts): EmbeddingModel
   const { info, tokenizer, engine, onDispose } = parts;
   let disposed: Promise<void> | undefined;
   // What looks like a special token in a text to be searched is text.
-  const encode = (text: string): number[] => tokenizer.encode(text, { parseSpecial: false });
+  const encode = (text: string): number[] =>
+    tokenizer.encode(text, { parseSpecial: false, limit: info.contextLength });
   return {
     info,
     ...(info.ranks &&

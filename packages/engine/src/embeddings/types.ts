@@ -61,6 +61,7 @@ export interface EmbeddingModel {
     documents: readonly string[],
     options?: { readonly signal?: AbortSignal },
   ): Promise<Scores>;
+  /** Of a text with more tokens than the model reads at once, more than that, but not all. */
   tokenize(text: string): number[];
   /** Ends what runs and frees all memory. */
   dispose(): Promise<void>;
