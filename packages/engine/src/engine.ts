@@ -12,7 +12,7 @@ import { checkConstraint } from './constraint/constraint.ts';
 import { GuideMaker } from './constraint/guide-maker.ts';
 import type { Guide } from './constraint/guide.ts';
 import { EventStream, type EventSink } from './event-stream.ts';
-import { loadStep, type LoadedStep } from './loaded-step.ts';
+import { loadStep, meanwhile, type LoadedStep } from './loaded-step.ts';
 import { planMemory, type MemoryPlan } from './memory-plan.ts';
 import { PagePool } from './page-pool.ts';
 import { Request } from './request.ts';
@@ -100,11 +100,12 @@ export class Engine {
   /**
    * Plans memory, loads weights, allocates the cache, compiles. The caller keeps the backend and the model's file and
    * disposes them after the engine.
+   * @param makeTokenizer runs while the backend repacks weights, which leaves this thread idle
    * @throws CapacityError with numbers when it does not fit; UnsupportedError for what the backend cannot
    */
   static async create(
     model: LoadedModel,
-    tokenizer: Tokenizer,
+    makeTokenizer: () => Tokenizer,
     backend: Backend,
     options: EngineOptions,
   ): Promise<Engine> {
@@ -114,7 +115,8 @@ export class Engine {
       );
     }
     const plan = planEngine(model, options);
-    const step = await loadStep(model, backend, plan, options);
+    const loading = loadStep(model, backend, plan, options);
+    const [step, tokenizer] = await meanwhile(loading, makeTokenizer);
     const { pageSize } = options;
     return new Engine({ plan, model, step, tokenizer, pageSize, rows: backend.rows });
   }

@@ -44,3 +44,17 @@ export async function loadStep(
     throw error;
   }
 }
+
+/** What is loading, and what is made while it does; it is disposed when that fails. */
+export async function meanwhile<T extends { dispose(): void | Promise<void> }, U>(
+  loading: Promise<T>,
+  make: () => U,
+): Promise<[T, U]> {
+  try {
+    const made = make();
+    return [await loading, made];
+  } catch (error) {
+    await loading.then((loaded) => loaded.dispose()).catch(() => undefined);
+    throw error;
+  }
+}

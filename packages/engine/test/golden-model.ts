@@ -31,13 +31,13 @@ export async function goldenEngine(backend: Backend, options: GoldenOptions = {}
   const model = loadModel(openModel(folder), { pageSize, kvDType });
   const tokenizer = printableTokenizer(model.config.vocabSize);
   const common = { kvDType, pageSize, ...rest };
-  if (pages === undefined) return Engine.create(model, tokenizer, backend, common);
+  if (pages === undefined) return Engine.create(model, () => tokenizer, backend, common);
   // The plan is made once with room to spare, to learn what lies beside the cache.
-  const probe = await Engine.create(model, tokenizer, backend, { ...common, memoryBytes: 2 ** 30 });
+  const probe = await Engine.create(model, () => tokenizer, backend, { ...common, memoryBytes: 2 ** 30 });
   const { kvBytesPerToken } = probe.plan;
   await probe.dispose();
   const { temporaryBytes, recurrentBytes } = probe.plan;
   const cache = pages * pageSize * kvBytesPerToken;
   const memoryBytes = model.weightBytes + temporaryBytes + recurrentBytes + cache;
-  return Engine.create(model, tokenizer, backend, { ...common, memoryBytes });
+  return Engine.create(model, () => tokenizer, backend, { ...common, memoryBytes });
 }

@@ -18,7 +18,7 @@ export async function toyEngine(options: ToyEngineOptions = {}): Promise<Toy & {
   const toy = createToy({ ...rest, pageSize });
   const stateBytes = options.recurrent ? (options.maxSequences ?? 32) * BYTES_PER_TOKEN : 0;
   const tokenizer = printableTokenizer(toy.model.config.vocabSize, eosIds);
-  const engine = await Engine.create(toy.model, tokenizer, toy.backend, {
+  const engine = await Engine.create(toy.model, () => tokenizer, toy.backend, {
     kvDType: 'f32',
     pageSize,
     ...rest,

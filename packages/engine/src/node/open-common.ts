@@ -27,7 +27,8 @@ export interface CommonOptions {
 
 export interface Opened {
   readonly file: ModelFile;
-  readonly text: ModelText;
+  /** Reads tokenizer and template, which takes as long as repacking weights: to be called while those load. */
+  readonly readText: () => ModelText;
   readonly backend: Backend;
   readonly name: string;
   readonly path: string;
@@ -53,9 +54,9 @@ export async function openWith<T>(
     file.close();
   };
   try {
-    const text = readText(file);
     backend = backendFor(options);
-    return await load({ file, text, backend, name: options.name ?? basename(path), path, close });
+    const name = options.name ?? basename(path);
+    return await load({ file, readText: () => readText(file), backend, name, path, close });
   } catch (error) {
     close();
     throw error;

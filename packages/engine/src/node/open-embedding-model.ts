@@ -7,6 +7,7 @@ import { loadModel, ranksTexts, type LoadedModel, type Pooling } from '@steelyar
 import { EmbeddingEngine, type EmbeddingEngineOptions } from '../embeddings/embedding-engine.ts';
 import { createEmbeddingModel } from '../embeddings/embedding-model.ts';
 import type { EmbeddingInfo, EmbeddingModel } from '../embeddings/types.ts';
+import { meanwhile } from '../loaded-step.ts';
 import {
   cacheFormat,
   mainDType,
@@ -44,11 +45,12 @@ export function openEmbeddingModel(
 }
 
 async function load(
-  { file, text: { tokenizer }, backend, name, close }: Opened,
+  { file, readText, backend, name, close }: Opened,
   options: OpenEmbeddingOptions,
 ): Promise<EmbeddingModel> {
   const { model, settings } = traceForVectors(file, backend, name, options);
-  const engine = await EmbeddingEngine.create(model, backend, settings);
+  const loading = EmbeddingEngine.create(model, backend, settings);
+  const [engine, { tokenizer }] = await meanwhile(loading, readText);
   const { contextLength } = engine.plan;
   const info = embeddingInfo({ model, name, backend, contextLength, settings });
   return createEmbeddingModel({ info, tokenizer, engine, onDispose: close });

@@ -8,6 +8,7 @@ import { Engine, type EngineOptions } from '../engine.ts';
 import { createLanguageModel } from '../language-model.ts';
 import type { LanguageModel, ModelInfo } from '../types.ts';
 import { originOf } from './model-origin.ts';
+import type { ModelText } from './read-text.ts';
 import {
   cacheFormat,
   mainDType,
@@ -45,11 +46,13 @@ export function openLanguageModel(path: string, options: OpenOptions = {}): Prom
 }
 
 async function load(
-  { file, text: { tokenizer, template }, backend, name, path, close }: Opened,
+  { file, readText, backend, name, path, close }: Opened,
   options: OpenOptions,
 ): Promise<LanguageModel> {
   const { model, settings } = traceForText(file, backend, options);
-  const engine = await Engine.create(model, tokenizer, backend, settings);
+  let text: ModelText | undefined;
+  const engine = await Engine.create(model, () => (text = readText()).tokenizer, backend, settings);
+  const { tokenizer, template } = text!;
   const { contextLength } = engine.plan;
   if (options.contextLength === undefined && contextLength < model.config.contextLength) {
     options.onNotice?.(
