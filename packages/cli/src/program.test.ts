@@ -47,6 +47,7 @@ describe('help and usage', () => {
 
   it.each([
     [['chta'], /unknown command 'chta'.*chat/s],
+    [['constructor'], /unknown command 'constructor'/],
     [['list', '--wat'], /unknown option '--wat'/],
     [['rm'], /missing required argument/],
     [['run', 'hi there', '--temperature', 'hot'], /temperature is 'hot'; expected a number/],
