@@ -47,6 +47,8 @@ export interface GenerationPlan extends Demand {
   readonly promptParam: 'messages' | 'prompt' | 'input';
   /** Choices that share a prompt, whose tokens then count once. Default 1. */
   readonly choicesPerPrompt?: number;
+  /** Hears of the end of each choice, of one that was stopped too. */
+  readonly onFinish?: (finish: FinishEvent) => void;
   /** Starts the choices; each must stop when the signal aborts. */
   readonly start: (model: LanguageModel, signal: AbortSignal) => readonly AsyncIterable<GenerateEvent>[];
 }
@@ -80,6 +82,7 @@ export async function startGeneration(call: Call<unknown>, plan: GenerationPlan)
           const isFirst = index % (plan.choicesPerPrompt ?? 1) === 0;
           watch.finished(finish, isFirst);
           chargeFor(call, model.info.name, finish, isFirst);
+          plan.onFinish?.(finish);
         },
       ),
     );

@@ -4,7 +4,7 @@ import { and, asc, desc, eq, gt, inArray, lt, max, sql, type SQL } from 'drizzle
 import { RequestError } from '@steelyard/core';
 import { rowsOf, type Database } from './database.ts';
 import type { Item } from './json.ts';
-import { items } from './schema.ts';
+import { DELETED, items, responses } from './schema.ts';
 
 export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
 /** What can be asked of a database can be asked within a transaction. */
@@ -78,15 +78,17 @@ export async function listItems(db: Queries, only: SQL | undefined): Promise<Ite
   return rows.map(({ body }) => body as Item);
 }
 
-/** Items of any owner in a project by their ids; of several with one id, the last to come. */
+/** Items of any owner in a project that can be read, by their ids; of several with one id, the last to come. */
 export async function findItems(
   db: Queries,
   project: string,
   ids: readonly string[],
 ): Promise<Map<string, Item>> {
   const asked = ids.filter((id) => ITEM_ID.test(id));
-  const found =
-    asked.length === 0 ? [] : await listItems(db, and(eq(items.project, project), inArray(items.id, asked)));
+  if (asked.length === 0) return new Map();
+  const isReadable = sql`not exists (
+    select 1 from ${responses} r where r.id = ${items.responseId} and r.status = ${DELETED})`;
+  const found = await listItems(db, and(eq(items.project, project), inArray(items.id, asked), isReadable));
   return new Map(found.map((item) => [item.id, item]));
 }
 

@@ -3,14 +3,12 @@
  * server that computes it; when that server starts again and finds it so, it failed.
  */
 
-import { NotFoundError } from '@steelyard/core';
-import { and, eq, inArray, lte, sql, type SQL } from 'drizzle-orm';
-import { rowsOf, type Database } from './database.ts';
+import { and, eq, inArray } from 'drizzle-orm';
+import type { Database } from './database.ts';
 import {
   findItems,
   holdConversation,
   insertItems,
-  ITEM_ID,
   listItems,
   ownedBy,
   pageItems,
@@ -19,10 +17,21 @@ import {
   type Transaction,
 } from './items.ts';
 import type { Item, Json } from './json.ts';
+import {
+  chainHistory,
+  holdPrevious,
+  inProject,
+  known,
+  missing,
+  readable,
+  removeResponse,
+  type Place,
+} from './response-chains.ts';
 import { items, responses } from './schema.ts';
 
 /** Statuses of responses that are being computed, or will be. */
 const UNFINISHED = ['queued', 'in_progress'];
+const CANCELLED = 'cancelled';
 
 export interface StoredResponse {
   readonly id: string;
@@ -41,6 +50,8 @@ export interface NewResponse {
   readonly input: readonly Item[];
   readonly output?: readonly Item[];
   readonly previousId?: string;
+  /** All that it goes on from, kept with it where the previous one was deleted meanwhile. */
+  readonly history?: readonly Item[];
   readonly conversation?: ConversationPlace;
 }
 
@@ -64,6 +75,8 @@ export interface ResponseStore {
   start(id: string): Promise<boolean>;
   /** Keeps the answer, in its conversation too. @returns false, and keeps nothing, when it was done, cancelled or deleted */
   finish(id: string, end: ResponseEnd): Promise<boolean>;
+  /** Keeps what there was of an answer when it was cancelled. @returns false, and keeps nothing, when it is deleted or not cancelled */
+  keepCancelled(id: string, end: ResponseEnd): Promise<boolean>;
   /** Ends what is not done; otherwise changes nothing. @throws NotFoundError */
   cancel(id: string): Promise<StoredResponse>;
   /** @throws NotFoundError */
@@ -77,7 +90,7 @@ export interface ResponseStore {
   history(id: string): Promise<readonly Item[]>;
   /** Items of any response or conversation of the project, by id. */
   find(ids: readonly string[]): Promise<ReadonlyMap<string, Item>>;
-  /** @throws NotFoundError */
+  /** It is not found any more; what others go on from stays as a part of those. @throws NotFoundError */
   remove(id: string): Promise<void>;
 }
 
@@ -96,10 +109,21 @@ export function responseStore(db: Database, server: string, project: string): Re
       return rows.length > 0;
     },
     finish: (id, end) => finish(db, project, id, end),
+    keepCancelled: (id, { body, output }) =>
+      db.transaction(async (tx) => {
+        const cancelled = and(one(id), eq(responses.status, CANCELLED));
+        const rows = await tx
+          .update(responses)
+          .set({ body })
+          .where(cancelled)
+          .returning({ id: responses.id });
+        if (rows.length > 0) await insertItems(tx, { project, responseId: id }, output, true);
+        return rows.length > 0;
+      }),
     async cancel(id) {
       await db
         .update(responses)
-        .set({ status: 'cancelled' })
+        .set({ status: CANCELLED })
         .where(and(one(known(id)), inArray(responses.status, UNFINISHED)));
       return get(db, project, id);
     },
@@ -108,15 +132,9 @@ export function responseStore(db: Database, server: string, project: string): Re
       await rowOf(db, project, id);
       return pageItems(db, and(ownedBy({ responseId: id }), eq(items.output, false))!, query);
     },
-    history: (id) => history(db, project, id),
+    history: (id) => chainHistory(db, project, id),
     find: (ids) => findItems(db, project, ids),
-    async remove(id) {
-      const rows = await db
-        .delete(responses)
-        .where(one(known(id)))
-        .returning({ id: responses.id });
-      if (rows.length === 0) throw missing(id);
-    },
+    remove: (id) => removeResponse(db, project, id),
   };
 }
 
@@ -130,18 +148,11 @@ export async function failInterrupted(db: Database, server: string, error: Json)
   return rows.length;
 }
 
-function inProject(project: string, id: string): SQL | undefined {
-  return and(eq(responses.project, project), eq(responses.id, id));
-}
-
-interface Place {
-  readonly server: string;
-  readonly project: string;
-}
-
 function create(db: Database, { server, project }: Place, response: NewResponse): Promise<void> {
   const { id, status, body, error = null, input, output = [], previousId, conversation } = response;
+  const { history = [] } = response;
   return db.transaction(async (tx) => {
+    if (previousId !== undefined) await holdPrevious(tx, { server, project }, previousId, history);
     await tx.insert(responses).values({
       id,
       status,
@@ -202,52 +213,7 @@ async function rowOf(db: Database, project: string, id: string) {
   const [row] = await db
     .select()
     .from(responses)
-    .where(inProject(project, known(id)));
+    .where(readable(project, known(id)));
   if (!row) throw missing(id);
   return row;
-}
-
-interface Link {
-  readonly id: string;
-  readonly previous_id: string | null;
-  readonly conversation_id: string | null;
-  readonly conversation_sequence: string | number | null;
-}
-
-async function history(db: Database, project: string, id: string): Promise<readonly Item[]> {
-  // Newest first: each response goes on from the next.
-  const chain = rowsOf(
-    await db.execute(sql`
-      with recursive chain as (
-        select id, previous_id, conversation_id, conversation_sequence, 0 as depth
-        from responses where id = ${known(id)} and project = ${project}
-        union all
-        select r.id, r.previous_id, r.conversation_id, r.conversation_sequence, c.depth + 1
-        from responses r join chain c on r.id = c.previous_id and r.project = ${project}
-      )
-      select id, previous_id, conversation_id, conversation_sequence from chain order by depth`),
-  ) as unknown as readonly Link[];
-  const first = chain.at(-1);
-  if (!first) throw missing(id);
-  if (first.previous_id !== null) throw missing(first.previous_id, `, from which '${first.id}' goes on`);
-  const said: Item[] = [];
-  if (first.conversation_id !== null) {
-    const upTo = lte(items.sequence, Number(first.conversation_sequence));
-    said.push(...(await listItems(db, and(ownedBy({ conversationId: first.conversation_id }), upTo))));
-  }
-  for (const link of chain.toReversed())
-    said.push(...(await listItems(db, ownedBy({ responseId: link.id }))));
-  return said;
-}
-
-/** An id that can be asked for. @throws NotFoundError for one that no response has */
-function known(id: string): string {
-  if (!ITEM_ID.test(id)) throw missing(id);
-  return id;
-}
-
-function missing(id: string, why = ''): NotFoundError {
-  return new NotFoundError(
-    `Response with id '${id.slice(0, 80)}'${why} not found. It may be deleted, or was not stored ('store': false).`,
-  );
 }

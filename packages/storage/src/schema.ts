@@ -59,6 +59,12 @@ export const conversations = pgTable('conversations', {
   metadata: json('metadata').notNull(),
 });
 
+/**
+ * Status of a response that can be read no more, but whose items others still go on from.
+ * Not a status of the API: no such row is shown.
+ */
+export const DELETED = 'deleted';
+
 export const responses = pgTable(
   'responses',
   {
@@ -68,7 +74,7 @@ export const responses = pgTable(
     /** The object as the API shows it but for `status`, `error` and `output`, which change or lie in rows of their own. */
     body: json('body').notNull(),
     error: json('error'),
-    /** The response that this one goes on from, which may be gone since. */
+    /** The response that this one goes on from; what earlier versions deleted of these is gone. */
     previousId: text('previous_id'),
     /** The conversation that it went on from, and how far that was then, as a sequence of items. */
     conversationId: text('conversation_id'),
@@ -76,7 +82,10 @@ export const responses = pgTable(
     /** Which server computes it, while it is not done. */
     server: text('server').notNull(),
   },
-  (table) => [index('responses_unfinished').on(table.server, table.status)],
+  (table) => [
+    index('responses_unfinished').on(table.server, table.status),
+    index('responses_previous').on(table.project, table.previousId),
+  ],
 );
 
 /** What was said: each row belongs to one response or one conversation, and goes with it. */

@@ -219,11 +219,50 @@ describe('going on', () => {
     expect(lastPrompt().map(({ content }) => content)).toEqual(['Who said', 'Hello world!']);
   });
 
+  it('has what was said before when that is deleted, which nobody can read', async () => {
+    const first = await made({ input: 'one' });
+    const second = await made({ input: 'two', previous_response_id: first.id });
+    await server.remove(`/v1/responses/${first.id}`);
+    const third = await made({ input: 'three', previous_response_id: second.id });
+    expect(lastPrompt().map(({ content }) => content)).toEqual([
+      ...['one', 'Hello world!', 'two', 'Hello world!', 'three'],
+    ]);
+    const reference = { type: 'item_reference', id: first.output[0]!.id };
+    for (const refused of [
+      await server.get(`/v1/responses/${first.id}`),
+      await server.get(`/v1/responses/${first.id}/input_items`),
+      await server.remove(`/v1/responses/${first.id}`),
+      await server.post(`/v1/responses/${first.id}/cancel`),
+      await create({ input: [reference] }),
+    ])
+      expect(refused.status).toBe(404);
+    await server.remove(`/v1/responses/${second.id}`);
+    await made({ input: 'four', previous_response_id: third.id });
+    expect(lastPrompt().map(({ content }) => content)).toEqual([
+      ...['one', 'Hello world!', 'two', 'Hello world!', 'three', 'Hello world!', 'four'],
+    ]);
+  });
+
+  it('is not lost where what it goes on from is deleted meanwhile', async () => {
+    const first = await made({ input: 'one' });
+    const running = reachGate();
+    const answering = made({ model: 'slow', input: 'two', previous_response_id: first.id });
+    await running;
+    await server.remove(`/v1/responses/${first.id}`);
+    gate.resolve();
+    await made({ input: 'three', previous_response_id: (await answering).id });
+    expect(lastPrompt().map(({ content }) => content)).toEqual([
+      ...['one', 'Hello world!', 'two', 'one two three', 'three'],
+    ]);
+    expect((await server.get(`/v1/responses/${first.id}`)).status).toBe(404);
+  });
+
   it('is refused from what is not there, or is gone', async () => {
     const first = await made();
-    const second = await made({ previous_response_id: first.id });
-    await server.remove(`/v1/responses/${first.id}`);
-    for (const previous of [first.id, second.id, 'resp_\0']) {
+    await made({ previous_response_id: first.id });
+    const lonely = await made();
+    for (const { id } of [first, lonely]) await server.remove(`/v1/responses/${id}`);
+    for (const previous of [first.id, lonely.id, 'resp_\0']) {
       expect(await errorOf(await create({ previous_response_id: previous }))).toMatchObject({
         status: 400,
         param: 'previous_response_id',
@@ -274,20 +313,58 @@ describe('in the background', () => {
     expect(later).toEqual(events.slice(5));
   });
 
-  it('stop when they are cancelled, and stay so', async () => {
+  it('stop when they are cancelled, with what they said until then, and stay so', async () => {
+    let pieces = 0;
+    const paused = fakeModel({
+      name: 'paused',
+      pieces: ['one', ' two', ' three'],
+      pace: (signal) =>
+        pieces++ < 2
+          ? Promise.resolve()
+          : new Promise((resolve) => signal!.addEventListener('abort', () => resolve(), { once: true })),
+    });
+    const own = await keptServer([paused]);
+    try {
+      const made = await own.post('/v1/responses', { model: 'paused', input: 'Count', background: true });
+      const { id } = await answered(made);
+      await vi.waitFor(() => expect(pieces).toBe(3));
+      const listening = own.get(`/v1/responses/${id}?stream=true`);
+      const cancelled = await answered(await own.post(`/v1/responses/${id}/cancel`));
+      expect(cancelled).toMatchObject({
+        status: 'cancelled',
+        completed_at: null,
+        output: [{ type: 'message', status: 'incomplete', content: [{ text: 'one two' }] }],
+        usage: { input_tokens: 1, output_tokens: 2 },
+      });
+      expect(paused.aborted()).toBe(1);
+      const events = await eventsOf(await listening);
+      expect(events.map((event) => event.sequence_number)).toEqual(events.map((_, i) => i));
+      expect(events.map(({ type }) => type).slice(5)).toEqual([
+        'response.output_text.delta',
+        'response.output_text.delta',
+        'response.output_text.done',
+        'response.content_part.done',
+        'response.output_item.done',
+        'response.incomplete',
+      ]);
+      expect(events.at(-1)).toMatchObject({ response: cancelled });
+      const again = await eventsOf(await own.get(`/v1/responses/${id}?stream=true&starting_after=5`));
+      expect(again).toEqual(events.slice(6));
+      expect(await answered(await own.post(`/v1/responses/${id}/cancel`))).toEqual(cancelled);
+      await own.restart();
+      expect(await answered(await own.get(`/v1/responses/${id}`))).toEqual(cancelled);
+      expect(await answered(await own.post(`/v1/responses/${id}/cancel`))).toEqual(cancelled);
+    } finally {
+      await own.close();
+    }
+  });
+
+  it('have nothing to show when they are cancelled before they began', async () => {
     const running = reachGate();
     const { id } = await made({ model: 'slow', background: true });
     await running;
-    const listening = server.get(`/v1/responses/${id}?stream=true`);
-    const aborted = slow.aborted();
     const cancelled = await answered(await server.post(`/v1/responses/${id}/cancel`));
-    expect(cancelled.status).toBe('cancelled');
-    await vi.waitFor(() => expect(slow.aborted()).toBe(aborted + 1));
-    expect((await eventsOf(await listening)).at(-1)).toMatchObject({
-      type: 'error',
-      code: 'response_cancelled',
-    });
-    expect(await answered(await server.post(`/v1/responses/${id}/cancel`))).toEqual(cancelled);
+    expect(cancelled).toMatchObject({ status: 'cancelled', output: [] });
     await vi.waitFor(() => expect(server.lifecycle.active).toBe(0));
     expect(await fetched(id)).toEqual(cancelled);
   });

@@ -12,6 +12,8 @@ import { responseEventSchema } from '../schemas/response-events.ts';
 import { responseDeletedSchema, responseSchema, type ResponseDeleted } from '../schemas/response-object.ts';
 
 const ONE = `${RESPONSES_PATH}/{response_id}`;
+/** Milliseconds that a cancelled answer may take to stop, at most; a model stops after the step that it is at. */
+const STOP_MS = 5_000;
 const flag = z.enum(['true', 'false']).optional();
 
 const retrieveQuerySchema = z.strictObject({
@@ -49,7 +51,8 @@ export const retrieveResponse = defineEndpoint({
 export const deleteResponse = defineEndpoint({
   method: 'DELETE',
   path: ONE,
-  summary: 'Deletes a response and its items; one on its way is stopped.',
+  summary:
+    'Deletes a response; one on its way is stopped. Its items stay, unread, while others go on from them.',
   response: responseDeletedSchema,
   handle: (call) =>
     withResponse(call, async (store, id) => {
@@ -63,7 +66,7 @@ export const deleteResponse = defineEndpoint({
 export const cancelResponse = defineEndpoint({
   method: 'POST',
   path: `${ONE}/cancel`,
-  summary: 'Stops a response in the background; one that is done stays as it is.',
+  summary: 'Stops a response in the background, with what it has so far; one that is done stays as it is.',
   response: responseSchema,
   handle: (call) =>
     withResponse(call, async (store, id) => {
@@ -75,8 +78,12 @@ export const cancelResponse = defineEndpoint({
         );
       }
       const response = fromStored(await store.cancel(id));
-      if (response.status === 'cancelled') call.services.background.get(id)?.cancel();
-      return Response.json(response);
+      const run = call.services.background.get(id);
+      if (response.status !== 'cancelled' || !run) return Response.json(response);
+      run.cancel();
+      // What was written until then is kept with it.
+      await run.ended(STOP_MS);
+      return Response.json(fromStored(await store.get(id)));
     }),
 });
 

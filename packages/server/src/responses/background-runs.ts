@@ -30,6 +30,13 @@ export class BackgroundRun {
     this.#wakeAll();
   }
 
+  /** Resolves when it has ended, or after `ms`. */
+  async ended(ms: number): Promise<void> {
+    const late = AbortSignal.timeout(ms);
+    late.addEventListener('abort', () => this.#wakeAll(), { once: true });
+    while (!this.#ended && !late.aborted) await new Promise<void>((resolve) => this.#wake.push(resolve));
+  }
+
   /** Everything said and to be said, until the run ends or the listener's signal aborts. @param after number of the last event known */
   async *listen(after: number, signal: AbortSignal): AsyncGenerator<ResponseEvent> {
     const wake = () => this.#wakeAll();

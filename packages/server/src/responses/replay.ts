@@ -21,8 +21,7 @@ export function replay(response: ResponseObject): readonly ResponseEvent[] {
   writer.begin();
   writer.start();
   for (const item of response.output) tell(writer, item);
-  if (response.status === 'cancelled') writer.interrupt('response_cancelled', 'The response was cancelled.');
-  else writer.endAs(response);
+  writer.endAs(response);
   return writer.take();
 }
 

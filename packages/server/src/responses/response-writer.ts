@@ -10,7 +10,12 @@ import { withReceipts } from '../receipts/give-receipt.ts';
 import type { Receipt } from '../receipts/receipt.ts';
 import type { EventLogprobs, ResponseEvent } from '../schemas/response-events.ts';
 import type { OutputItem, TextPart } from '../schemas/response-items.ts';
-import { toResponseUsage, type ResponseError, type ResponseObject } from '../schemas/response-object.ts';
+import {
+  toResponseUsage,
+  type ResponseError,
+  type ResponseObject,
+  type ResponseUsage,
+} from '../schemas/response-object.ts';
 import type { FileCitation, ToolItem } from '../schemas/tool-items.ts';
 import type { FinishEvent } from '../schemas/usage.ts';
 import type { CallEvent } from '../streamed-calls.ts';
@@ -24,6 +29,13 @@ type Unnumbered = ResponseEvent extends infer One
     ? Omit<One, 'sequence_number'>
     : never
   : never;
+
+/** The last events of streams. */
+const ENDS: ReadonlySet<string | undefined> = new Set([
+  'response.completed',
+  'response.incomplete',
+  'response.failed',
+]);
 
 type Status = CallItem['status'];
 type Logprobs = TextPart['logprobs'];
@@ -107,6 +119,24 @@ export class ResponseWriter {
     this.#emit({ type: 'response.failed', response: this.#response });
   }
 
+  /** Ends it with what it has. @param usage as far as it was computed */
+  cancel(usage: ResponseUsage | undefined): void {
+    this.close('incomplete');
+    // It had an end that nobody was told: cancelled meanwhile, it is not kept so.
+    if (ENDS.has(this.#events.at(-1)?.type)) {
+      this.#events.pop();
+      this.#number--;
+    }
+    this.endAs({
+      ...this.#response,
+      status: 'cancelled',
+      completed_at: null,
+      incomplete_details: null,
+      error: null,
+      ...(usage ? { usage } : {}),
+    });
+  }
+
   /** Ends the stream of a response whose end is not told here. */
   interrupt(code: string, message: string): void {
     // What was not taken tells an end that did not come.
@@ -119,7 +149,9 @@ export class ResponseWriter {
   endAs(end: ResponseObject): void {
     this.#response = end;
     if (end.status === 'failed') this.#emit({ type: 'response.failed', response: end });
-    else if (end.status === 'incomplete') this.#emit({ type: 'response.incomplete', response: end });
+    // OpenAI has no event for a cancelled one; by this, its SDKs know that no more comes.
+    else if (end.status === 'incomplete' || end.status === 'cancelled')
+      this.#emit({ type: 'response.incomplete', response: end });
     else if (end.status === 'completed') this.#emit({ type: 'response.completed', response: end });
   }
 

@@ -4,8 +4,9 @@ import { admit } from '../admission.ts';
 import type { Call } from '../endpoint.ts';
 import { isFault, toApiError } from '../http/api-error.ts';
 import type { ResponseEvent } from '../schemas/response-events.ts';
-import type { ResponseError, ResponseObject } from '../schemas/response-object.ts';
+import { toResponseUsage, type ResponseError, type ResponseObject } from '../schemas/response-object.ts';
 import type { ResponseRequest } from '../schemas/response-request.ts';
+import { totalUsage, type FinishEvent } from '../schemas/usage.ts';
 import type { LoopGeneration } from '../tool-loop/tool-loop.ts';
 import type { BackgroundRun } from './background-runs.ts';
 import type { PreparedResponse } from './prepare-response.ts';
@@ -43,11 +44,11 @@ export async function* responseEvents(
 }
 
 async function keep({ storage, context, response }: PreparedResponse, end: ResponseObject): Promise<void> {
-  const { input, conversation } = context;
+  const { input, history, conversation } = context;
   await storage?.responses.create({
     ...toStored(end),
     input,
-    ...(response.previous_response_id ? { previousId: response.previous_response_id } : {}),
+    ...(response.previous_response_id ? { previousId: response.previous_response_id, history } : {}),
     ...(conversation ? { conversation } : {}),
   });
 }
@@ -88,11 +89,16 @@ async function compute(
   const { id } = prepared.response;
   const writer = new ResponseWriter(prepared.response, prepared);
   const tell = () => run.push(writer.take());
+  const finishes: FinishEvent[] = [];
   writer.begin();
   tell();
   try {
     try {
-      const generation = await startResponse({ ...call, signal: run.signal, isAdmitted: true }, prepared);
+      const generation = await startResponse(
+        { ...call, signal: run.signal, isAdmitted: true },
+        prepared,
+        (finish) => finishes.push(finish),
+      );
       if (!(await responses.start(id))) run.cancel();
       writer.start();
       for await (const told of generation.events) {
@@ -105,8 +111,12 @@ async function compute(
         writer.fail(toResponseError(error));
       }
     }
-    const done = !run.signal.aborted && (await responses.finish(id, toStored(writer.response)));
-    if (!done) writer.interrupt('response_cancelled', 'The response was cancelled or deleted.');
+    const isKept = !run.signal.aborted && (await responses.finish(id, toStored(writer.response)));
+    if (!isKept) {
+      writer.cancel(finishes.length > 0 ? toResponseUsage({ usage: totalUsage(finishes) }) : undefined);
+      if (!(await responses.keepCancelled(id, toStored(writer.response))))
+        writer.interrupt('response_deleted', 'The response was deleted.');
+    }
   } catch (error) {
     call.services.reportError(error, call.requestId);
     writer.interrupt('server_error', 'The response could not be kept; the log of the server says why.');

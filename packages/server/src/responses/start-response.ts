@@ -6,6 +6,7 @@ import type { ChatMessage } from '@steelyard/text';
 import type { Call } from '../endpoint.ts';
 import { checkSampling } from '../schemas/sampling.ts';
 import type { ResponseRequest } from '../schemas/response-request.ts';
+import type { FinishEvent } from '../schemas/usage.ts';
 import { startToolLoop, type LoopGeneration } from '../tool-loop/tool-loop.ts';
 import type { PreparedResponse } from './prepare-response.ts';
 
@@ -13,15 +14,20 @@ export const RESPONSES_PATH = '/v1/responses';
 /** Share of the context that an answer gets where the prompt is shortened for it, at most. */
 const ANSWER_SHARE = 0.25;
 
-/** @throws as `startToolLoop` */
+/**
+ * @param onFinish hears of each time that the model has spoken, to its end or not
+ * @throws as `startToolLoop`
+ */
 export function startResponse(
   call: Call<ResponseRequest>,
   { messages, ask, client, sources, choice, response }: PreparedResponse,
+  onFinish?: (finish: FinishEvent) => void,
 ): Promise<LoopGeneration> {
   const { model, parallel_tool_calls: parallel, max_tool_calls: maxCalls } = call.body;
   return startToolLoop(call, {
     ...{ model, endpoint: RESPONSES_PATH, promptParam: 'input' },
     ...{ messages, ask, client, sources, choice, parallel, maxCalls },
+    ...(onFinish ? { onFinish } : {}),
     start(loaded, said, options) {
       checkSampling(ask.sampling, loaded.info.vocabSize);
       return response.truncation === 'auto' ? shortened(loaded, said, options) : loaded.chat(said, options);

@@ -105,7 +105,7 @@ export type ResponseDeleted = z.infer<typeof responseDeletedSchema>;
 export type ResponseUsage = z.infer<typeof responseUsageSchema>;
 export type ResponseError = NonNullable<ResponseObject['error']>;
 
-export function toResponseUsage({ usage }: FinishEvent): ResponseUsage {
+export function toResponseUsage({ usage }: Pick<FinishEvent, 'usage'>): ResponseUsage {
   return {
     input_tokens: usage.promptTokens,
     // The prefix cache is written as a prompt is computed, at no price.

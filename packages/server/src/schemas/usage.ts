@@ -23,6 +23,19 @@ export const timingsSchema = z.object({
 export type UsageBody = z.infer<typeof usageSchema>;
 export type TimingsBody = z.infer<typeof timingsSchema>;
 
+/** Of several times that a model spoke for one answer. */
+export function totalUsage(finishes: readonly FinishEvent[]): FinishEvent['usage'] {
+  const sum = (of: (usage: FinishEvent['usage']) => number) =>
+    finishes.reduce((total, { usage }) => total + of(usage), 0);
+  const tellsReasoning = finishes.at(-1)?.usage.reasoningTokens !== undefined;
+  return {
+    promptTokens: sum(({ promptTokens }) => promptTokens),
+    cachedTokens: sum(({ cachedTokens }) => cachedTokens),
+    completionTokens: sum(({ completionTokens }) => completionTokens),
+    ...(tellsReasoning ? { reasoningTokens: sum(({ reasoningTokens }) => reasoningTokens ?? 0) } : {}),
+  };
+}
+
 /**
  * Sums the choices. The prompt of several choices is counted once, as OpenAI bills it.
  * @param finishes by choice index

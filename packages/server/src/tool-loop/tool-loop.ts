@@ -10,7 +10,7 @@ import { toChatOptions, type ChatAsk } from '../chat-options.ts';
 import type { Call } from '../endpoint.ts';
 import { startGeneration, type Generation, type GenerationPlan } from '../generation.ts';
 import type { Receipt } from '../receipts/receipt.ts';
-import type { FinishEvent } from '../schemas/usage.ts';
+import { totalUsage, type FinishEvent } from '../schemas/usage.ts';
 import { Round } from './round.ts';
 import type { ItemStep, LoopEvent, LoopStart, ServerTool, ToolSource } from './server-tool.ts';
 import { Toolbox, type ClientTool, type ToolChoice } from './toolbox.ts';
@@ -18,7 +18,7 @@ import { Toolbox, type ClientTool, type ToolChoice } from './toolbox.ts';
 /** Rounds of one answer at most. */
 const MAX_ROUNDS = 16;
 
-export interface LoopPlan extends Pick<GenerationPlan, 'model' | 'endpoint' | 'promptParam'> {
+export interface LoopPlan extends Pick<GenerationPlan, 'model' | 'endpoint' | 'promptParam' | 'onFinish'> {
   readonly messages: readonly ChatMessage[];
   readonly ask: Omit<ChatAsk, 'signal' | 'tools' | 'toolChoice'>;
   readonly client: readonly ClientTool[];
@@ -219,14 +219,7 @@ class ToolLoop {
     const event: FinishEvent = {
       ...last,
       reason: cut ? 'length' : last.reason,
-      usage: {
-        promptTokens: sum(({ usage }) => usage.promptTokens),
-        cachedTokens: sum(({ usage }) => usage.cachedTokens),
-        completionTokens: sum(({ usage }) => usage.completionTokens),
-        ...(last.usage.reasoningTokens === undefined
-          ? {}
-          : { reasoningTokens: sum(({ usage }) => usage.reasoningTokens ?? 0) }),
-      },
+      usage: totalUsage(this.#finishes),
       timing: {
         queuedMs: sum(({ timing }) => timing.queuedMs),
         prefillMs: sum(({ timing }) => timing.prefillMs),
@@ -247,9 +240,10 @@ function startRound(
   toolbox: Toolbox,
   { number, messages, maxTokens } = { number: 0, messages: plan.messages, maxTokens: plan.ask.maxTokens },
 ): Promise<Generation> {
-  const { model, endpoint, promptParam, ask } = plan;
+  const { model, endpoint, promptParam, onFinish, ask } = plan;
   return startGeneration(call, {
     ...{ model, endpoint, promptParam, maxTokens },
+    ...(onFinish ? { onFinish } : {}),
     start(loaded, signal) {
       const asked = { ...ask, ...toolbox.offer(number), maxTokens, signal };
       return [plan.start(loaded, messages, toChatOptions(asked))];

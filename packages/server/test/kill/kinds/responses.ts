@@ -25,15 +25,8 @@ const IN_BACKGROUND = 'in the background';
 
 export function storedResponses(): Kind {
   const ledger = new Ledger<Kept>();
-  /** Those that a response goes on from, directly or not: one of them deleted, nothing goes on from it. */
-  const chains = new Map<string, readonly string[]>();
   let serial = 0;
   const remove = (api: Api, id: string) => ledger.remove(id, () => api.remove(`${PATH}/${id}`));
-
-  function isWhole({ response }: Kept, id: string): boolean {
-    const kept = ledger.ids;
-    return response !== IN_BACKGROUND && (chains.get(id) ?? []).every((one) => kept.includes(one));
-  }
 
   async function read(api: Api, id: string): Promise<Kept | undefined> {
     const response = await api.find<ResponseObject>(`${PATH}/${id}`);
@@ -50,24 +43,22 @@ export function storedResponses(): Kind {
     acknowledged: () => ledger.acknowledged,
     async write(api, random) {
       const input = `question ${serial++}`;
-      const previous = random(3) === 0 ? ledger.last(isWhole) : undefined;
+      // Whatever it goes on from itself may be deleted.
+      const previous =
+        random(3) === 0 ? ledger.last(({ response }) => response !== IN_BACKGROUND) : undefined;
       const body = { model: 'fake', input, ...(previous ? { previous_response_id: previous } : {}) };
-      const keep = (id: string, kept: Kept) => {
-        ledger.keep(id, kept);
-        if (previous) chains.set(id, [...(chains.get(previous) ?? []), previous]);
-      };
       const way = random(3);
       if (way === 0) {
         const response = await api.post<ResponseObject>(PATH, body);
-        keep(response.id, { response, asked: [input] });
+        ledger.keep(response.id, { response, asked: [input] });
       } else if (way === 1) {
         const events = await api.stream<ResponseEvent>(PATH, { ...body, stream: true });
         const last = events.at(-1);
         if (last?.type !== 'response.completed') throw new Error(`the stream ends with ${last?.type}`);
-        keep(last.response.id, { response: last.response, asked: [input] });
+        ledger.keep(last.response.id, { response: last.response, asked: [input] });
       } else {
         const { id } = await api.post<ResponseObject>(PATH, { ...body, background: true });
-        keep(id, { response: IN_BACKGROUND, asked: [input] });
+        ledger.keep(id, { response: IN_BACKGROUND, asked: [input] });
       }
       if (random(5) === 0 && ledger.ids.length > 2) await remove(api, ledger.ids[0]!);
     },

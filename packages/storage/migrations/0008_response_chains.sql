@@ -1,0 +1,1 @@
+CREATE INDEX "responses_previous" ON "responses" ("project", "previous_id");
