@@ -2,9 +2,11 @@ import { createStubModel } from '@steelyard/engine/testing';
 import { describe, expect, it, vi } from 'vitest';
 import { fakeModel, pause } from '../test/fake-model.ts';
 import { post } from '../test/requests.ts';
+import { Bucket, limitHeaders } from './access/rate-limit.ts';
 import { providerOf } from './model-provider.ts';
 import type { ServerOptions } from './options.ts';
 import { createServer } from './server.ts';
+import { COMPUTED_BY_HEADER } from './upstreams/router.ts';
 
 const hello = { model: 'fake', messages: [{ role: 'user', content: 'Say hello' }] };
 
@@ -193,6 +195,26 @@ describe('who may call', () => {
     });
     expect(preflight.status).toBe(204);
     expect(preflight.headers.get('access-control-allow-headers')).toBe('x-stainless-os');
+  });
+
+  it('lets allowed pages read what answers say besides their bodies', async () => {
+    const headers = { host: 'localhost:8642', origin: 'https://page.example' };
+    const app = appWith({ allowedOrigins: ['https://page.example'], limits: { concurrentRequests: 0 } });
+    const refused = await app.request('/v1/chat/completions', {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify(hello),
+    });
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get('retry-after')).not.toBe(null);
+    const exposed = refused.headers.get('access-control-expose-headers')!.split(', ');
+    const bucket = new Bucket(1, () => 0);
+    const told = [
+      ...[...refused.headers.keys()].filter((name) => /^(x-request|request|retry|x-steelyard)-/.test(name)),
+      ...Object.keys(limitHeaders([{ requests: bucket, tokens: bucket }])),
+      ...['retry-after-ms', COMPUTED_BY_HEADER],
+    ];
+    expect(exposed).toEqual(expect.arrayContaining(told));
   });
 
   it('asks for the key where there is one', async () => {

@@ -2,9 +2,19 @@
 
 import type { MiddlewareHandler } from 'hono';
 import type { AppEnv, AppOptions } from '../app.ts';
+import { COMPUTED_BY_HEADER } from '../upstreams/router.ts';
 import { ApiError } from './api-error.ts';
 
 const CORS_MAX_AGE_SECONDS = '600';
+/** Headers of answers that pages elsewhere may read; SDKs wait by some of them before they try again. */
+const EXPOSED = [
+  ...['x-request-id', 'request-id', 'retry-after', 'retry-after-ms', 'content-disposition'],
+  ...['limit', 'remaining', 'reset'].flatMap((what) => [
+    `x-ratelimit-${what}-requests`,
+    `x-ratelimit-${what}-tokens`,
+  ]),
+  COMPUTED_BY_HEADER,
+].join(', ');
 
 export function accessControl(options: AppOptions): MiddlewareHandler<AppEnv> {
   const checksHost = isLoopbackName(options.host) || (options.allowedHosts?.length ?? 0) > 0;
@@ -19,7 +29,7 @@ export function accessControl(options: AppOptions): MiddlewareHandler<AppEnv> {
     await next();
     if (crossOrigin) {
       c.header('access-control-allow-origin', origin);
-      c.header('access-control-expose-headers', 'x-request-id, request-id, x-steelyard-computed-by');
+      c.header('access-control-expose-headers', EXPOSED);
       c.header('vary', 'Origin');
     }
   };
