@@ -64,6 +64,8 @@ export function createApp(
     c.header('request-id', requestId);
     for (const [name, value] of Object.entries(c.get('limits') ?? {})) c.header(name, value);
     c.header('x-content-type-options', 'nosniff');
+    // Its client finds another server by connecting anew.
+    if (lifecycle.draining) c.header('connection', 'close');
   });
   app.use(accessControl(options));
   for (const path of new Set(endpoints.map((endpoint) => endpoint.path))) {
@@ -215,6 +217,8 @@ async function serve(
   let status = 500;
   let response: Response | undefined;
   try {
+    // Those that tell how the server is are answered to the end.
+    if (!endpoint.open) services.lifecycle.refuseWhenDraining();
     const { caller, headers } = endpoint.open
       ? { caller: ANYBODY, headers: {} }
       : await services.access.admit(c.req.raw.headers, endpoint, (known) => {

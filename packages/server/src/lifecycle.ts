@@ -73,7 +73,7 @@ export class Lifecycle {
    * @throws ApiError 429 above the limits, 503 while closing
    */
   enter({ bytes, retryAfterSeconds }: Arrival = { bytes: 0, retryAfterSeconds: () => 1 }): () => void {
-    if (this.#draining) throw shuttingDown();
+    this.refuseWhenDraining();
     const full = this.#active >= this.#limits.requests;
     if (full || (this.#active > 0 && this.#bytes + bytes > this.#limits.bytes)) {
       const held = full ? '' : ` and hold ${this.#bytes} bytes`;
@@ -98,6 +98,11 @@ export class Lifecycle {
   /** Registers work that nobody waits for; it is told to stop when the server begins to close. */
   onDrain(stop: () => Promise<void>): void {
     this.#stops.push(stop);
+  }
+
+  /** For requests of every kind, of which only those of generations are counted. @throws ApiError 503 while closing */
+  refuseWhenDraining(): void {
+    if (this.#draining) throw shuttingDown();
   }
 
   /** Refuses new requests, stops work in the background, waits `drainMs` for those in progress, then aborts what is left. */

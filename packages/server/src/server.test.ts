@@ -177,6 +177,30 @@ describe('closing', () => {
     expect(await answer).toContain('[DONE]');
   });
 
+  it('listens until they have: it is alive, not ready, and tells who asks to come again', async () => {
+    let goOn = (): void => undefined;
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    const { server, model, url, chat } = await start({ pace: () => held }, { limits: { drainMs: 10_000 } });
+    const answer = chat({ stream: true }).then((response) => response.text());
+    await vi.waitFor(() => expect(model.stats().running).toBe(1));
+    const closed = server.close();
+    const ready = await fetch(`${url}/health/ready`);
+    expect(ready.status).toBe(503);
+    expect(await ready.json()).toEqual({ ready: false, reasons: ['shutting down'] });
+    const live = await fetch(`${url}/health/live`);
+    expect([live.status, live.headers.get('connection')]).toEqual([200, 'close']);
+    for (const refused of [await chat({}), await fetch(`${url}/v1/models`)]) {
+      expect(refused.status).toBe(503);
+      expect(refused.headers.get('retry-after')).toBe('5');
+      expect(refused.headers.get('connection')).toBe('close');
+      expect(await refused.json()).toMatchObject({ error: { code: 'server_shutting_down' } });
+    }
+    goOn();
+    expect(await answer).toContain('[DONE]');
+    await closed;
+    await expect(fetch(`${url}/health/live`)).rejects.toThrow('fetch failed');
+  });
+
   it('aborts what takes longer, and tells the client', async () => {
     const { server, model, chat } = await start({ pieces: Array<string>(1000).fill('x'), pace: pause(5) });
     const streamed = chat({ stream: true }).then((response) => response.text());

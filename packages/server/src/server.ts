@@ -88,16 +88,17 @@ export function createServer(options: ServerOptions): SteelyardServer {
     notReady: (reason) => lifecycle.hold(reason),
     mcp: (streams) => speakMcp(services, streams),
     async close() {
+      // Still listening: who looks after the server sees that it is not ready, and who asks is told to try again.
+      await lifecycle.drain(limits.drainMs);
       const closed = new Promise<void>((resolve) => http.close(() => resolve()));
       http.closeIdleConnections();
-      await lifecycle.drain(limits.drainMs);
       // An answer that is generated still has its last bytes on the way.
       await Promise.race([
         Promise.all([...open].map((response) => once(response, 'close'))),
         sleep(FLUSH_MS, undefined, { ref: false }),
       ]);
       http.closeAllConnections();
-      if (http.listening) await closed;
+      await closed;
     },
   };
 }
