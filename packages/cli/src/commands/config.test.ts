@@ -29,6 +29,15 @@ describe('config check', () => {
     expect(bad.stdout()).toBe('');
   });
 
+  it('takes the file as an option too, as the other commands do', async () => {
+    const terminal = createTerminal();
+    expect(await terminal.run('config', 'check', '--config', file('port: x\n'))).toBe(2);
+    expect(terminal.stderr()).toMatch(/steelyard\.yaml:1:7: port is 'x'/);
+    const other = createTerminal({ env: { STEELYARD_CONFIG: file('port: x\n', 'other.yaml') } });
+    expect(await other.run('config', 'check', '--config', file('port: 1\n'))).toBe(0);
+    expect(other.stdout()).toContain('steelyard.yaml is in order');
+  });
+
   it('is readable by machines', async () => {
     const terminal = createTerminal({ env: { STEELYARD_CONFIG: file('\nport: x\n'), STEELYARD_PROT: '1' } });
     expect(await terminal.run('config', 'check', '--json')).toBe(2);

@@ -29,8 +29,11 @@ export const registerConfig: RegisterCommand = (program, context, exit) => {
   command
     .command('check [file]')
     .description('every error, with file, line and column; exit code 2 if there is one')
+    .option('--config <file>', 'the same as naming the file (default: STEELYARD_CONFIG, else none)')
     .option('--json', 'write an object')
-    .action(async (file: string | undefined, flags: Flags) => exit(await check(file, flags, context)));
+    .action(async (file: string | undefined, { config, ...flags }: Flags & { readonly config?: string }) =>
+      exit(await check(file ?? config, flags, context)),
+    );
   const show = command
     .command('show [file]')
     .description('what is in force and where it comes from, secrets masked; takes the flags of serve')
