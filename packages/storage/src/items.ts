@@ -4,7 +4,7 @@ import { and, asc, desc, eq, gt, inArray, lt, max, sql, type SQL } from 'drizzle
 import { RequestError } from '@steelyard/core';
 import { rowsOf, type Database } from './database.ts';
 import type { Item } from './json.ts';
-import { DELETED, items, responses } from './schema.ts';
+import { items, responses } from './schema.ts';
 
 export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
 /** What can be asked of a database can be asked within a transaction. */
@@ -33,6 +33,12 @@ const BATCH = 1_000;
 
 /** Ids with other characters name nothing, and are not asked for: PostgreSQL takes no NUL. */
 export const ITEM_ID = /^[\w-]{1,128}$/;
+
+/**
+ * Status of a response that can be read no more, but whose items others still go on from.
+ * Not a status of the API: no such row is shown.
+ */
+export const DELETED = 'deleted';
 
 export function ownedBy(owner: Owner): SQL {
   return 'responseId' in owner

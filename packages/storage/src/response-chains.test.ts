@@ -4,7 +4,8 @@ import { NotFoundError } from '@steelyard/core';
 import { eq } from 'drizzle-orm';
 import { beforeAll, expect, it } from 'vitest';
 import { eachDatabase } from '../test/each-database.ts';
-import { DELETED, items, responses } from './schema.ts';
+import { DELETED } from './items.ts';
+import { items, responses } from './schema.ts';
 import { responseStore, type ResponseStore } from './responses.ts';
 
 eachDatabase('chains of responses', (database) => {

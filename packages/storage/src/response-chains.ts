@@ -6,9 +6,17 @@
 import { NotFoundError } from '@steelyard/core';
 import { and, eq, lte, ne, sql, type SQL } from 'drizzle-orm';
 import { rowsOf, type Database } from './database.ts';
-import { insertItems, ITEM_ID, listItems, ownedBy, type Queries, type Transaction } from './items.ts';
+import {
+  DELETED,
+  insertItems,
+  ITEM_ID,
+  listItems,
+  ownedBy,
+  type Queries,
+  type Transaction,
+} from './items.ts';
 import type { Item } from './json.ts';
-import { DELETED, items, responses } from './schema.ts';
+import { items, responses } from './schema.ts';
 
 /** Where a response is made. */
 export interface Place {

@@ -59,12 +59,6 @@ export const conversations = pgTable('conversations', {
   metadata: json('metadata').notNull(),
 });
 
-/**
- * Status of a response that can be read no more, but whose items others still go on from.
- * Not a status of the API: no such row is shown.
- */
-export const DELETED = 'deleted';
-
 export const responses = pgTable(
   'responses',
   {
