@@ -13,6 +13,25 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
+/** What a server keeps can be read only by asking that server. */
+export class HeldByServerError extends Error {
+  override readonly name = 'HeldByServerError';
+
+  /** @param url where the server listens, as far as its configuration says */
+  constructor(
+    directory: string,
+    process: number,
+    readonly url: string,
+    options?: { cause?: unknown },
+  ) {
+    super(
+      `${directory} is in use by a server, process ${process}. Stop it and run this again, or, if it asks for keys, ` +
+        'ask it with an admin key',
+      options,
+    );
+  }
+}
+
 const NEXT_STEPS: Readonly<Record<ErrorCode, string | undefined>> = {
   not_found: 'steelyard list',
   network: 'steelyard doctor --network',
@@ -24,8 +43,15 @@ const NEXT_STEPS: Readonly<Record<ErrorCode, string | undefined>> = {
   aborted: undefined,
 };
 
-/** The line for people, without the `steelyard:` before it. */
-export function describeError(error: unknown, command: string): string {
+/**
+ * The line for people, without the `steelyard:` before it.
+ * @param argv the whole command line
+ */
+export function describeError(error: unknown, command: string, argv: readonly string[] = [command]): string {
+  if (error instanceof HeldByServerError) {
+    const again = [...argv, '--url', error.url].map(quoted).join(' ');
+    return `${sanitiseLine(error.message)}: STEELYARD_ADMIN_KEY=KEY steelyard ${again}`;
+  }
   if (error instanceof UsageError) return `${error.message}; see: steelyard ${command} --help`;
   if (error instanceof SteelyardError) {
     const next = NEXT_STEPS[error.code] ?? `steelyard ${command} --help`;
@@ -37,10 +63,20 @@ export function describeError(error: unknown, command: string): string {
   return `unexpected error: ${sanitiseLine(message)}; for details run it again with STEELYARD_DEBUG=1`;
 }
 
+/** As a shell takes it. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${sanitiseLine(word).replaceAll("'", "'\\''")}'`;
+}
+
 /** Writes the failure to stderr and returns the exit code. */
-export function reportError(error: unknown, command: string, context: CommandContext): number {
+export function reportError(
+  error: unknown,
+  command: string,
+  context: CommandContext,
+  argv: readonly string[] = [command],
+): number {
   if (error instanceof SteelyardError && error.code === 'aborted') return EXIT_INTERRUPTED;
-  context.note(`${context.errorStyle.red('steelyard:')} ${describeError(error, command)}`);
+  context.note(`${context.errorStyle.red('steelyard:')} ${describeError(error, command, argv)}`);
   if (context.env['STEELYARD_DEBUG']) context.note(debugText(error));
   return error instanceof UsageError ? EXIT_USAGE : EXIT_ERROR;
 }

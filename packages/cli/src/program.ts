@@ -51,7 +51,7 @@ export async function runCommandLine(argv: readonly string[], context: CommandCo
     const name = program.commands.find(
       (command) => command.name() === argv[0] || command.aliases().includes(argv[0] ?? ''),
     );
-    return reportError(error, name?.name() ?? '', context);
+    return reportError(error, name?.name() ?? '', context, argv);
   }
 }
 

@@ -5,12 +5,26 @@ import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RequestError } from '@steelyard/core';
 
+/** Another living process holds the directory. */
+export class InUseError extends RequestError {
+  /** Its id. */
+  readonly holder: number;
+
+  constructor(directory: string, lock: string, holder: number) {
+    super(
+      `storage: ${directory} is in use by process ${holder}, expected no other. Stop that process, choose another ` +
+        `directory, or remove ${lock} if that process is not a server.`,
+    );
+    this.holder = holder;
+  }
+}
+
 /** Directories that this process holds. */
 const held = new Set<string>();
 
 /**
  * Holds the directory until the returned function is called or the process ends, however it ends.
- * @throws RequestError when another living process holds it
+ * @throws InUseError when another living process holds it
  */
 export async function lockDirectory(directory: string): Promise<() => Promise<void>> {
   const path = join(directory, 'process.lock');
@@ -42,10 +56,7 @@ async function dropStale(path: string, directory: string): Promise<void> {
   const holder = await readFile(path, 'utf8').catch(() => undefined);
   if (holder === undefined) return;
   if (isHolding(Number(holder), path)) {
-    throw new RequestError(
-      `storage: ${directory} is in use by process ${holder}, expected no other. Stop that process, choose another ` +
-        `directory, or remove ${path} if that process is not a server.`,
-    );
+    throw new InUseError(directory, path, Number(holder));
   }
   // Taken aside by name first: where two processes find the same stale lock, the second must not remove the first's.
   const aside = join(directory, `lock-${randomUUID()}`);

@@ -1,6 +1,9 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { administration } from '@steelyard/server';
 import { openRecords } from '@steelyard/storage';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createFakeServices } from '../../test/fake-services.ts';
@@ -56,6 +59,49 @@ it('exports what it verifies, and finds what was changed in the export', async (
   const part = await audit('export', '--data-dir', directory, '--project', 'proj_2');
   expect(JSON.parse(part.stdout)).toMatchObject({ sequence: 3, project: 'proj_2' });
   expect(await readFile(path, 'utf8')).toContain('key_2');
+}, 120_000);
+
+it('asks a running server, and says how where one holds the directory', async () => {
+  const held = await openRecords({ directory });
+  try {
+    const refused = await audit('verify', '--data-dir', directory, '--json');
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toContain(`in use by a server, process ${process.pid}`);
+    expect(refused.stderr.trimEnd().split(': ').at(-1)).toBe(
+      `STEELYARD_ADMIN_KEY=KEY steelyard audit verify --data-dir ${directory} --json --url http://127.0.0.1:8642`,
+    );
+    // More than the API gives at once.
+    for (let i = 0; i < 205; i++)
+      await held.audit.append({
+        action: 'response.created',
+        ...{ project: 'p', actor: 'key_1', subject: null, details: { i } },
+      });
+    const ask = administration(held);
+    const http = createServer((request, response) => {
+      void ask(request.url!).then(async (answer) =>
+        response.writeHead(answer.status).end(await answer.text()),
+      );
+    });
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+    try {
+      const terminal = createTerminal({ env: { STEELYARD_ADMIN_KEY: 'key' } });
+      expect(await terminal.run('audit', 'verify', '--url', url)).toBe(0);
+      const { sequence, hash } = await held.audit.head();
+      expect(terminal.stdout()).toContain(
+        `208 entries, each in its place and unchanged\nhead ${sequence}:${hash}`,
+      );
+      const copied = createTerminal({ env: { STEELYARD_ADMIN_KEY: 'key' } });
+      expect(await copied.run('audit', 'export', '--url', url, '--after', '2', '--project', 'proj_2')).toBe(
+        0,
+      );
+      expect(JSON.parse(copied.stdout())).toMatchObject({ sequence: 3, actor: null, project: 'proj_2' });
+    } finally {
+      http.close();
+    }
+  } finally {
+    await held.close();
+  }
 }, 120_000);
 
 it('names a head and a line that it cannot read', async () => {

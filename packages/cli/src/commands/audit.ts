@@ -7,16 +7,17 @@ import type { RegisterCommand } from '../command.ts';
 import { addExamples, wholeNumber } from '../command-options.ts';
 import type { CommandContext } from '../context.ts';
 import { EXIT_ERROR, UsageError } from '../errors.ts';
-import { addRecordsOptions, withRecords, type RecordsFlags } from '../records/open-records.ts';
+import { addAdministrationOptions, type AdministrationFlags } from '../records/administration.ts';
+import { withAudit } from '../records/audit-source.ts';
 import { plural } from '../terminal/format.ts';
 
-interface VerifyFlags extends RecordsFlags {
+interface VerifyFlags extends AdministrationFlags {
   readonly file?: string;
   readonly head?: AuditHead;
   readonly json?: boolean;
 }
 
-interface ExportFlags extends RecordsFlags {
+interface ExportFlags extends AdministrationFlags {
   readonly after?: number;
   readonly project?: string;
 }
@@ -32,16 +33,17 @@ export const registerAudit: RegisterCommand = (program, context, exit) => {
     .option('--head <sequence:hash>', 'a head noted earlier, which the log must hold', parseHead)
     .option('--json', 'write the finding as JSON')
     .action(async (flags: VerifyFlags) => exit(await runVerify(flags, context)));
-  addRecordsOptions(verify);
+  addAdministrationOptions(verify);
   const copy = audit
     .command('export')
     .description('write the entries, one JSON object a line')
     .option('--after <sequence>', 'entries after this one', wholeNumber('--after', 0, MOST_ENTRIES))
     .option('--project <id>', 'only of this project; such an export cannot be verified alone')
     .action((flags: ExportFlags) => runExport(flags, context));
-  addRecordsOptions(copy);
+  addAdministrationOptions(copy);
   addExamples(audit, [
     'steelyard audit verify',
+    'STEELYARD_ADMIN_KEY=KEY steelyard audit verify --url http://127.0.0.1:8642',
     'steelyard audit verify --head 1207:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
     'steelyard audit export > audit.jsonl',
     'steelyard audit verify --file audit.jsonl',
@@ -52,7 +54,7 @@ async function runVerify(flags: VerifyFlags, context: CommandContext): Promise<n
   const { verifyChain } = await import('@steelyard/storage');
   const verdict = flags.file
     ? await verifyChain(readExport(flags.file), flags.head)
-    : await withRecords(flags, context, ({ audit }) => audit.verify(flags.head));
+    : await withAudit(flags, context, (read) => verifyChain(read(), flags.head));
   if (flags.json) context.printJson(verdict);
   else report(verdict, context);
   return verdict.intact ? 0 : EXIT_ERROR;
@@ -75,8 +77,8 @@ function report(verdict: AuditVerdict, context: CommandContext): void {
 
 async function runExport({ after, project, ...flags }: ExportFlags, context: CommandContext): Promise<void> {
   const query = { ...(after === undefined ? {} : { after }), ...(project === undefined ? {} : { project }) };
-  await withRecords(flags, context, async ({ audit }) => {
-    for await (const entry of audit.read(query)) context.print(JSON.stringify(entry));
+  await withAudit(flags, context, async (read) => {
+    for await (const entry of read(query)) context.print(JSON.stringify(entry));
   });
 }
 

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Records } from '@steelyard/storage';
 import { resolveConfig } from '../config/resolve.ts';
+import type { ServeConfig } from '../config/schema.ts';
 import type { CommandContext } from '../context.ts';
+import { HeldByServerError } from '../errors.ts';
 
 export interface RecordsFlags {
   readonly config?: string;
@@ -17,7 +19,7 @@ export function addRecordsOptions(command: Command): Command {
     .option('--data-dir <path>', 'as given to `steelyard serve` (default: `server` beside the models)');
 }
 
-/** Runs work on the records and closes them. @throws RequestError while a server holds the directory */
+/** Runs work on the records and closes them. @throws HeldByServerError while a server holds the directory */
 export async function withRecords<T>(
   flags: RecordsFlags,
   context: CommandContext,
@@ -27,13 +29,23 @@ export async function withRecords<T>(
   const given = flags.dataDir === undefined ? {} : { dataDir: flags.dataDir };
   const { config } = await resolveConfig({ env, file: flags.config, flags: given });
   const { databaseUrl, dataDir } = config;
-  const records = await context.services.openRecords({
-    directory: dataDir ?? join((await context.services.openStore()).root, 'server'),
-    ...(databaseUrl ? { databaseUrl } : {}),
-  });
+  const directory = dataDir ?? join((await context.services.openStore()).root, 'server');
+  const records = await context.services
+    .openRecords({ directory, ...(databaseUrl ? { databaseUrl } : {}) })
+    .catch((error: unknown) => {
+      const { holder } = error as { readonly holder?: number };
+      if (holder === undefined) throw error;
+      throw new HeldByServerError(directory, holder, addressOf(config), { cause: error });
+    });
   try {
     return await work(records);
   } finally {
     await records.close();
   }
+}
+
+/** Where a server with this configuration listens, unless the port was taken. */
+function addressOf({ host, port }: ServeConfig): string {
+  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port === 0 ? 'PORT' : port}`;
 }

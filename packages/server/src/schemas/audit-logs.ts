@@ -65,6 +65,8 @@ export const auditLogSchema = z.object({
   steelyard: z.object({
     /** Its place in the log, from 1. */
     sequence: z.int(),
+    /** To the millisecond, as the hash covers it. */
+    time: z.string(),
     /** By this server's own name. */
     action: z.string(),
     /** Id of what it was done to. */
@@ -93,7 +95,7 @@ export function toAuditLog(entry: AuditEntry): AuditLogObject {
     ...(key ? { actor: { type: 'api_key', api_key: { ...key, service_account: { id: key.id } } } } : {}),
     project: { id: project },
     ...detailsOf(action, subject ?? '', details),
-    steelyard: { sequence, action, subject, details: { ...details }, previous, hash },
+    steelyard: { sequence, time, action, subject, details: { ...details }, previous, hash },
   };
 }
 
