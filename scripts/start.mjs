@@ -1,7 +1,10 @@
 /** `npm start`: builds what is not up to date, then serves the default model with the chat page. Arguments go to `steelyard serve`. */
 
 import { build } from './build.mjs';
+import { endWhenOrphaned } from './orphaned.mjs';
 
+// By hand it may be left to run when its shell ends; what npm starts ends with npm.
+if (process.env.npm_lifecycle_event !== undefined) endWhenOrphaned();
 try {
   await build();
 } catch (error) {

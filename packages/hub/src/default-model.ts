@@ -34,7 +34,9 @@ async function pullFirst(model: DefaultModel, options: PullOptions): Promise<Sto
     } catch (error) {
       if (!isUnreachable(error)) throw error;
       failures.push(error);
-      options.onNotice?.(`${source}: ${error.message}`);
+      const next = model.sources[index + 1];
+      // Without a next one, the error below tells of all of them.
+      if (next !== undefined) options.onNotice?.(`${source}: ${error.message}; trying ${next} …`);
     }
   }
   throw new NetworkError(unreachableMessage(model, failures), { cause: failures.at(-1) });
