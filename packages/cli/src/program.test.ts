@@ -334,6 +334,8 @@ describe('serve', () => {
     expect(terminal.stdout()).toContain('on demand, within 2.00 kB: other, embedder');
     expect(terminal.services.opened).toEqual(['/models/tiny.gguf']);
     const [options] = terminal.services.served;
+    options!.onNotice!('the database could be faster');
+    expect(terminal.stderr()).toContain('warning: the database could be faster\n');
     const { release } = await options!.models.acquire!('other');
     release();
     await options!.embeddingModels!.acquire!('embedder');

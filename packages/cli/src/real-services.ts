@@ -106,12 +106,14 @@ export function createServices(): Services {
       return (await import('@steelyard/server')).administration(records);
     },
     async createServer(asked) {
-      const { dataDirectory, databaseUrl, s3, receiptsAlways = false, routes, mcp = [], ...options } = asked;
+      const { dataDirectory, databaseUrl, s3, onNotice, ...asks } = asked;
+      const { receiptsAlways = false, routes, mcp = [], ...options } = asks;
       const { createServer, fileSigner } = await import('@steelyard/server');
       const storage = storageWhenNeeded({
         directory: dataDirectory,
         ...(databaseUrl && { databaseUrl }),
         ...(s3 && { s3 }),
+        ...(onNotice && { onNotice }),
       });
       const server = createServer({
         ...options,

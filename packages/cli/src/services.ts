@@ -97,6 +97,8 @@ export interface ServeOptions extends Omit<ServerOptions, 'storage' | 'receipts'
   readonly databaseUrl?: string;
   /** Where contents of files lie instead. */
   readonly s3?: S3Options;
+  /** Told what works less well than it could, when the database is opened. */
+  readonly onNotice?: (text: string) => void;
 }
 
 export interface ReceiptTools {

@@ -9,6 +9,8 @@ import { sql } from 'drizzle-orm';
 import { getTableConfig } from 'drizzle-orm/pg-core';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eachDatabase } from '../test/each-database.ts';
+import { findPostgres, startPostgres } from '../test/postgres-server.ts';
+import { openPostgres } from './database.ts';
 import { fileStore, sweepFiles, type FileStore } from './files.ts';
 import * as schema from './schema.ts';
 import { openStorage } from './storage.ts';
@@ -159,6 +161,31 @@ describe('openStorage', () => {
     }
   });
 
+  describe.each(['pglite', 'postgresql', 'postgresql with pgvector'] as const)('on %s', (kind) => {
+    const programs = kind === 'pglite' ? undefined : findPostgres(kind);
+
+    it.skipIf(kind !== 'pglite' && !programs)('says once what to do where pgvector is missing', async () => {
+      const directory = await mkdtemp(join(tmpdir(), 'steelyard-storage-'));
+      const server = programs === undefined ? undefined : await startPostgres(programs);
+      const notices: string[] = [];
+      try {
+        const storage = await openStorage({
+          directory,
+          ...(server ? { databaseUrl: server.url } : {}),
+          onNotice: (text) => notices.push(text),
+        });
+        await storage.close();
+        // Debian's server has it where somebody installed its package.
+        const lacks = server !== undefined && !(await hasPgvector(server.url));
+        expect(notices).toEqual(lacks ? [expect.stringContaining('`create extension vector`')] : []);
+        if (kind === 'postgresql with pgvector') expect(lacks).toBe(false);
+      } finally {
+        await server?.stop();
+        await rm(directory, { recursive: true, force: true });
+      }
+    });
+  });
+
   it('says where PostgreSQL was not found, without its password', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'steelyard-storage-'));
     const databaseUrl = 'postgresql://me:secret@127.0.0.1:1/db';
@@ -168,3 +195,9 @@ describe('openStorage', () => {
     await rm(directory, { recursive: true, force: true });
   });
 });
+
+async function hasPgvector(url: string): Promise<boolean> {
+  const { pgvectorSchema, close } = await openPostgres(url);
+  await close();
+  return pgvectorSchema !== undefined;
+}

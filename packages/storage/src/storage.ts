@@ -29,7 +29,14 @@ export interface StorageOptions {
   readonly databaseUrl?: string;
   /** Where contents lie instead of in `directory`. */
   readonly s3?: S3Options;
+  /** Told once, when it is opened, what works less well than it could, and what to do about that. */
+  readonly onNotice?: (text: string) => void;
 }
+
+const NO_PGVECTOR =
+  'PostgreSQL has no pgvector that this server may use: vector stores are searched in plain SQL, which is slower. ' +
+  "Install pgvector on the database's machine, run `create extension vector` in the database as its administrator, " +
+  'and start this server again.';
 
 /** The project of everybody where nobody needs a key, and of what was kept before there were projects. */
 export const DEFAULT_PROJECT = 'default';
@@ -99,7 +106,12 @@ export async function openRecords({ directory, databaseUrl }: StorageOptions): P
  * Opens, brings the tables up to this version, and ends as failed what was being computed here when a process was killed.
  * @throws RequestError when another process holds the directory; NetworkError when PostgreSQL cannot be reached
  */
-export async function openStorage({ directory, databaseUrl, s3 }: StorageOptions): Promise<Storage> {
+export async function openStorage({
+  directory,
+  databaseUrl,
+  s3,
+  onNotice,
+}: StorageOptions): Promise<Storage> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const unlock = await lockDirectory(directory);
   try {
@@ -114,6 +126,8 @@ export async function openStorage({ directory, databaseUrl, s3 }: StorageOptions
       await database.close();
       throw error;
     }
+    // PGlite brings it.
+    if (database.pgvectorSchema === undefined) onNotice?.(NO_PGVECTOR);
     const contents = contentStore(db, blobs);
     const stopSweeping = sweepRegularly(db, contents);
     return {

@@ -45,6 +45,7 @@ async function mcp(names: readonly string[], flags: ConfigFlags, context: Comman
       chatPage: false,
       version: packageVersion(),
       dataDirectory: config.dataDir ?? join(store.root, 'server'),
+      onNotice: (text) => context.note(`warning: ${text}`),
     });
     try {
       return await speak(server, context);

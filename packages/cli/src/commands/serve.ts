@@ -66,6 +66,7 @@ async function serve(names: readonly string[], flags: ConfigFlags, context: Comm
       chatPage,
       version: packageVersion(),
       dataDirectory: config.dataDir ?? join(store.root, 'server'),
+      onNotice: (text) => context.note(`warning: ${text}`),
     });
     const interrupted = nextInterrupt(context);
     // It answers that it is alive and not ready, while models load.
