@@ -197,7 +197,7 @@ describe('openStorage', () => {
 });
 
 async function hasPgvector(url: string): Promise<boolean> {
-  const { pgvectorSchema, close } = await openPostgres(url);
-  await close();
-  return pgvectorSchema !== undefined;
+  const database = await openPostgres(url);
+  await database.close();
+  return database.pgvectorSchema !== undefined;
 }
