@@ -6,9 +6,10 @@ import { SpanKind } from '@opentelemetry/api';
 import { Hono, type Context } from 'hono';
 import { getPath } from 'hono/utils/url';
 import { openAccess, singleKeyAccess, type Access, type Admission } from './access/access.ts';
-import { ANYBODY, type Caller } from './access/caller.ts';
+import { ANYBODY } from './access/caller.ts';
 import { KeyRing } from './access/key-ring.ts';
-import { groupOf, restricted } from './access/scopes.ts';
+import { groupOf } from './access/scopes.ts';
+import { Spending } from './access/spending.ts';
 import { UsageMeter } from './access/usage-meter.ts';
 import { mountDocs } from './docs/mount-docs.ts';
 import type { Endpoint, RawQuery, Services } from './endpoint.ts';
@@ -96,7 +97,12 @@ export function createServices(options: AppOptions, lifecycle: Lifecycle): Servi
   const reportError =
     options.onError ??
     ((error: unknown, requestId: string) => console.error(`request ${requestId} failed:`, error));
-  const { access, charge } = accessOf(options, records, (error) => reportError(error, 'usage'), lifecycle);
+  const { access, charge, countedUsage } = accessOf(
+    options,
+    records,
+    (error) => reportError(error, 'usage'),
+    lifecycle,
+  );
   const gate = new LowPriorityGate(lifecycle);
   const onError = (error: unknown) => reportError(error, 'background');
   const background = new BackgroundWork(lifecycle, (opened) => ({
@@ -126,6 +132,7 @@ export function createServices(options: AppOptions, lifecycle: Lifecycle): Servi
       services.metrics.observeTokens(caller.project, used);
       charge(caller, used);
     },
+    countedUsage,
     prices: options.prices ?? {},
     scopeGroups: new Set(endpoints.filter(({ open }) => !open).map(groupOf)),
     background: new BackgroundRuns(),
@@ -152,24 +159,24 @@ function accessOf(
   records: Services['records'],
   onError: (error: unknown) => void,
   lifecycle: Lifecycle,
-): Pick<Services, 'access' | 'charge'> {
+): Pick<Services, 'access' | 'charge' | 'countedUsage'> {
   if (access || !keys) {
     const plain = apiKey === undefined ? openAccess : singleKeyAccess(apiKey);
-    return { access: access ?? plain, charge() {} };
+    return { access: access ?? plain, charge() {}, countedUsage: () => Promise.resolve() };
   }
   const meter = new UsageMeter(records, onError);
   lifecycle.atEnd(() => meter.flush());
   const ring = new KeyRing(records, {
     ...(apiKey === undefined ? {} : { serverKey: apiKey }),
-    prices,
-    flush: () => meter.flush(),
+    spending: new Spending(meter, prices, Date.now),
   });
   return {
     access: ring,
     charge(caller, used) {
       meter.record(caller, used);
-      ring.charge(caller, used.inputTokens + used.outputTokens);
+      ring.charge(caller, used);
     },
+    countedUsage: () => meter.flush(),
   };
 }
 
@@ -240,7 +247,7 @@ async function serve(
       trace,
       storage: async () => (await services.storage()).project(caller.project),
       signal: c.req.raw.signal,
-      services: servicesFor(caller, services, log),
+      services: log ? logged(services, log) : services,
     });
     status = response.status;
     return response;
@@ -279,22 +286,13 @@ function requestSpan(
   return trace;
 }
 
-/** Models that the caller may not use are not there for it. */
-function servicesFor(caller: Caller, all: Services, log: LoggedRequest | undefined): Services {
-  const services: Services = log
-    ? {
-        ...all,
-        charge(whom, used) {
-          log.used(used);
-          all.charge(whom, used);
-        },
-      }
-    : all;
-  if (!caller.scopes.models) return services;
+function logged(services: Services, log: LoggedRequest): Services {
   return {
     ...services,
-    models: restricted(services.models, caller),
-    embeddingModels: restricted(services.embeddingModels, caller),
+    charge(whom, used) {
+      log.used(used);
+      services.charge(whom, used);
+    },
   };
 }
 

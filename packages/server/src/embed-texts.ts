@@ -64,8 +64,10 @@ export function withEmbedder<Result extends { readonly promptTokens: number }>(
       const result = await work(model, signal);
       const inputTokens = result.promptTokens;
       watch.embedded(inputTokens);
-      const used = { model: model.info.name, inputTokens, cachedTokens: 0, outputTokens: 0 };
-      call.services.charge(call.caller, used);
+      call.services.charge(call.caller, {
+        ...{ model: model.info.name, kind: 'embeddings' },
+        ...{ inputTokens, cachedTokens: 0, outputTokens: 0 },
+      });
       watch.end();
       return { ...result, model: model.info.name };
     } catch (error) {

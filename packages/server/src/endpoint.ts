@@ -39,6 +39,8 @@ export interface Services {
   readonly access: Access;
   /** Counts what a call used, for its limits and its bill. */
   readonly charge: (caller: Caller, used: Used) => void;
+  /** Resolves when the usage that this process has counted is in the records. */
+  readonly countedUsage: () => Promise<void>;
   readonly prices: Prices;
   /** Names of scopes: what stands behind `/v1/` in the paths served. */
   readonly scopeGroups: ReadonlySet<string>;

@@ -4,6 +4,7 @@
  */
 
 import type { GenerateEvent, LanguageModel } from '@steelyard/engine';
+import type { UsageKind } from '@steelyard/storage';
 import { abortReason, admit, stopOf, type Stop } from './admission.ts';
 import type { Call } from './endpoint.ts';
 import { isFault, promptRefusal, toApiError, type ApiError } from './http/api-error.ts';
@@ -41,6 +42,8 @@ export interface GenerationPlan extends Demand {
   readonly model: string;
   /** Path of the endpoint, for the metrics. */
   readonly endpoint: string;
+  /** What its tokens are counted as. Default `completions`. */
+  readonly usageKind?: UsageKind;
   /** How long the model stays loaded from now on once nobody uses it. */
   readonly keepAliveMs?: number;
   /** The parameter at fault when the prompt is too long. */
@@ -81,8 +84,8 @@ export async function startGeneration(call: Call<unknown>, plan: GenerationPlan)
         (index, finish) => {
           const isFirst = index % (plan.choicesPerPrompt ?? 1) === 0;
           watch.finished(finish, isFirst);
-          chargeFor(call, model.info.name, finish, isFirst);
-          plan.onFinish?.(finish);
+          chargeFor(call, { ...plan, model: model.info.name }, finish, isFirst);
+            plan.onFinish?.(finish);
         },
       ),
     );
@@ -225,12 +228,13 @@ function leftEarly(call: Call<unknown>): ApiError {
 /** What was computed is counted, for an aborted answer too. */
 function chargeFor(
   { caller, services }: Call<unknown>,
-  model: string,
+  { model, usageKind }: Pick<GenerationPlan, 'model' | 'usageKind'>,
   { usage }: FinishEvent,
   isFirst: boolean,
 ): void {
   services.charge(caller, {
     model,
+    ...(usageKind ? { kind: usageKind } : {}),
     inputTokens: isFirst ? usage.promptTokens : 0,
     cachedTokens: isFirst ? usage.cachedTokens : 0,
     outputTokens: usage.completionTokens,

@@ -55,7 +55,7 @@ eachDatabase('access', (database) => {
   it('adds up usage', async () => {
     const store = usageStore(database().db);
     const row = (changes: Partial<UsageRow>): UsageRow => ({
-      ...{ day: '2026-01-01', project: 'p', key: 'k', model: 'm' },
+      ...{ day: '2026-01-01', project: 'p', key: 'k', model: 'm', kind: 'completions' },
       ...{ requests: 1, inputTokens: 10, cachedTokens: 2, outputTokens: 5 },
       ...changes,
     });
@@ -67,5 +67,10 @@ eachDatabase('access', (database) => {
     expect(await store.totals({ from: '2026-01-01', project: 'p' })).toEqual([
       { model: 'm', inputTokens: 31, outputTokens: 20 },
     ]);
+    await store.add([row({ kind: 'embeddings', inputTokens: 7 })]);
+    expect(await store.list({ from: '2026-01-01', to: '2026-02-01', kind: 'embeddings' })).toEqual([
+      row({ kind: 'embeddings', inputTokens: 7 }),
+    ]);
+    expect(await store.totals({ from: '2026-01-01', project: 'p' })).toMatchObject([{ inputTokens: 38 }]);
   });
 });

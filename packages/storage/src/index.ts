@@ -19,7 +19,7 @@ export type {
 export type { NewUpload, StoredPart, StoredUpload, UploadCompletion, UploadStore } from './uploads.ts';
 export { ADMIN, hashOf } from './access.ts';
 export type { AccessStore, CreatedKey, NewKey, Project, ProjectChange, StoredKey } from './access.ts';
-export type { KeyScopes, Limits } from './schema-access.ts';
+export type { KeyScopes, Limits, UsageKind } from './schema-access.ts';
 export type { UsageQuery, UsageRow, UsageStore } from './usage.ts';
 export type { BatchQuery, BatchStore, NewBatch, StoredBatch } from './batches.ts';
 export type { BatchEnd, BatchQueue, ClaimedBatch, LineResult } from './batch-queue.ts';

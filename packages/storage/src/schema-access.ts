@@ -25,6 +25,9 @@ const jsonOf = <T>() =>
     fromDriver: (value) => JSON.parse(value) as T,
   });
 
+/** What tokens were used for, as reports tell them apart. */
+export type UsageKind = 'completions' | 'embeddings' | 'moderations';
+
 /** Unix seconds, as all times here. */
 const seconds = (name: string) => bigint(name, { mode: 'number' });
 
@@ -67,6 +70,8 @@ export const usage = pgTable(
     /** Empty where no key was asked for. */
     key: text('key').notNull(),
     model: text('model').notNull(),
+    /** All that was counted before kinds were is `completions`. */
+    kind: text('kind').$type<UsageKind>().notNull(),
     requests: bigint('requests', { mode: 'number' }).notNull(),
     inputTokens: bigint('input_tokens', { mode: 'number' }).notNull(),
     /** Of the input, those found in the cache. */
@@ -74,7 +79,7 @@ export const usage = pgTable(
     outputTokens: bigint('output_tokens', { mode: 'number' }).notNull(),
   },
   (table) => [
-    primaryKey({ columns: [table.day, table.project, table.key, table.model] }),
+    primaryKey({ columns: [table.day, table.project, table.key, table.model, table.kind] }),
     index('usage_key').on(table.key, table.day),
   ],
 );

@@ -1,8 +1,8 @@
-/** Counters of what was used, by day, project, key and model. What it costs is computed by who knows the prices. */
+/** Counters of what was used, by day, project, key, model and kind. What it costs is computed by who knows the prices. */
 
 import { and, gte, lt, sql, sum, eq } from 'drizzle-orm';
 import type { Database } from './database.ts';
-import { usage } from './schema-access.ts';
+import { usage, type UsageKind } from './schema-access.ts';
 
 export type UsageRow = typeof usage.$inferSelect;
 
@@ -13,12 +13,13 @@ export interface UsageQuery {
   readonly to?: string;
   readonly project?: string;
   readonly key?: string;
+  readonly kind?: UsageKind;
 }
 
 export interface UsageStore {
   /** Adds to the counters; rows of one counter are given once. */
   add(rows: readonly UsageRow[]): Promise<void>;
-  /** In the order of days, projects, keys and models. */
+  /** In the order of days, projects, keys, models and kinds. */
   list(query: UsageQuery): Promise<UsageRow[]>;
   /** By model, over all days asked for. */
   totals(query: UsageQuery): Promise<readonly Pick<UsageRow, 'model' | 'inputTokens' | 'outputTokens'>[]>;
@@ -33,7 +34,7 @@ export function usageStore(db: Database): UsageStore {
         .insert(usage)
         .values([...rows])
         .onConflictDoUpdate({
-          target: [usage.day, usage.project, usage.key, usage.model],
+          target: [usage.day, usage.project, usage.key, usage.model, usage.kind],
           set: {
             requests: plus('requests'),
             inputTokens: plus('input_tokens'),
@@ -47,7 +48,7 @@ export function usageStore(db: Database): UsageStore {
         .select()
         .from(usage)
         .where(matching(query))
-        .orderBy(usage.day, usage.project, usage.key, usage.model),
+        .orderBy(usage.day, usage.project, usage.key, usage.model, usage.kind),
     async totals(query) {
       const rows = await db
         .select({
@@ -67,11 +68,12 @@ export function usageStore(db: Database): UsageStore {
   };
 }
 
-function matching({ from, to, project, key }: UsageQuery) {
+function matching({ from, to, project, key, kind }: UsageQuery) {
   return and(
     gte(usage.day, from),
     to === undefined ? undefined : lt(usage.day, to),
     project === undefined ? undefined : eq(usage.project, project),
     key === undefined ? undefined : eq(usage.key, key),
+    kind === undefined ? undefined : eq(usage.kind, kind),
   );
 }

@@ -313,6 +313,8 @@ const sections: Record<string, () => Promise<void>> = {
     const usage = 'Usage.UsageCompletionsResponse';
     await recorder.get(`${path}/usage/completions?${since}`, usage);
     await recorder.get(`${path}/usage/completions?${since}&group_by[]=model&group_by[]=project_id`, usage);
+    await recorder.get(`${path}/usage/embeddings?${since}`, 'Usage.UsageEmbeddingsResponse');
+    await recorder.get(`${path}/usage/moderations?${since}`, 'Usage.UsageModerationsResponse');
     await recorder.get(`${path}/costs?${since}&group_by[]=line_item`, 'Usage.UsageCostsResponse');
     await recorder.post(`${path}/projects/${id}/archive`, project);
     const types = [

@@ -3,6 +3,7 @@
 import type { Endpoint } from '../endpoint.ts';
 import { checkServerKey } from './api-key.ts';
 import { ANYBODY, type Caller } from './caller.ts';
+import type { Used } from './usage-meter.ts';
 
 export interface Admission {
   readonly caller: Caller;
@@ -16,8 +17,15 @@ export interface Access {
    * @throws ApiError 401 without a key that works, 403 beyond its scopes, 429 beyond its limits
    */
   admit(headers: Headers, endpoint: Endpoint, known?: (caller: Caller) => void): Promise<Admission>;
+  /**
+   * Lets in again whom it let in before, for a part of work that goes on without its caller: what was revoked, spent or
+   * reached since holds it too.
+   * @returns the caller as it is now
+   * @throws as `admit`; an error with `retry-after` passes with time
+   */
+  readmit(caller: Caller, endpoint: Endpoint): Promise<Caller>;
   /** Counts tokens towards the caller's limits, once they are known. */
-  charge(caller: Caller, tokens: number): void;
+  charge(caller: Caller, used: Used): void;
   /** Keys or projects were changed: what is remembered of them is asked anew. */
   forget(): void;
 }
@@ -28,6 +36,7 @@ const alwaysAs = (caller: (headers: Headers) => Caller): Access => ({
     known?.(found);
     return { caller: found, headers: {} };
   },
+  readmit: (before) => Promise.resolve(before),
   charge() {},
   forget() {},
 });

@@ -3,28 +3,36 @@
  * elsewhere works that much longer; one revoked through this server is refused at once.
  */
 
-import { hashOf, type Limits, type Project, type Records, type StoredKey } from '@steelyard/storage';
+import { NotFoundError } from '@steelyard/core';
+import {
+  hashOf,
+  type AccessStore,
+  type Limits,
+  type Project,
+  type Records,
+  type StoredKey,
+} from '@steelyard/storage';
 import type { Endpoint } from '../endpoint.ts';
 import { ApiError } from '../http/api-error.ts';
 import type { Access, Admission } from './access.ts';
 import { isServerKey, keyOf, missingKey } from './api-key.ts';
 import { KEY_HOLDER, type Caller } from './caller.ts';
-import { costOf, type Prices } from './prices.ts';
 import { bucketsFor, limitHeaders, takeRequest, type Buckets } from './rate-limit.ts';
-import { checkScope } from './scopes.ts';
-import { dayOf } from './usage-meter.ts';
+import { ADMINISTRATION, checkScope, groupOf } from './scopes.ts';
+import type { Spender, Spending } from './spending.ts';
+import type { Used } from './usage-meter.ts';
 
 const REMEMBERED_MS = 5_000;
 /** Keys remembered at once; beyond that the oldest go. */
 const MOST_KEYS = 10_000;
+/** Of a minute's worth, what work that goes on without its caller leaves to who waits for an answer. */
+const LEFT_TO_OTHERS = 0.5;
 const LOOKS_LIKE_A_KEY = /^sk-sy-[\w-]{43}$/;
 
 export interface KeyRingOptions {
   /** A key of the server itself, which is an admin's. */
   readonly serverKey?: string;
-  readonly prices: Prices;
-  /** Writes counters down, so that budgets see all that was used. */
-  readonly flush: () => Promise<void>;
+  readonly spending: Spending;
   /** Milliseconds; tests move it. */
   readonly now?: () => number;
 }
@@ -33,8 +41,6 @@ interface Known {
   readonly key: StoredKey;
   readonly project: Project;
   readonly caller: Caller;
-  /** What budget is used up, if one is. */
-  readonly overspent: string | undefined;
   readonly until: number;
 }
 
@@ -42,7 +48,8 @@ export class KeyRing implements Access {
   readonly #records: () => Promise<Records>;
   readonly #options: KeyRingOptions;
   readonly #now: () => number;
-  readonly #known = new Map<string, Known>();
+  /** By hash or id of the key. */
+  #known = new Map<string, Known>();
   /** By id of key or project. */
   readonly #buckets = new Map<string, Buckets>();
 
@@ -63,25 +70,58 @@ export class KeyRing implements Access {
       tell(SERVER_ADMIN);
       return { caller: SERVER_ADMIN, headers: {} };
     }
-    const known = LOOKS_LIKE_A_KEY.test(secret) ? await this.#find(secret) : undefined;
+    const known = LOOKS_LIKE_A_KEY.test(secret)
+      ? await this.#find(hashOf(secret), (access) => access.find(secret))
+      : undefined;
     if (!known) throw refusedKey('Incorrect API key provided.', 'invalid_api_key');
     tell(known.caller);
-    this.#checkAlive(known);
-    checkScope(known.caller, endpoint);
-    const limited = [this.#bucketsOf(known.key), this.#bucketsOf(known.project)];
-    if (known.overspent !== undefined && endpoint.method !== 'GET') {
-      throw new ApiError(429, known.overspent, { code: 'insufficient_quota', type: 'insufficient_quota' });
-    }
-    takeRequest(limited, `key '${known.key.name}' in project '${known.project.name}'`);
-    return { caller: known.caller, headers: limitHeaders(limited) };
+    return { caller: known.caller, headers: limitHeaders(this.#letIn(known, endpoint)) };
   }
 
-  charge({ keyId, project }: Caller, tokens: number): void {
-    for (const id of [keyId ?? '', project]) this.#buckets.get(id)?.tokens?.take(tokens);
+  async readmit({ keyId }: Caller, endpoint: Endpoint): Promise<Caller> {
+    if (keyId === null)
+      throw refusedKey(
+        'This was asked for without an API key, which this server needs now.',
+        'missing_api_key',
+      );
+    if (keyId === KEY_HOLDER.keyId) {
+      if (this.#options.serverKey !== undefined) return SERVER_ADMIN;
+      throw refusedKey(
+        'The API key that asked for this is no longer the key of the server.',
+        'invalid_api_key',
+      );
+    }
+    const known = await this.#find(`id ${keyId}`, (access) => withProject(access, keyId));
+    if (!known) throw refusedKey('The API key that asked for this is not there any more.', 'invalid_api_key');
+    this.#letIn(known, endpoint, LEFT_TO_OTHERS);
+    return known.caller;
+  }
+
+  charge(caller: Caller, used: Used): void {
+    const tokens = used.inputTokens + used.outputTokens;
+    for (const id of [caller.keyId ?? '', caller.project]) this.#buckets.get(id)?.tokens?.take(tokens);
+    this.#options.spending.charge(caller, used);
   }
 
   forget(): void {
-    this.#known.clear();
+    // Another map: what is being looked up meanwhile is not remembered.
+    this.#known = new Map();
+  }
+
+  /** @throws ApiError when the key does not work, may not do this, or has reached a limit */
+  #letIn(known: Known, endpoint: Endpoint, leaves = 0): readonly Buckets[] {
+    const { key, project, caller } = known;
+    this.#checkAlive(known);
+    checkScope(caller, endpoint);
+    const overspent = spendersOf(known)
+      .map((spender) => this.#options.spending.overspent(spender))
+      .find((message) => message !== undefined);
+    // What administers is let through: it is how a budget is raised.
+    if (overspent !== undefined && endpoint.method !== 'GET' && groupOf(endpoint) !== ADMINISTRATION)
+      throw new ApiError(429, overspent, { code: 'insufficient_quota', type: 'insufficient_quota' });
+    const limited = [this.#bucketsOf(key), this.#bucketsOf(project)];
+    takeRequest(limited, `key '${key.name}' in project '${project.name}'`, leaves);
+    return limited;
   }
 
   #checkAlive({ key, project }: Known): void {
@@ -101,56 +141,52 @@ export class KeyRing implements Access {
     return buckets;
   }
 
-  async #find(secret: string): Promise<Known | undefined> {
-    const hash = hashOf(secret);
-    const before = this.#known.get(hash);
+  async #find(
+    name: string,
+    ask: (access: AccessStore) => Promise<Pick<Known, 'key' | 'project'> | undefined>,
+  ): Promise<Known | undefined> {
+    const memory = this.#known;
+    const before = memory.get(name);
     if (before && before.until > this.#now()) return before;
-    const records = await this.#records();
-    const found = await records.access.find(secret);
+    const { access } = await this.#records();
+    const found = await ask(access);
     if (!found) return undefined;
     const { key, project } = found;
     // Not waited for: nothing depends on it.
-    records.access.touchKey(key.id).catch(() => {});
+    access.touchKey(key.id).catch(() => {});
+    for (const spender of spendersOf(found)) await this.#options.spending.learn(spender);
     const known: Known = {
       ...found,
       caller: {
         ...{ project: project.id, keyId: key.id, label: key.name, scopes: key.scopes },
         logsContent: project.logsContent,
       },
-      overspent:
-        (await this.#overspent(records, key.limits, { key: key.id }, `key '${key.name}'`)) ??
-        (await this.#overspent(
-          records,
-          project.limits,
-          { project: project.id },
-          `project '${project.name}'`,
-        )),
       until: this.#now() + REMEMBERED_MS,
     };
-    this.#known.delete(hash);
-    this.#known.set(hash, known);
-    if (this.#known.size > MOST_KEYS) this.#known.delete(this.#known.keys().next().value!);
+    memory.delete(name);
+    memory.set(name, known);
+    if (memory.size > MOST_KEYS) memory.delete(memory.keys().next().value!);
     return known;
   }
+}
 
-  async #overspent(
-    { usage }: Records,
-    { tokensPerMonth, dollarsPerMonth }: Limits,
-    whose: { readonly key: string } | { readonly project: string },
-    who: string,
-  ): Promise<string | undefined> {
-    if (tokensPerMonth === undefined && dollarsPerMonth === undefined) return undefined;
-    await this.#options.flush();
-    const from = `${dayOf(new Date(this.#now())).slice(0, 8)}01`;
-    const totals = await usage.totals({ ...whose, from });
-    const tokens = totals.reduce((sum, row) => sum + row.inputTokens + row.outputTokens, 0);
-    const dollars = totals.reduce((sum, row) => sum + costOf(this.#options.prices, row), 0);
-    const until = 'It starts anew with the next month; an admin can raise it.';
-    if (tokensPerMonth !== undefined && tokens >= tokensPerMonth)
-      return `The ${who} has used ${tokens} of its ${tokensPerMonth} tokens of this month. ${until}`;
-    if (dollarsPerMonth !== undefined && dollars >= dollarsPerMonth)
-      return `The ${who} has spent $${dollars.toFixed(2)} of its $${dollarsPerMonth.toFixed(2)} of this month. ${until}`;
-    return undefined;
+function spendersOf({ key, project }: Pick<Known, 'key' | 'project'>): readonly Spender[] {
+  return [
+    { ...key, kind: 'key' },
+    { ...project, kind: 'project' },
+  ];
+}
+
+async function withProject(
+  access: AccessStore,
+  id: string,
+): Promise<Pick<Known, 'key' | 'project'> | undefined> {
+  try {
+    const key = await access.key(id);
+    return { key, project: await access.project(key.project) };
+  } catch (error) {
+    if (error instanceof NotFoundError) return undefined;
+    throw error;
   }
 }
 

@@ -54,24 +54,26 @@ export function bucketsFor(limits: Limits, before: Buckets | undefined, now: () 
 
 /**
  * Takes one request from each bucket. Tokens are taken when they are known, so a bucket may owe some first.
+ * @param leaves the part of a minute's worth, 0 to 1, that is not to be touched
  * @throws ApiError 429 with the seconds to wait, and takes nothing
  */
-export function takeRequest(of: readonly Buckets[], who: string): void {
+export function takeRequest(of: readonly Buckets[], who: string, leaves = 0): void {
   for (const { requests, tokens } of of) {
-    refuseEmpty(requests, 'requests', who, of);
-    refuseEmpty(tokens, 'tokens', who, of);
+    refuseBelow(requests, 'requests', { who, of, leaves });
+    refuseBelow(tokens, 'tokens', { who, of, leaves });
   }
   for (const { requests } of of) requests?.take(1);
 }
 
-function refuseEmpty(
+function refuseBelow(
   bucket: Bucket | undefined,
   kind: 'requests' | 'tokens',
-  who: string,
-  of: readonly Buckets[],
+  { who, of, leaves }: { readonly who: string; readonly of: readonly Buckets[]; readonly leaves: number },
 ): void {
-  if (!bucket || bucket.level >= 1) return;
-  const seconds = Math.max(1, Math.ceil(bucket.until(1) / 1_000));
+  if (!bucket) return;
+  const least = Math.max(1, leaves * bucket.limit);
+  if (bucket.level >= least) return;
+  const seconds = Math.max(1, Math.ceil(bucket.until(least) / 1_000));
   throw new ApiError(
     429,
     `Rate limit reached for ${who} on ${kind} per min: limit ${bucket.limit}. Please try again in ${seconds}s.`,

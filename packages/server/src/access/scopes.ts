@@ -7,7 +7,7 @@ import { acquireModel, type Provider } from '../model-provider.ts';
 import type { Caller, Scopes } from './caller.ts';
 
 /** Paths of administration; only an admin's key opens them. */
-const ADMINISTRATION = 'organization';
+export const ADMINISTRATION = 'organization';
 
 /** What stands behind the first part of its path: `chat` of `/v1/chat/completions`. */
 export function groupOf({ path }: Pick<Endpoint, 'path'>): string {
@@ -40,12 +40,18 @@ export function checkReads({ scopes, label }: Pick<Caller, 'scopes' | 'label'>, 
   throw lacking(label, scopes, `${group}:read`);
 }
 
+/** Whether the caller may use the model of that name. */
+export function mayUse({ scopes: { models } }: Pick<Caller, 'scopes'>, name: string): boolean {
+  return !models || includes(models, name);
+}
+
 /** @throws ApiError 403 for a model that the key may not use */
-export function checkModel({ scopes: { models }, label }: Caller, name: string): void {
-  if (!models || includes(models, name)) return;
+export function checkModel(caller: Caller, name: string): void {
+  if (mayUse(caller, name)) return;
+  const { label, scopes } = caller;
   throw new ApiError(
     403,
-    `The key '${label}' does not have access to model '${name}'. It may use: ${models.join(', ')}.`,
+    `The key '${label}' does not have access to model '${name}'. It may use: ${scopes.models?.join(', ')}.`,
     { param: 'model', code: 'model_not_found', type: 'invalid_request_error' },
   );
 }
@@ -60,9 +66,8 @@ export function restricted<Model extends { readonly info: ModelInfo | EmbeddingI
   provider: Provider<Model>,
   caller: Caller,
 ): Provider<Model> {
-  const { models } = caller.scopes;
-  if (!models) return provider;
-  const may = (name: string): boolean => includes(models, name);
+  if (!caller.scopes.models) return provider;
+  const may = (name: string): boolean => mayUse(caller, name);
   return {
     list: async () => (await provider.list()).filter(({ name }) => may(name)),
     get(name) {

@@ -1,15 +1,17 @@
 /**
- * Counts tokens by day, project, key and model, and writes the counters about once a second: a killed process loses the
+ * Counts tokens by day, project, key, model and kind, and writes the counters about once a second: a killed process loses the
  * last second of them, and no answer waits for them.
  */
 
-import type { Records, UsageRow } from '@steelyard/storage';
+import type { Records, UsageKind, UsageQuery, UsageRow } from '@steelyard/storage';
 import type { Caller } from './caller.ts';
 
 const FLUSH_MS = 1_000;
 
 export interface Used {
   readonly model: string;
+  /** Default `completions`. */
+  readonly kind?: UsageKind;
   readonly inputTokens: number;
   readonly cachedTokens: number;
   readonly outputTokens: number;
@@ -35,8 +37,8 @@ export class UsageMeter {
 
   record({ project, keyId }: Caller, used: Used): void {
     const day = dayOf(this.#now());
-    const { model } = used;
-    const id = JSON.stringify([day, project, keyId, model]);
+    const { model, kind = 'completions' } = used;
+    const id = JSON.stringify([day, project, keyId, model, kind]);
     const {
       requests = 0,
       inputTokens = 0,
@@ -44,7 +46,7 @@ export class UsageMeter {
       outputTokens = 0,
     } = this.#counters.get(id) ?? {};
     this.#counters.set(id, {
-      ...{ day, project, model, key: keyId ?? '' },
+      ...{ day, project, model, kind, key: keyId ?? '' },
       requests: requests + 1,
       inputTokens: inputTokens + used.inputTokens,
       cachedTokens: cachedTokens + used.cachedTokens,
@@ -61,6 +63,23 @@ export class UsageMeter {
     return this.#writing;
   }
 
+  /**
+   * What was used, by model, with what is not written yet.
+   * @param take gets it before anything more is counted
+   */
+  async totals(query: UsageQuery, take: (rows: readonly ModelTotal[]) => void): Promise<void> {
+    const { usage } = await this.#records();
+    // Nothing is written between the two: what the database does not have then is here, and only that.
+    const reading = this.#writing
+      .then(() => this.#write())
+      .then(async () => {
+        const written = await usage.totals(query);
+        take([...written, ...[...this.#counters.values()].filter((row) => matches(row, query))]);
+      });
+    this.#writing = reading.catch(() => undefined);
+    return reading;
+  }
+
   async #write(): Promise<void> {
     if (this.#counters.size === 0) return;
     const counters = this.#counters;
@@ -73,6 +92,15 @@ export class UsageMeter {
       for (const [id, row] of counters) this.#counters.set(id, sumOf(row, this.#counters.get(id)));
     }
   }
+}
+
+/** Sums of days of one model. */
+export type ModelTotal = Pick<UsageRow, 'model' | 'inputTokens' | 'outputTokens'>;
+
+function matches(row: UsageRow, { from, to, project, key, kind }: UsageQuery): boolean {
+  const is = (wanted: string | undefined, value: string) => wanted === undefined || wanted === value;
+  const inTime = row.day >= from && (to === undefined || row.day < to);
+  return inTime && is(project, row.project) && is(key, row.key) && is(kind, row.kind);
 }
 
 /** The day in UTC, as the counters have it. */

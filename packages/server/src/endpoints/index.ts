@@ -43,7 +43,7 @@ import {
   updateProject,
 } from './organization-projects.ts';
 import { auditLogs } from './organization-audit.ts';
-import { completionsUsage, costs } from './organization-usage.ts';
+import { completionsUsage, costs, embeddingsUsage, moderationsUsage } from './organization-usage.ts';
 import { moderations } from './moderations.ts';
 import { rerank } from './rerank.ts';
 import { createResponse } from './responses.ts';
@@ -131,6 +131,8 @@ export const endpoints: readonly Endpoint[] = [
   retrieveAdminKey,
   revokeAdminKey,
   completionsUsage,
+  embeddingsUsage,
+  moderationsUsage,
   auditLogs,
   costs,
   createBatch,

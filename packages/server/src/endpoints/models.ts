@@ -3,7 +3,8 @@
 import { NotFoundError } from '@steelyard/core';
 import type { EmbeddingInfo, ModelInfo } from '@steelyard/engine';
 import { z } from 'zod';
-import { defineEndpoint, type Services } from '../endpoint.ts';
+import { mayUse } from '../access/scopes.ts';
+import { defineEndpoint, type Call } from '../endpoint.ts';
 import { findNamed, type ModelStatus } from '../model-provider.ts';
 
 const modelSchema = z.object({
@@ -55,8 +56,9 @@ export const listModels = defineEndpoint({
   path: '/v1/models',
   summary: 'Models that requests may name.',
   response: listSchema,
-  async handle({ services, request }) {
-    const models = await allModels(services);
+  async handle(call) {
+    const models = await allModels(call);
+    const { request } = call;
     const body: z.infer<typeof listSchema> = { object: 'list', data: models };
     if (!isAnthropic(request)) return Response.json(body);
     const ends = { has_more: false, first_id: models[0]?.id ?? null, last_id: models.at(-1)?.id ?? null };
@@ -69,8 +71,9 @@ export const retrieveModel = defineEndpoint({
   path: '/v1/models/{+model}',
   summary: 'One model.',
   response: shownSchema,
-  async handle({ services, params, request }) {
-    const model = findNamed(await allModels(services), params.model ?? '', ({ id }) => id);
+  async handle(call) {
+    const { params, request } = call;
+    const model = findNamed(await allModels(call), params.model ?? '', ({ id }) => id);
     if (!model) {
       throw new NotFoundError(
         `The model '${params.model}' is not served here. GET /v1/models lists those that are.`,
@@ -82,7 +85,8 @@ export const retrieveModel = defineEndpoint({
 
 type ModelBody = z.infer<typeof modelSchema>;
 
-async function allModels({ models, embeddingModels, router, startedAt }: Services): Promise<ModelBody[]> {
+async function allModels({ caller, services }: Call<unknown>): Promise<ModelBody[]> {
+  const { models, embeddingModels, router, startedAt } = services;
   const offered = <Info extends ModelInfo | EmbeddingInfo>(
     infos: readonly Info[],
     provider: { status?(name: string): ModelStatus },
@@ -92,7 +96,7 @@ async function allModels({ models, embeddingModels, router, startedAt }: Service
     ...offered(await embeddingModels.list(), embeddingModels),
   ];
   const elsewhere = (router?.list() ?? [])
-    .filter(({ model }) => !here.some(({ id }) => id === model))
+    .filter(({ model }) => mayUse(caller, model) && !here.some(({ id }) => id === model))
     .map(({ model, upstream }): ModelBody => ({
       id: model,
       object: 'model',

@@ -1,7 +1,7 @@
 /** `POST /v1/moderations`: texts judged by the model and under the policy that the server was given. */
 
 import { randomUUID } from 'node:crypto';
-import { defineEndpoint, type Call } from '../endpoint.ts';
+import { defineEndpoint, type Call, type Services } from '../endpoint.ts';
 import { startGeneration } from '../generation.ts';
 import { ApiError, unsupported } from '../http/api-error.ts';
 import { DEFAULT_POLICY, judgeMessages, toResult, VERDICT } from '../moderation/judge.ts';
@@ -26,11 +26,12 @@ export const moderations = defineEndpoint({
   request: moderationRequestSchema,
   response: moderationResponseSchema,
   async handle(call: Call<ModerationRequest>) {
-    const { model, policy = DEFAULT_POLICY } = configured(call);
+    const { model, policy = DEFAULT_POLICY } = moderationFor(call.services, call.body.model);
     const texts = textsOf(call.body.input);
     const generation = await startGeneration(call, {
       model,
       endpoint: PATH,
+      usageKind: 'moderations',
       promptParam: 'input',
       sequences: texts.length,
       maxTokens: MAX_TOKENS,
@@ -59,8 +60,11 @@ export const moderations = defineEndpoint({
   },
 });
 
-function configured({ body, services }: Call<ModerationRequest>): ModerationOptions {
-  const { moderation } = services;
+/** @throws ApiError 501 where nothing moderates; 404 for a model that does not */
+export function moderationFor(
+  { moderation }: Pick<Services, 'moderation'>,
+  model: string | null | undefined,
+): ModerationOptions {
   if (!moderation) {
     throw new ApiError(
       501,
@@ -68,7 +72,6 @@ function configured({ body, services }: Call<ModerationRequest>): ModerationOpti
       { code: 'moderation_not_configured' },
     );
   }
-  const { model } = body;
   if (!model || ALIASES.test(model) || model === moderation.model) return moderation;
   throw new ApiError(
     404,

@@ -1,6 +1,6 @@
-/** `/v1/organization/usage/completions` and `/v1/organization/costs`: what was used and spent, by day. */
+/** `/v1/organization/usage/...` and `/v1/organization/costs`: what was used and spent, by day. */
 
-import type { UsageRow } from '@steelyard/storage';
+import type { UsageKind, UsageRow } from '@steelyard/storage';
 import { dayOf } from '../access/usage-meter.ts';
 import { defineEndpoint, type Call } from '../endpoint.ts';
 import {
@@ -10,7 +10,7 @@ import {
   toCostResults,
   toUsageResults,
   usageQuerySchema,
-  usageResultSchema,
+  usageResultSchemas,
   type CostsQuery,
   type UsageListQuery,
 } from '../schemas/organization-usage.ts';
@@ -18,21 +18,27 @@ import { listed } from '../schemas/query-parts.ts';
 
 const DAY_SECONDS = 86_400;
 
-export const completionsUsage = defineEndpoint({
-  method: 'GET',
-  path: '/v1/organization/usage/completions',
-  summary:
-    'Tokens and requests by day, and by project, key or model where that is asked for; embeddings too. The last second may be missing.',
-  query: usageQuerySchema,
-  response: bucketsSchemaOf(usageResultSchema),
-  handle(call: Call<unknown, UsageListQuery>) {
-    const groups = listed(call.query.group_by, call.query['group_by[]']) ?? [];
-    const models = listed(call.query.models, call.query['models[]']);
-    return byDay(call, (rows) =>
-      toUsageResults(models ? rows.filter(({ model }) => models.includes(model)) : rows, groups),
-    );
-  },
-});
+export const completionsUsage = usageOf('completions', 'of chats, responses, messages and completions');
+export const embeddingsUsage = usageOf('embeddings', 'of vectors and of reranking');
+export const moderationsUsage = usageOf('moderations', 'of moderations');
+
+function usageOf(kind: UsageKind, what: string) {
+  return defineEndpoint({
+    method: 'GET',
+    path: `/v1/organization/usage/${kind}`,
+    summary:
+      `Tokens and requests ${what} by day, and by project, key or model where that is asked for. The last second of ` +
+      'other servers on the same database may be missing.',
+    query: usageQuerySchema,
+    response: bucketsSchemaOf(usageResultSchemas[kind]),
+    handle(call: Call<unknown, UsageListQuery>) {
+      const groups = listed(call.query.group_by, call.query['group_by[]']) ?? [];
+      const models = listed(call.query.models, call.query['models[]']);
+      const counts = (row: UsageRow) => row.kind === kind && (models?.includes(row.model) ?? true);
+      return byDay(call, (rows) => toUsageResults(kind, rows.filter(counts), groups));
+    },
+  });
+}
 
 export const costs = defineEndpoint({
   method: 'GET',
@@ -52,6 +58,7 @@ async function byDay(
   toResults: (rows: readonly UsageRow[]) => readonly unknown[],
 ): Promise<Response> {
   const { usage } = await services.records();
+  await services.countedUsage();
   const { start_time: start, end_time: end, page, limit = Infinity } = query;
   const projects = listed(query.project_ids ?? query.project_id, query['project_ids[]']);
   const keys = listed(query.api_key_ids ?? query.api_key_id, query['api_key_ids[]']);

@@ -1,6 +1,6 @@
 /** Usage and costs on the wire, in OpenAI's shapes: sums by day, and by what they are grouped by. */
 
-import type { UsageRow } from '@steelyard/storage';
+import type { UsageKind, UsageRow } from '@steelyard/storage';
 import { z } from 'zod';
 import { costOf, type Prices } from '../access/prices.ts';
 import { queryList, unixTime } from './query-parts.ts';
@@ -41,17 +41,35 @@ export const costsQuerySchema = z.object({
   ...queryList('group_by', z.enum(costGroups)),
 });
 
-export const usageResultSchema = z.object({
-  object: z.literal('organization.usage.completions.result'),
-  input_tokens: z.int(),
-  output_tokens: z.int(),
-  input_cached_tokens: z.int(),
+const usedBy = {
   num_model_requests: z.int(),
   /** Null, like those below, where it was not grouped by. */
   project_id: z.string().nullable(),
   api_key_id: z.string().nullable(),
   model: z.string().nullable(),
-});
+};
+
+export const usageResultSchemas = {
+  completions: z.object({
+    object: z.literal('organization.usage.completions.result'),
+    input_tokens: z.int(),
+    output_tokens: z.int(),
+    input_cached_tokens: z.int(),
+    ...usedBy,
+  }),
+  embeddings: z.object({
+    object: z.literal('organization.usage.embeddings.result'),
+    input_tokens: z.int(),
+    ...usedBy,
+  }),
+  moderations: z.object({
+    object: z.literal('organization.usage.moderations.result'),
+    input_tokens: z.int(),
+    ...usedBy,
+    /** Extension: what the model that judges wrote. */
+    steelyard: z.object({ output_tokens: z.int() }),
+  }),
+} satisfies Record<UsageKind, z.ZodType>;
 
 export const costResultSchema = z.object({
   object: z.literal('organization.costs.result'),
@@ -79,26 +97,39 @@ export function bucketsSchemaOf<T extends z.ZodType>(result: T) {
 
 export type UsageListQuery = z.infer<typeof usageQuerySchema>;
 export type CostsQuery = z.infer<typeof costsQuerySchema>;
+type UsageResult = z.infer<(typeof usageResultSchemas)[UsageKind]>;
 type UsageGroups = readonly (typeof usageGroups)[number][];
 type CostGroups = readonly (typeof costGroups)[number][];
 
 /** One result for each combination of what is grouped by, in the order of the rows. */
 export function toUsageResults(
+  kind: UsageKind,
   rows: readonly UsageRow[],
   groups: UsageGroups,
-): z.infer<typeof usageResultSchema>[] {
+): UsageResult[] {
   return grouped(rows, (row) => ({
     project_id: groups.includes('project_id') ? row.project : null,
     api_key_id: groups.includes('api_key_id') && row.key !== '' ? row.key : null,
     model: groups.includes('model') ? row.model : null,
-  })).map(([group, members]) => ({
-    object: 'organization.usage.completions.result',
-    input_tokens: total(members, (row) => row.inputTokens),
-    output_tokens: total(members, (row) => row.outputTokens),
-    input_cached_tokens: total(members, (row) => row.cachedTokens),
-    num_model_requests: total(members, (row) => row.requests),
-    ...group,
-  }));
+  })).map(([group, members]) => {
+    const input_tokens = total(members, (row) => row.inputTokens);
+    const output_tokens = total(members, (row) => row.outputTokens);
+    const shared = { input_tokens, num_model_requests: total(members, (row) => row.requests), ...group };
+    switch (kind) {
+      case 'completions':
+        return {
+          ...{ object: 'organization.usage.completions.result', output_tokens, ...shared },
+          input_cached_tokens: total(members, (row) => row.cachedTokens),
+        };
+      case 'embeddings':
+        return { object: 'organization.usage.embeddings.result', ...shared };
+      case 'moderations':
+        return {
+          ...{ object: 'organization.usage.moderations.result', ...shared },
+          steelyard: { output_tokens },
+        };
+    }
+  });
 }
 
 export function toCostResults(

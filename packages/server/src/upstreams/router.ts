@@ -124,7 +124,8 @@ export class Router {
       // What began was computed, though nobody may have waited for its end.
       if (began) {
         const { usage } = reader.read;
-        call.services.charge(call.caller, { model: body.model, ...usage });
+        const kind = operationOf(path) === 'embeddings' ? 'embeddings' : 'completions';
+        call.services.charge(call.caller, { model: body.model, kind, ...usage });
         span?.set(usageAttributes(usage));
       }
       began = false;
