@@ -24,7 +24,8 @@ import { providerOf } from './model-provider.ts';
 import { BackgroundWork } from './background/background-work.ts';
 import { LowPriorityGate } from './background/low-priority-gate.ts';
 import { BatchRunner } from './batches/batch-runner.ts';
-import { answerAt, modelsAt } from './batches/answer-at.ts';
+import { answerAt } from './batches/answer-at.ts';
+import { modelOfLine } from './batches/model-of-line.ts';
 import { McpServers } from './mcp-servers/mcp-servers.ts';
 import { Metrics } from './metrics.ts';
 import type { ServerLimits, ServerOptions } from './options.ts';
@@ -108,8 +109,8 @@ export function createServices(options: AppOptions, lifecycle: Lifecycle): Servi
   const background = new BackgroundWork(lifecycle, (opened) => ({
     batches: new BatchRunner(opened.batchQueue, {
       ...{ gate, limits, onError },
-      models: (endpoint) => modelsAt(services, endpoint),
-      answer: (batch, body, signal) => answerAt(endpoints, services, { batch, body, signal }),
+      modelOf: (batch) => modelOfLine(services, batch),
+      answer: (batch, body, signal) => answerAt(services, { batch, body, signal }),
     }),
     ingest: new IngestRunner(opened.ingestQueue, {
       ...{ gate, lifecycle, onError },

@@ -84,6 +84,8 @@ export interface Call<Body, Query = unknown> {
   readonly caller: Caller;
   /** What the caller's project keeps. @throws ApiError 501 when this server was made without storage */
   readonly storage: () => Promise<ProjectStorage>;
+  /** Labels of the data besides its own: of what it is a part of. */
+  readonly dataLabels?: readonly string[];
   /** Batches wait behind who talks. Default interactive. */
   readonly priority?: Priority;
   /** The request as a span; absent where nobody traces. */

@@ -10,8 +10,8 @@ const RENEW_MS = 15_000;
 const LOOK_MS = 30_000;
 
 export interface JobSource<Job, Key> {
-  /** Jobs worked on at once. */
-  readonly most: number;
+  /** Jobs worked on at once, as it is now. */
+  readonly most: () => number;
   readonly keyOf: (job: Job) => Key;
   /** @param except those that are worked on here already */
   readonly claim: (seconds: number, except: readonly Key[]) => Promise<Job | undefined>;
@@ -60,7 +60,7 @@ export class ClaimedJobs<Job, Key> {
 
   async #claimAll(): Promise<void> {
     const { most, claim, keyOf } = this.#source;
-    while (!this.#stopped && this.#stops.size < most) {
+    while (!this.#stopped && this.#stops.size < most()) {
       const job = await claim(CLAIM_SECONDS, [...this.#stops.keys()]);
       // Several looks may be under way at once.
       if (job === undefined || this.#stops.has(keyOf(job))) return;

@@ -10,13 +10,32 @@ export interface Answered {
   readonly status: number;
   readonly requestId: string;
   readonly body: unknown;
+  /** Where it was computed, as answers over HTTP say it. */
+  readonly computedBy?: string;
+  /** When to ask again, of one that had no room. */
+  readonly retryAfterMs?: number;
 }
 
-export type Answer = (body: unknown, signal: AbortSignal) => Promise<Answered>;
+/** Not asked at all, and not to be asked again: the key is gone, or has spent what it may. */
+export interface Refused {
+  readonly refused: Refusal;
+}
+
+export interface Refusal {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Gives undefined when the signal aborted first. */
+export type Answer = (body: unknown) => Promise<Answered | Refused | undefined>;
 
 /** Statuses of a server that has no room now. */
 const BUSY = [429, 503];
+/** Of status 503 too, but it would be the same again. */
+const FINAL = 'moderation_failed';
+/** Milliseconds between two tries, at least and at most, whatever is told. */
 const RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 60_000;
 /** Fields whose answers go on after their request, which a file cannot hold. */
 const REFUSED = ['stream', 'background'] as const;
 
@@ -28,8 +47,9 @@ export async function answerLine(
 ): Promise<LineResult | undefined> {
   const response = await untilRoom(line.body, answer, signal);
   if (!response || signal.aborted) return undefined;
+  if ('refused' in response) return unansweredLine(line.number, line.customId, response.refused);
   const succeeded = response.status < 400;
-  const { status: status_code, requestId: request_id, body } = response;
+  const { status: status_code, requestId: request_id, body, computedBy } = response;
   const usage = succeeded ? usageOf(body) : undefined;
   return {
     line: line.number,
@@ -38,21 +58,24 @@ export async function answerLine(
       ...head(line.customId),
       response: { status_code, request_id, body },
       error: null,
+      // Extension: OpenAI's lines have no headers.
+      ...(computedBy === undefined ? {} : { steelyard: { computed_by: computedBy } }),
     }),
     ...(usage ? { usage } : {}),
   };
 }
 
-/** What a line gets that is not computed any more. */
-export function unansweredLine(
-  number: number,
-  customId: string,
-  code: 'batch_expired' | 'batch_cancelled',
-): LineResult {
-  const message =
-    code === 'batch_expired'
-      ? 'This request could not be executed before the completion window expired.'
-      : 'This request was not executed because the batch was cancelled.';
+export const EXPIRED: Refusal = {
+  code: 'batch_expired',
+  message: 'This request could not be executed before the completion window expired.',
+};
+export const CANCELLED: Refusal = {
+  code: 'batch_cancelled',
+  message: 'This request was not executed because the batch was cancelled.',
+};
+
+/** What a line gets that is not computed. */
+export function unansweredLine(number: number, customId: string, { code, message }: Refusal): LineResult {
   const body = { ...head(customId), response: null, error: { code, message } };
   return { line: number, succeeded: false, body: JSON.stringify(body) };
 }
@@ -65,15 +88,23 @@ async function untilRoom(
   body: Record<string, unknown>,
   answer: Answer,
   signal: AbortSignal,
-): Promise<Answered | undefined> {
+): Promise<Answered | Refused | undefined> {
   const asks = REFUSED.find((field) => body[field] === true);
   if (asks) return refusal(asks);
   while (!signal.aborted) {
-    const response = await answer(body, signal);
-    if (!BUSY.includes(response.status)) return response;
-    await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
+    const response = await answer(body);
+    if (!response || 'refused' in response || !isBusy(response)) return response;
+    const wait = Math.min(Math.max(response.retryAfterMs ?? 0, RETRY_MS), LONGEST_RETRY_MS);
+    await sleep(wait, undefined, { signal }).catch(() => {});
   }
   return undefined;
+}
+
+/** Whether it may be asked again: there was no room, or the key has reached a limit of a minute. */
+export function isBusy({ status, body }: Answered): boolean {
+  if (!BUSY.includes(status)) return false;
+  const { error } = body as { error?: { code?: unknown } };
+  return error?.code !== FINAL;
 }
 
 function refusal(param: string): Answered {

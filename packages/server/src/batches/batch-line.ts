@@ -5,18 +5,23 @@ import type { BatchError } from '../schemas/batches.ts';
 import { ApiError } from '../http/api-error.ts';
 import { checkDepth } from '../http/read-json.ts';
 import { validate } from '../http/validate.ts';
+import { MODERATIONS } from './model-of-line.ts';
 import type { ReadLine } from './read-lines.ts';
 
 const MAX_CUSTOM_ID = 512;
 
-const lineSchema = z.strictObject({
-  custom_id: z.string().min(1).max(MAX_CUSTOM_ID),
-  method: z.string(),
-  url: z.string(),
-  body: z.looseObject({ model: z.string() }),
-});
+const lineSchemaOf = <Model extends z.ZodType>(model: Model) =>
+  z.strictObject({
+    custom_id: z.string().min(1).max(MAX_CUSTOM_ID),
+    method: z.string(),
+    url: z.string(),
+    body: z.looseObject({ model }),
+  });
+const lineSchema = lineSchemaOf(z.string());
+/** For requests that may leave the model out. */
+const anyModelSchema = lineSchemaOf(z.string().nullish());
 
-export type BatchLine = z.infer<typeof lineSchema>;
+export type BatchLine = z.infer<typeof anyModelSchema>;
 export type LineProblem = Omit<BatchError, 'line'>;
 
 /** @returns what is wrong with the line, if something is */
@@ -37,7 +42,8 @@ export function parseLine(
     return problem('invalid_json_line', `This line is not parseable as valid JSON: ${reason}`);
   }
   try {
-    return checked(validate(lineSchema, value), endpoint);
+    const schema = endpoint === MODERATIONS ? anyModelSchema : lineSchema;
+    return checked(validate<BatchLine>(schema, value), endpoint);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     return problem(error.code ?? 'invalid_request', error.message, error.param);

@@ -3,20 +3,33 @@
 import type { BatchEnd, BatchQueue, ClaimedBatch } from '@steelyard/storage';
 import { ClaimedJobs } from '../background/claimed-jobs.ts';
 import type { LowPriorityGate } from '../background/low-priority-gate.ts';
-import { answerLine, unansweredLine, type Answered } from './answer-line.ts';
+import {
+  answerLine,
+  CANCELLED,
+  EXPIRED,
+  isBusy,
+  unansweredLine,
+  type Answered,
+  type Refusal,
+  type Refused,
+} from './answer-line.ts';
 import { isProblem, parseLine, type BatchLine } from './batch-line.ts';
 import { checkInput, type InputRules } from './check-input.ts';
+import type { ModelOfLine } from './model-of-line.ts';
 import { readLines } from './read-lines.ts';
 
 /** Batches worked on at once. */
 const MAX_BATCHES = 4;
+/** With those that wait for room, in whose place others are worked on. */
+const MAX_OPEN = 12;
+/** Lines of one batch that are asked at once or wait for room. */
+const MAX_LINES = 8;
 
 export interface RunnerOptions {
   readonly gate: LowPriorityGate;
   readonly limits: InputRules['limits'];
-  /** Names of the models that answer at an endpoint. */
-  readonly models: (endpoint: string) => Promise<(name: string) => boolean>;
-  readonly answer: (batch: ClaimedBatch, body: unknown, signal: AbortSignal) => Promise<Answered>;
+  readonly modelOf: (batch: ClaimedBatch) => Promise<ModelOfLine>;
+  readonly answer: (batch: ClaimedBatch, body: unknown, signal: AbortSignal) => Promise<Answered | Refused>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -26,6 +39,10 @@ interface Work {
   readonly stop: AbortController;
   /** What it shall end as when it stops before its lines are through; absent: another server may go on. */
   end?: Exclude<BatchEnd, 'completed'>;
+  /** Why the lines that are left are not asked: what refused one would refuse them all. */
+  refusal?: Refusal;
+  /** The line asked last found no room. */
+  isHeldUp?: boolean;
 }
 
 export class BatchRunner {
@@ -39,7 +56,7 @@ export class BatchRunner {
     this.#queue = queue;
     this.#options = options;
     this.#jobs = new ClaimedJobs({
-      most: MAX_BATCHES,
+      most: () => this.#most(),
       keyOf: ({ id }) => id,
       claim: (seconds, except) => queue.claim(seconds, except),
       renew: (batch, seconds) => this.#renew(batch, seconds),
@@ -61,6 +78,12 @@ export class BatchRunner {
 
   stop(): Promise<void> {
     return this.#jobs.stop();
+  }
+
+  /** A key of few requests a minute keeps nobody else's batches waiting. */
+  #most(): number {
+    const heldUp = [...this.#works.values()].filter(({ isHeldUp }) => isHeldUp);
+    return Math.min(MAX_BATCHES + heldUp.length, MAX_OPEN);
   }
 
   async #runUntilLate(work: Work): Promise<void> {
@@ -109,10 +132,10 @@ export class BatchRunner {
   async #check(work: Work): Promise<'failed' | 'begun' | 'cancelled'> {
     const { batch } = work;
     const queue = this.#queue;
-    const { limits, models } = this.#options;
+    const { limits } = this.#options;
     const { id, endpoint } = batch;
-    const serves = await models(endpoint);
-    const verdict = await checkInput(await queue.input(batch.inputDigest), { endpoint, limits, serves });
+    const modelOf = await this.#options.modelOf(batch);
+    const verdict = await checkInput(await queue.input(batch.inputDigest), { endpoint, limits, modelOf });
     if (verdict.errors) {
       await queue.fail(id, { object: 'list', data: verdict.errors });
       return 'failed';
@@ -126,12 +149,9 @@ export class BatchRunner {
     const { signal } = work.stop;
     const under: Set<Promise<void>> = new Set();
     for await (const { number, line } of this.#unanswered(work)) {
-      const leave = await this.#options.gate.enter(signal);
-      if (!leave) break;
-      const answering = this.#answer(work, number, line).finally(() => {
-        under.delete(answering);
-        leave();
-      });
+      while (under.size >= MAX_LINES) await Promise.race(under).catch(() => {});
+      if (signal.aborted) break;
+      const answering = this.#answer(work, number, line).finally(() => under.delete(answering));
       // Seen to below; meanwhile a failure must not be nobody's.
       answering.catch(() => work.stop.abort());
       under.add(answering);
@@ -142,17 +162,37 @@ export class BatchRunner {
   async #answer(work: Work, number: number, line: BatchLine): Promise<void> {
     const { batch, stop } = work;
     const { custom_id: customId, body } = line;
-    const ask = (given: unknown, signal: AbortSignal) => this.#options.answer(batch, given, signal);
-    const result = await answerLine({ number, customId, body }, ask, stop.signal);
+    const result = work.refusal
+      ? unansweredLine(number, customId, work.refusal)
+      : await answerLine({ number, customId, body }, (given) => this.#ask(work, given), stop.signal);
     if (!result) return;
     const status = await this.#queue.record(batch.id, result);
     if (status === 'cancelling') this.#end(work, 'cancelled');
   }
 
+  /** Waits for its turn before each try, so that a line that finds no room keeps none. */
+  async #ask(work: Work, body: unknown): Promise<Answered | Refused | undefined> {
+    const { gate, answer } = this.#options;
+    const { signal } = work.stop;
+    const leave = await gate.enter(signal);
+    if (!leave) return undefined;
+    try {
+      const answered = await answer(work.batch, body, signal);
+      if ('refused' in answered) work.refusal ??= answered.refused;
+      const wasHeldUp = work.isHeldUp;
+      work.isHeldUp = !('refused' in answered) && isBusy(answered);
+      if (work.isHeldUp && !wasHeldUp) this.wake();
+      return answered;
+    } finally {
+      leave();
+    }
+  }
+
   /** Lines that nobody will answer any more say so in the error file. */
   async #giveUp(work: Work, end: Exclude<BatchEnd, 'completed'>): Promise<void> {
+    const why = end === 'expired' ? EXPIRED : CANCELLED;
     for await (const { number, line } of this.#unanswered(work)) {
-      await this.#queue.record(work.batch.id, unansweredLine(number, line.custom_id, `batch_${end}`));
+      await this.#queue.record(work.batch.id, unansweredLine(number, line.custom_id, why));
     }
   }
 

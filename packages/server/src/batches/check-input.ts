@@ -1,7 +1,9 @@
 /** Checks a batch's input line by line before anything of it is computed. */
 
+import { ApiError } from '../http/api-error.ts';
 import type { BatchError } from '../schemas/batches.ts';
 import { isProblem, parseLine } from './batch-line.ts';
+import type { ModelOfLine } from './model-of-line.ts';
 import { readLines } from './read-lines.ts';
 
 /** Requests of one batch, as OpenAI has it. */
@@ -12,8 +14,7 @@ const MAX_ERRORS = 100;
 export interface InputRules {
   readonly endpoint: string;
   readonly limits: { readonly bodyBytes: number; readonly jsonDepth: number };
-  /** Whether a model of this name can answer at the endpoint. */
-  readonly serves: (model: string) => boolean;
+  readonly modelOf: ModelOfLine;
 }
 
 export type InputVerdict =
@@ -22,7 +23,7 @@ export type InputVerdict =
 
 export async function checkInput(
   content: AsyncIterable<Uint8Array>,
-  { endpoint, limits, serves }: InputRules,
+  { endpoint, limits, modelOf }: InputRules,
 ): Promise<InputVerdict> {
   const errors: BatchError[] = [];
   const ids = new Set<string>();
@@ -43,16 +44,18 @@ export async function checkInput(
       continue;
     }
     const { custom_id: id } = line;
-    const asked = line.body.model;
     if (ids.has(id))
       add('duplicate_custom_id', `Another line has the custom_id '${id}' too. Make it unique.`, 'custom_id');
     ids.add(id);
-    model ??= asked;
-    if (asked !== model) {
+    try {
+      const asked = modelOf(line.body.model);
+      model ??= asked;
+      if (asked === model) continue;
       const message = `This line asks for '${asked}', the first for '${model}'. A batch has one model.`;
       add('mismatched_model', message, 'body.model');
-    } else if (!serves(asked)) {
-      add('model_not_found', `The model '${asked}' does not answer ${endpoint} here.`, 'body.model');
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      add(error.code ?? 'invalid_request', error.message, 'body.model');
     }
   }
   if (errors.length > 0) return { errors };

@@ -9,6 +9,7 @@ import { ANYBODY } from '../access/caller.ts';
 import { providerOf } from '../model-provider.ts';
 import type { BatchList, BatchObject } from '../schemas/batches.ts';
 import type { FileObject } from '../schemas/files.ts';
+import { moderationCategories } from '../schemas/moderations.ts';
 
 const chat = '/v1/chat/completions';
 const ENDS = ['completed', 'failed', 'cancelled', 'expired'];
@@ -19,10 +20,13 @@ const pace = async () => {
   while (gate.held) await sleep(5);
 };
 const model = fakeModel({ pace });
+const verdict = JSON.stringify(Object.fromEntries(moderationCategories.map((one) => [one, 0])));
+const judge = fakeModel({ name: 'judge', pieces: [verdict] });
 let server: KeptServer;
 
 beforeAll(async () => {
-  server = await keptServer([model, fakeModel({ name: 'other' })], {
+  server = await keptServer([model, fakeModel({ name: 'other' }), judge], {
+    moderation: { model: 'judge' },
     embeddingModels: providerOf([createStubEmbeddingModel({ name: 'vectors' })]),
   });
 }, 120_000);
@@ -117,11 +121,48 @@ describe('batches', () => {
     ['/v1/completions', { prompt: 'x' }, 'text_completion'],
     ['/v1/responses', { input: 'x' }, 'response'],
     ['/v1/embeddings', { input: 'x', model: 'vectors' }, 'list'],
+    ['/v1/rerank', { query: 'x', documents: ['x', 'y'], model: 'vectors' }, 'list'],
   ])('ask %s', async (endpoint, body, object) => {
     const line = { custom_id: '1', method: 'POST', url: endpoint, body: { model: 'fake', ...body } };
     const done = await ended((await create([line], { endpoint })).id);
     expect(done).toMatchObject({ status: 'completed', request_counts: { completed: 1 } });
     expect((await linesOf(done.output_file_id))[0]!.response!.body).toMatchObject({ object });
+  });
+
+  it("ask /v1/moderations, whose lines may leave the model out or name OpenAI's", async () => {
+    const endpoint = '/v1/moderations';
+    const line = (custom_id: string, body: object) => ({ custom_id, method: 'POST', url: endpoint, body });
+    const bodies = [
+      { input: 'x' },
+      { input: 'x', model: 'omni-moderation-latest' },
+      { input: 'x', model: null },
+    ];
+    const lines = bodies.map((body, i) => line(String(i), body));
+    const done = await ended((await create(lines, { endpoint })).id);
+    expect(done).toMatchObject({ status: 'completed', model: 'judge', request_counts: { completed: 3 } });
+    for (const { response } of await linesOf(done.output_file_id))
+      expect(response!.body).toMatchObject({ model: 'judge', results: [{ flagged: false }] });
+    const wrong = await ended((await create([line('a', { input: 'x', model: 'fake' })], { endpoint })).id);
+    expect(wrong).toMatchObject({ status: 'failed', errors: { data: [{ code: 'model_not_found' }] } });
+  });
+
+  it('tell of a verdict that did not come, and do not wait for another', async () => {
+    const silent = fakeModel({ name: 'silent', pieces: Array<string>(500).fill(' ') });
+    const kept = await keptServer([silent], { moderation: { model: 'silent' } });
+    const before = server;
+    server = kept;
+    try {
+      const endpoint = '/v1/moderations';
+      const line = { custom_id: '0', method: 'POST', url: endpoint, body: { input: 'x' } };
+      const done = await ended((await create([line], { endpoint })).id);
+      expect(done).toMatchObject({ status: 'completed', request_counts: { failed: 1 } });
+      expect((await linesOf(done.error_file_id))[0]!.response!.body).toMatchObject({
+        error: { code: 'moderation_failed' },
+      });
+    } finally {
+      server = before;
+      await kept.close();
+    }
   });
 
   it('are checked line by line before anything is computed', async () => {

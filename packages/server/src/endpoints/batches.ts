@@ -1,6 +1,9 @@
 /** `/v1/batches`: requests in a file, worked off in the background when nobody waits. */
 
 import type { BatchStore } from '@steelyard/storage';
+import { checkScope } from '../access/scopes.ts';
+import { toKeep } from '../batches/asked-by.ts';
+import { batchable } from '../batches/batchable.ts';
 import { defineEndpoint, type Call } from '../endpoint.ts';
 import { ApiError } from '../http/api-error.ts';
 import { found } from '../responses/stored-responses.ts';
@@ -26,12 +29,13 @@ export const createBatch = defineEndpoint({
   request: batchRequestSchema,
   response: batchSchema,
   async handle(call: Call<BatchRequest>) {
-    const { body, services } = call;
+    const { body, services, caller } = call;
+    checkScope(caller, batchable(body.endpoint));
     const { output_expires_after: expiry, completion_window: window } = body;
     const { batches } = await call.storage();
     const batch = await batches.create(
       {
-        caller: { ...call.caller },
+        caller: toKeep(call),
         endpoint: body.endpoint,
         inputFileId: body.input_file_id,
         completionWindow: window,

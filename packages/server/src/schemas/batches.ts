@@ -12,7 +12,10 @@ export const batchEndpoints = [
   '/v1/chat/completions',
   '/v1/embeddings',
   '/v1/completions',
+  '/v1/moderations',
+  '/v1/rerank',
 ] as const;
+export type BatchEndpoint = (typeof batchEndpoints)[number];
 
 export const batchRequestSchema = z.strictObject({
   input_file_id: z.string(),

@@ -6,12 +6,12 @@ import { RESTRICTED, type Routing } from './config.ts';
 export const DATA_LABEL_HEADER = 'x-steelyard-data-label';
 
 export function dataLabels(
-  { request, caller, body }: Call<unknown>,
+  { request, caller, body, dataLabels: more = [] }: Call<unknown>,
   projects: Routing['projects'] = {},
 ): string[] {
   const { metadata } = (body ?? {}) as { metadata?: Readonly<Record<string, unknown>> | null };
   const project = Object.hasOwn(projects, caller.project) ? projects[caller.project] : undefined;
-  return [request.headers.get(DATA_LABEL_HEADER), metadata?.['data_label'], project]
+  return [request.headers.get(DATA_LABEL_HEADER), metadata?.['data_label'], project, ...more]
     .filter((label): label is string => typeof label === 'string')
     .map((label) => label.trim().toLowerCase());
 }

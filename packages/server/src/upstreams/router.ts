@@ -15,7 +15,7 @@ import type { Traced } from '../telemetry/tracing.ts';
 import { askUpstream, passOn, UpstreamUnavailable } from './ask-upstream.ts';
 import { upstreamsOf, type Route, type Routing, type Upstream } from './config.ts';
 import { dataLabels } from './data-labels.ts';
-import { decide, type Decision, type Where } from './decide.ts';
+import { decide, routeOf, type Decision, type Where } from './decide.ts';
 import { AnswerReader, type ReadAnswer } from './read-along.ts';
 
 export const COMPUTED_BY_HEADER = 'x-steelyard-computed-by';
@@ -44,6 +44,12 @@ export class Router {
     return this.#routing.routes
       .filter(({ model, policy }) => !model.endsWith('*') && policy !== 'local-only')
       .map(({ model, upstream }) => ({ model, upstream }));
+  }
+
+  /** Whether a request for the model may be computed elsewhere, its data allowing. */
+  reaches(model: string): boolean {
+    const route = routeOf(this.#routing, model);
+    return !egressForbidden() && route !== undefined && route.policy !== 'local-only';
   }
 
   /**

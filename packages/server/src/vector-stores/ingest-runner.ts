@@ -41,7 +41,7 @@ export class IngestRunner {
     this.#queue = queue;
     this.#options = options;
     this.#jobs = new ClaimedJobs({
-      most: MAX_FILES,
+      most: () => MAX_FILES,
       keyOf: ({ sequence }) => sequence,
       claim: (seconds, except) => queue.claim(seconds, except),
       renew: ({ sequence }, seconds) => queue.renew(sequence, seconds),

@@ -6,7 +6,11 @@ export const batches: Group = {
   text:
     'Requests in a file, one per line, answered in the background when nobody else waits. Lines are checked before ' +
     'anything is computed; what was answered outlives a restart, and the rest goes on. Answers are in the output file, ' +
-    'failures in the error file.',
+    'failures in the error file. Each line is held to what its key may do when it is answered: scopes, models, budget, ' +
+    'and whether the key still works. What it may not do any more is in the error file under the code that a request ' +
+    'would get; limits by the minute are waited for, and half of each is left to requests. Lines go to other providers ' +
+    'by the same routes as requests do: labels of the request that makes the batch (its header, its metadata) hold for ' +
+    'all of them, and `steelyard.computed_by` beside a response says where it was computed.',
   paths: ['/v1/batches'],
   examples: [
     {
