@@ -36,8 +36,12 @@ export interface IngestQueue {
   renew(sequence: number, seconds: number): Promise<boolean>;
   release(sequence: number): Promise<void>;
   content(digest: string): Promise<Readable>;
-  /** Keeps what was read, unless it is not wanted any more. @throws RequestError for a vector that holds no number */
-  finish(sequence: number, chunks: readonly NewChunk[]): Promise<void>;
+  /**
+   * Keeps what was read, unless it is not wanted any more.
+   * @param chunking how it was cut. Default: as was asked
+   * @throws RequestError for a vector that holds no number
+   */
+  finish(sequence: number, chunks: readonly NewChunk[], chunking?: Json): Promise<void>;
   /** @param error as the API shows it */
   fail(sequence: number, error: Json): Promise<void>;
 }
@@ -111,7 +115,7 @@ export function ingestQueue(
       await db.update(vectorFiles).set({ claimedBy: null, claimedUntil: null }).where(mine(sequence));
     },
     content: (digest) => contents.read(digest),
-    async finish(sequence, chunks) {
+    async finish(sequence, chunks, chunking) {
       refuseNonFinite(chunks);
       await db.transaction(async (tx) => {
         const usageBytes = chunks.reduce(
@@ -120,7 +124,7 @@ export function ingestQueue(
         );
         const [file] = await tx
           .update(vectorFiles)
-          .set({ status: 'completed', usageBytes, claimedUntil: null })
+          .set({ status: 'completed', usageBytes, claimedUntil: null, ...(chunking ? { chunking } : {}) })
           .where(mine(sequence))
           .returning({ storeId: vectorFiles.storeId, fileId: vectorFiles.fileId });
         if (!file) return;

@@ -66,7 +66,10 @@ describe('vector stores', () => {
       status: 'completed',
       last_error: null,
       attributes: { year: 1990, wet: true },
-      chunking_strategy: { type: 'other' },
+      chunking_strategy: {
+        type: 'static',
+        static: { max_chunk_size_tokens: 512, chunk_overlap_tokens: 256 },
+      },
     });
     expect((await add(id, fruit, { attributes: { year: 2020 } })).status).toBe('completed');
     const found = await search(id, { query: 'Where does the Danube flow?' });

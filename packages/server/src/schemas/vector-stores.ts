@@ -105,8 +105,12 @@ export const vectorFileSchema = z.object({
     .object({ code: z.enum(['server_error', 'unsupported_file', 'invalid_file']), message: z.string() })
     .nullable(),
   attributes: attributesSchema,
+  /** As it was cut; `other` while that is not known: asked for as `auto` and not read yet. */
   chunking_strategy: z.discriminatedUnion('type', [
-    z.object({ type: z.literal('static'), static: staticSchema }),
+    z.object({
+      type: z.literal('static'),
+      static: z.object({ max_chunk_size_tokens: z.int(), chunk_overlap_tokens: z.int() }),
+    }),
     z.object({ type: z.literal('other') }),
   ]),
 });

@@ -31,6 +31,12 @@ export interface IngestOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** What a file came to. */
+interface ReadFile {
+  readonly chunks: readonly NewChunk[];
+  readonly sizes: ChunkSizes;
+}
+
 export class IngestRunner {
   readonly #queue: IngestQueue;
   readonly #options: IngestOptions;
@@ -60,8 +66,8 @@ export class IngestRunner {
 
   async #run(file: ClaimedFile, signal: AbortSignal): Promise<void> {
     try {
-      const chunks = await this.#read(file, signal);
-      await this.#queue.finish(file.sequence, chunks);
+      const { chunks, sizes } = await this.#read(file, signal);
+      await this.#queue.finish(file.sequence, chunks, toStatic(sizes));
     } catch (error) {
       if (signal.aborted) return this.#queue.release(file.sequence);
       const known = error instanceof ExtractError;
@@ -73,7 +79,7 @@ export class IngestRunner {
     }
   }
 
-  async #read(file: ClaimedFile, signal: AbortSignal): Promise<NewChunk[]> {
+  async #read(file: ClaimedFile, signal: AbortSignal): Promise<ReadFile> {
     if (file.bytes > MAX_BYTES)
       throw new ExtractError(
         'invalid_file',
@@ -87,10 +93,11 @@ export class IngestRunner {
     }
   }
 
-  async #vectorsOf(file: ClaimedFile, model: EmbeddingModel, signal: AbortSignal): Promise<NewChunk[]> {
+  async #vectorsOf(file: ClaimedFile, model: EmbeddingModel, signal: AbortSignal): Promise<ReadFile> {
     const content = await buffer(await this.#queue.content(file.digest));
     const text = await extractText(content, file.filename, signal);
-    const texts = chunkText(text, chunkingFor(file, model), tokenCounter(model));
+    const sizes = chunkingFor(file, model);
+    const texts = chunkText(text, sizes, tokenCounter(model));
     if (texts.length === 0) throw new ExtractError('invalid_file', 'The file has no text.');
     if (texts.length > MAX_CHUNKS)
       throw new ExtractError(
@@ -103,7 +110,7 @@ export class IngestRunner {
       const vectors = await this.#embed(model, group, signal);
       group.forEach((piece, i) => chunks.push({ text: piece, vector: vectors[i]! }));
     }
-    return chunks;
+    return { chunks, sizes };
   }
 
   async #model(name: string, signal: AbortSignal): Promise<Lease<EmbeddingModel>> {
@@ -140,6 +147,14 @@ export class IngestRunner {
       }
     }
   }
+}
+
+/** As files show it. */
+function toStatic({ maxTokens, overlapTokens }: ChunkSizes) {
+  return {
+    type: 'static',
+    static: { max_chunk_size_tokens: maxTokens, chunk_overlap_tokens: overlapTokens },
+  };
 }
 
 /** What `auto` stands for: as OpenAI has it, but pieces are not longer than what the model reads at once. */
