@@ -5,6 +5,7 @@ import type { EmbeddingInfo, ModelInfo } from '@steelyard/engine';
 import { z } from 'zod';
 import { mayUse } from '../access/scopes.ts';
 import { defineEndpoint, type Call } from '../endpoint.ts';
+import { ApiError } from '../http/api-error.ts';
 import { findNamed, type ModelStatus } from '../model-provider.ts';
 
 const modelSchema = z.object({
@@ -46,25 +47,69 @@ const shownSchema = modelSchema.extend(anthropicFields);
 const listSchema = z.object({
   object: z.literal('list'),
   data: z.array(shownSchema),
-  has_more: z.literal(false).optional(),
+  has_more: z.boolean().optional(),
   first_id: z.string().nullable().optional(),
   last_id: z.string().nullable().optional(),
 });
 
+/** Of Anthropic's, and taken from others too; their default and most are Anthropic's. */
+const listQuerySchema = z.object({
+  limit: z
+    .string()
+    .regex(/^\d{1,9}$/, 'expected a whole number')
+    .transform(Number)
+    .pipe(z.int().min(1).max(1000))
+    .optional(),
+  after_id: z.string().optional(),
+  before_id: z.string().optional(),
+});
+type ListQuery = z.infer<typeof listQuerySchema>;
+
+const DEFAULT_LIMIT = 20;
+
 export const listModels = defineEndpoint({
   method: 'GET',
   path: '/v1/models',
-  summary: 'Models that requests may name.',
+  summary: "Models that requests may name; with Anthropic's header, or where a page is asked for, in pages.",
+  query: listQuerySchema,
   response: listSchema,
-  async handle(call) {
+  async handle(call: Call<unknown, ListQuery>) {
+    const { request, query } = call;
     const models = await allModels(call);
-    const { request } = call;
     const body: z.infer<typeof listSchema> = { object: 'list', data: models };
-    if (!isAnthropic(request)) return Response.json(body);
-    const ends = { has_more: false, first_id: models[0]?.id ?? null, last_id: models.at(-1)?.id ?? null };
-    return Response.json({ ...body, data: models.map(asAnthropic), ...ends });
+    const wantsPage = Object.values(query).some((value) => value !== undefined);
+    if (!isAnthropic(request) && !wantsPage) return Response.json(body);
+    const { page, has_more } = pageOf(models, query);
+    const data = isAnthropic(request) ? page.map(asAnthropic) : page;
+    const ends = { has_more, first_id: page[0]?.id ?? null, last_id: page.at(-1)?.id ?? null };
+    return Response.json({ ...body, data, ...ends });
   },
 });
+
+/** Those after one, or just before one. @throws ApiError 400 for an id that is not listed */
+function pageOf(
+  models: readonly ModelBody[],
+  { limit = DEFAULT_LIMIT, after_id: after, before_id: before }: ListQuery,
+): { page: readonly ModelBody[]; has_more: boolean } {
+  if (after !== undefined && before !== undefined)
+    throw badCursor('before_id', "it cannot be combined with 'after_id': send one of them");
+  if (before !== undefined) {
+    const earlier = models.slice(0, placeOf(models, before, 'before_id'));
+    return { page: earlier.slice(-limit), has_more: earlier.length > limit };
+  }
+  const later = after === undefined ? models : models.slice(placeOf(models, after, 'after_id') + 1);
+  return { page: later.slice(0, limit), has_more: later.length > limit };
+}
+
+function placeOf(models: readonly ModelBody[], id: string, param: string): number {
+  const place = models.findIndex((model) => model.id === id);
+  if (place >= 0) return place;
+  throw badCursor(param, `no model '${id}' is listed; expected 'first_id' or 'last_id' of a page`);
+}
+
+function badCursor(param: string, what: string): ApiError {
+  return new ApiError(400, `Invalid '${param}': ${what}.`, { param, code: 'invalid_value' });
+}
 
 export const retrieveModel = defineEndpoint({
   method: 'GET',
