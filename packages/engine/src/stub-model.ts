@@ -289,6 +289,7 @@ export function createStubModel(options: StubOptions = {}): LanguageModel {
       vocabSize: tokenizer.vocabSize,
       backend: 'stub',
       hasChatTemplate,
+      ...(template && { chatTemplate: template.source }),
       callsTools: template !== undefined && readsToolCalls(template),
       reasons: template !== undefined && answerSyntax(template) !== undefined,
     },

@@ -185,6 +185,8 @@ export interface ModelInfo {
   readonly vocabSize: number;
   readonly backend: string;
   readonly hasChatTemplate: boolean;
+  /** Jinja source of its chat template, where it has one in that form. */
+  readonly chatTemplate?: string;
   /** Whether its calls of tools can be told from its text. Default false. */
   readonly callsTools?: boolean;
   /** Whether it thinks first, as its template shows. Default false. */

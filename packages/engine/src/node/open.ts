@@ -103,9 +103,10 @@ export function languageInfo({ model, name, backend, contextLength, template }: 
 /** What a template tells of its model. */
 function templateFacts(
   template: ChatTemplate | undefined,
-): Pick<ModelInfo, 'hasChatTemplate' | 'callsTools' | 'reasons'> {
+): Pick<ModelInfo, 'hasChatTemplate' | 'chatTemplate' | 'callsTools' | 'reasons'> {
   return {
     hasChatTemplate: template !== undefined,
+    ...(template && { chatTemplate: template.source }),
     callsTools: template !== undefined && readsToolCalls(template),
     reasons: template !== undefined && answerSyntax(template) !== undefined,
   };

@@ -73,8 +73,9 @@ export const ollamaShow = defineEndpoint({
     const answer: z.infer<typeof ollamaShowAnswerSchema> = {
       license: stored?.license ?? '',
       modelfile: `FROM ${stored?.source ?? info.name}`,
-      parameters: '',
-      template: '',
+      // As lines of a Modelfile: what there is to set that is not the request's.
+      parameters: `num_ctx ${info.contextLength}`,
+      template: ('chatTemplate' in info && info.chatTemplate) || '',
       details,
       model_info: {
         'general.architecture': architecture,

@@ -210,6 +210,7 @@ describe('models', () => {
   it('are shown with what they can do', async () => {
     const shown = ollamaShowAnswerSchema.parse(await json('/api/show', { model: 'caller:latest' }));
     expect(shown.capabilities).toEqual(['completion', 'tools', 'thinking']);
+    expect(shown).toMatchObject({ template: '<think> </think> <tool_call>', parameters: 'num_ctx 4096' });
     expect(await json('/api/show', { name: 'vectors' })).toMatchObject({ capabilities: ['embedding'] });
     expect(await json('/api/version', undefined, 'GET')).toHaveProperty('version');
   });
