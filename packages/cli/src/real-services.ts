@@ -108,7 +108,7 @@ export function createServices(): Services {
     async createServer(asked) {
       const { dataDirectory, databaseUrl, s3, onNotice, ...asks } = asked;
       const { receiptsAlways = false, routes, mcp = [], ...options } = asks;
-      const { createServer, fileSigner } = await import('@steelyard/server');
+      const { createServer, fileSealer, fileSigner } = await import('@steelyard/server');
       const storage = storageWhenNeeded({
         directory: dataDirectory,
         ...(databaseUrl && { databaseUrl }),
@@ -125,6 +125,7 @@ export function createServices(): Services {
           : { routing: typeof routes === 'string' ? await this.readRoutes(routes) : routes }),
         ...(mcp.length > 0 ? { mcpServers: await this.readMcpServers(mcp) } : {}),
         receipts: { always: receiptsAlways, sign: fileSigner(join(dataDirectory, 'receipt-key.pem')) },
+        sealer: fileSealer(join(dataDirectory, 'reasoning-key')),
       });
       return {
         ...server,

@@ -13,11 +13,15 @@ export interface AnswerHead {
 /** @param prefix of the id: `chatcmpl`, `cmpl` */
 export function answerHead(prefix: string, info: ModelInfo, version: string): AnswerHead {
   return {
-    id: `${prefix}-${randomUUID().replaceAll('-', '')}`,
+    id: newAnswerId(prefix),
     created: Math.floor(Date.now() / 1000),
     model: info.name,
     system_fingerprint: fingerprint(info, version),
   };
+}
+
+export function newAnswerId(prefix: string): string {
+  return `${prefix}-${randomUUID().replaceAll('-', '')}`;
 }
 
 /** Same fingerprint and same seed: same answer, as far as model, version and backend decide it. */

@@ -36,6 +36,7 @@ import { rootSpan, UNTRACED, type Traced } from './telemetry/tracing.ts';
 import { routeCall } from './upstreams/route-call.ts';
 import { Router } from './upstreams/router.ts';
 import { BackgroundRuns } from './responses/background-runs.ts';
+import { passingSealer } from './responses/sealed-reasoning.ts';
 import { IngestRunner } from './vector-stores/ingest-runner.ts';
 
 export interface AppEnv {
@@ -143,6 +144,7 @@ export function createServices(options: AppOptions, lifecycle: Lifecycle): Servi
     lifecycle,
     queues,
     receipts: options.receipts ?? {},
+    sealer: options.sealer ?? passingSealer(),
     mcpServers: new McpServers(options.mcpServers ?? {}, {
       ...{ env, version, lifecycle, routing: options.routing },
     }),

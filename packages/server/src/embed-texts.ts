@@ -7,7 +7,11 @@ import type { Call, Services } from './endpoint.ts';
 import { promptRefusal } from './http/api-error.ts';
 import { acquireModel, type AcquireOptions, type Lease } from './model-provider.ts';
 import type { Place } from './queue/fair-queue.ts';
+import { giveEmbeddingReceipts } from './receipts/give-receipt.ts';
+import type { AnyReceipt, UpstreamVectors } from './receipts/upstream-receipt.ts';
 import { GenerationWatch } from './telemetry/generation-watch.ts';
+
+export const EMBEDDINGS_PATH = '/v1/embeddings';
 
 interface ModelPlan {
   /** Name of the model asked for. */
@@ -31,10 +35,14 @@ interface TextsPlan extends ModelPlan {
 export function embedTexts(
   call: Call<unknown>,
   { texts, options, truncate = false, ...plan }: TextsPlan,
-): Promise<Embeddings & { readonly model: string }> {
-  return withEmbedder(call, plan, (model, signal) => {
+): Promise<Embeddings & { readonly model: string; readonly receipts: readonly AnyReceipt[] }> {
+  return withEmbedder(call, plan, async (model, signal) => {
     const given = truncate ? cut(texts, model) : texts;
-    return model.embed(given, { ...options, signal });
+    const made: Embeddings & Partial<UpstreamVectors> = await model.embed(given, { ...options, signal });
+    const { vectors, promptTokens, elsewhere } = made;
+    const { endpoint = EMBEDDINGS_PATH } = plan;
+    const ended = { endpoint, model, texts: given, vectors, promptTokens, elsewhere };
+    return { vectors, promptTokens, receipts: await giveEmbeddingReceipts(call, ended) };
   });
 }
 
@@ -44,7 +52,7 @@ export function embedTexts(
  */
 export function withEmbedder<Result extends { readonly promptTokens: number }>(
   call: Call<unknown>,
-  { model: name, param, endpoint = '/v1/embeddings', keepAliveMs }: ModelPlan,
+  { model: name, param, endpoint = EMBEDDINGS_PATH, keepAliveMs }: ModelPlan,
   work: (model: EmbeddingModel, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result & { readonly model: string }> {
   return admitted(call, name, async (stop) => {
@@ -83,6 +91,7 @@ export function withEmbedder<Result extends { readonly promptTokens: number }>(
 /** The first tokens of each text that fit; most models put a mark at the end, which stays. */
 function cut(texts: TextsPlan['texts'], model: EmbeddingModel): TextsPlan['texts'] {
   const { contextLength } = model.info;
+  if (contextLength === Infinity) return texts;
   return texts.map((text) => {
     const ids = typeof text === 'string' ? model.tokenize(text) : text;
     if (ids.length <= contextLength) return text;

@@ -19,6 +19,7 @@ import type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
 import type { Priority } from './queue/fair-queue.ts';
 import type { Queues } from './queue/queues.ts';
 import type { ReceiptPolicy } from './receipts/give-receipt.ts';
+import type { Sealer } from './responses/sealed-reasoning.ts';
 import type { Router } from './upstreams/router.ts';
 import type { Traced } from './telemetry/tracing.ts';
 import type { BackgroundRuns } from './responses/background-runs.ts';
@@ -57,6 +58,8 @@ export interface Services {
   readonly lifecycle: Lifecycle;
   readonly queues: Queues;
   readonly receipts: ReceiptPolicy;
+  /** Of thoughts that callers keep. */
+  readonly sealer: Sealer;
   /** Whose tools models may call here. */
   readonly mcpServers: McpServers;
   /** Where requests may be computed that need not be computed here. */
@@ -90,6 +93,8 @@ export interface Call<Body, Query = unknown> {
   readonly priority?: Priority;
   /** The request as a span; absent where nobody traces. */
   readonly trace?: Traced;
+  /** The upstream that computes its answer, which is put together here. */
+  readonly upstream?: string;
   /** Part of a request that is counted among those in progress already. Default false. */
   readonly isAdmitted?: boolean;
   /** Aborts when the client goes away. */
@@ -110,8 +115,13 @@ export interface Endpoint<Body = unknown, Query = RawQuery> {
   readonly open?: boolean;
   /** The body may come as any type from programs that are no browsers: `curl -d` says it is a form. Default false. */
   readonly anyContentType?: boolean;
-  /** Other providers have it in the same form, so that a request may be computed there. Default false. */
-  readonly routable?: boolean;
+  /**
+   * Requests may be computed by another provider. `true`: it has this endpoint in the same form; `chat`, `embeddings`: it is
+   * asked through that one, and the answer put together here. Default: they are computed here.
+   */
+  readonly routable?: true | 'chat' | 'embeddings';
+  /** Name of the model in a body that may name it otherwise than by `model` alone. */
+  readonly modelOf?: (body: Body) => string;
   /**
    * What a key needs for it; `any`: nothing but to be one, for what it asks for is checked where it is done. Default:
    * `read` for GET, else `write`.

@@ -14,7 +14,7 @@ import type { Place } from './queue/fair-queue.ts';
 import type { Demand } from './queue/queues.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { giveReceipt, receiptWish, traced, type ReceiptWish } from './receipts/give-receipt.ts';
-import type { Receipt } from './receipts/receipt.ts';
+import type { AnyReceipt } from './receipts/upstream-receipt.ts';
 import type { FinishEvent } from './schemas/usage.ts';
 import { GenerationWatch } from './telemetry/generation-watch.ts';
 
@@ -26,7 +26,7 @@ export interface ChoiceEvent {
   readonly index: number;
   readonly event: GenerateEvent;
   /** With its end, where they are wanted: one, or where tools were called one for each time that the model spoke. */
-  readonly receipts?: readonly Receipt[];
+  readonly receipts?: readonly AnyReceipt[];
 }
 
 export interface Generation {
@@ -85,7 +85,7 @@ export async function startGeneration(call: Call<unknown>, plan: GenerationPlan)
           const isFirst = index % (plan.choicesPerPrompt ?? 1) === 0;
           watch.finished(finish, isFirst);
           chargeFor(call, { ...plan, model: model.info.name }, finish, isFirst);
-            plan.onFinish?.(finish);
+          plan.onFinish?.(finish);
         },
       ),
     );

@@ -13,6 +13,7 @@ export { receiptSchema, type Receipt } from './receipts/receipt.ts';
 export { compareReceipts, firstDifference, type Difference } from './receipts/compare.ts';
 export { replayReceipt, type ReplayOptions } from './receipts/replay.ts';
 export { fileSigner, signatureHolds } from './receipts/sign.ts';
+export { fileSealer, type Sealer } from './responses/sealed-reasoning.ts';
 export { readReceipts } from './receipts/read-receipts.ts';
 export type { Routing } from './upstreams/config.ts';
 export { joinMcpServers, parseMcpServers, type McpServersConfig } from './mcp-servers/config.ts';

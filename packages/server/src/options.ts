@@ -9,6 +9,7 @@ import type { McpStreams } from './mcp/over-streams.ts';
 import type { McpServersConfig } from './mcp-servers/config.ts';
 import type { ModelDepot } from './model-depot.ts';
 import type { EmbeddingProvider, ModelProvider } from './model-provider.ts';
+import type { Sealer } from './responses/sealed-reasoning.ts';
 import type { Routing } from './upstreams/config.ts';
 import type { Tracing } from './telemetry/tracing.ts';
 import type { ReceiptPolicy } from './receipts/give-receipt.ts';
@@ -105,6 +106,11 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Receipts of answers. Default: on request, without signature. */
   readonly receipts?: ReceiptPolicy;
+  /**
+   * Seals thoughts that callers keep and give back (`encrypted_content`). Default: with a key of this process, so that none
+   * are taken back after a restart.
+   */
+  readonly sealer?: Sealer;
   readonly limits?: Partial<ServerLimits>;
   /** Told of each request, but of probes and scrapes, when its answer has ended. Default: nobody is. */
   readonly requestLog?: (entry: RequestLogEntry) => void;

@@ -4,18 +4,20 @@ import { RequestError } from '@steelyard/core';
 import type { Tokenizer } from '@steelyard/text';
 import type { EmbeddingEngine } from './embedding-engine.ts';
 import type { TokenText } from './placed-text.ts';
+import type { ModelOrigin } from '../types.ts';
 import type { EmbeddingInfo, EmbeddingModel } from './types.ts';
 
 export interface EmbeddingModelParts {
   readonly info: EmbeddingInfo;
   readonly tokenizer: Tokenizer;
   readonly engine: EmbeddingEngine;
+  readonly origin?: () => Promise<ModelOrigin>;
   /** Runs once, after the engine is gone: closes files, disposes the backend. */
   readonly onDispose: () => void;
 }
 
 export function createEmbeddingModel(parts: EmbeddingModelParts): EmbeddingModel {
-  const { info, tokenizer, engine, onDispose } = parts;
+  const { info, tokenizer, engine, origin, onDispose } = parts;
   let disposed: Promise<void> | undefined;
   // What looks like a special token in a text to be searched is text.
   const encode = (text: string): number[] =>
@@ -44,6 +46,7 @@ export function createEmbeddingModel(parts: EmbeddingModelParts): EmbeddingModel
       return { vectors, promptTokens: ids.reduce((sum, { length }) => sum + length, 0) };
     },
     tokenize: encode,
+    ...(origin && { origin }),
     dispose() {
       disposed ??= engine.dispose().then(onDispose);
       return disposed;

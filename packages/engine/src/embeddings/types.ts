@@ -1,6 +1,7 @@
 /** Vectors of texts: what is asked, what comes back. Servers and commands know only this. */
 
 import type { Pooling } from '@steelyard/models';
+import type { ModelOrigin } from '../types.ts';
 
 export interface EmbedOptions {
   /** Scale each vector to length 1. Default true. */
@@ -63,6 +64,8 @@ export interface EmbeddingModel {
   ): Promise<Scores>;
   /** Of a text with more tokens than the model reads at once, more than that, but not all. */
   tokenize(text: string): number[];
+  /** As of models that write; without a template. */
+  origin?(): Promise<ModelOrigin>;
   /** Ends what runs and frees all memory. */
   dispose(): Promise<void>;
 }

@@ -8,6 +8,7 @@ import { EmbeddingEngine, type EmbeddingEngineOptions } from '../embeddings/embe
 import { createEmbeddingModel } from '../embeddings/embedding-model.ts';
 import type { EmbeddingInfo, EmbeddingModel } from '../embeddings/types.ts';
 import { meanwhile } from '../loaded-step.ts';
+import { originOf } from './model-origin.ts';
 import {
   cacheFormat,
   mainDType,
@@ -45,7 +46,7 @@ export function openEmbeddingModel(
 }
 
 async function load(
-  { file, readText, backend, name, close }: Opened,
+  { file, readText, backend, name, path, close }: Opened,
   options: OpenEmbeddingOptions,
 ): Promise<EmbeddingModel> {
   const { model, settings } = traceForVectors(file, backend, name, options);
@@ -53,7 +54,8 @@ async function load(
   const [engine, { tokenizer }] = await meanwhile(loading, readText);
   const { contextLength } = engine.plan;
   const info = embeddingInfo({ model, name, backend, contextLength, settings });
-  return createEmbeddingModel({ info, tokenizer, engine, onDispose: close });
+  const origin = originOf(path, { backend, template: undefined, digest: options.digest });
+  return createEmbeddingModel({ info, tokenizer, engine, origin, onDispose: close });
 }
 
 /**

@@ -1,8 +1,9 @@
 /** What the engine is asked by a request in Anthropic's shape, and what of it this server cannot do. */
 
-import type { ChatOptions } from '@steelyard/engine';
+import type { ChatOptions, ModelInfo } from '@steelyard/engine';
 import { toChatOptions, type ChatAsk } from '../chat-options.ts';
 import { ApiError, unsupported } from '../http/api-error.ts';
+import type { Seal } from '../responses/sealed-reasoning.ts';
 import type { CustomTool, MessagePrompt, MessageRequest } from '../schemas/message-request.ts';
 import { schemaConstraint } from '../schemas/response-format.ts';
 import { toChat, type AnthropicChat } from './to-chat.ts';
@@ -17,9 +18,9 @@ export interface PreparedMessage extends AnthropicChat {
 }
 
 /** @throws ApiError 400 naming what is not supported or does not fit together */
-export function prepareMessage(body: MessagePrompt & Partial<MessageRequest>): PreparedMessage {
+export function prepareMessage(body: MessagePrompt & Partial<MessageRequest>, seal: Seal): PreparedMessage {
   refuseUnsupported(body);
-  const chat = toChat(body);
+  const chat = toChat(body, seal);
   const ask = askOf(body);
   const { tool_choice: choice, thinking } = body;
   return {
@@ -36,7 +37,7 @@ export function prepareMessage(body: MessagePrompt & Partial<MessageRequest>): P
 function askOf(body: MessagePrompt & Partial<MessageRequest>): Omit<ChatAsk, 'signal'> {
   const { temperature, top_p, top_k, stop_sequences: stop, output_config: output } = body;
   return {
-    sampling: { temperature, top_p, top_k, stop },
+    sampling: { temperature, top_p, top_k, stop, seed: body.seed },
     choice: 0,
     maxTokens: body.max_tokens,
     tools: body.tools?.map((tool) => toTool(tool as CustomTool)),
@@ -53,6 +54,19 @@ function askOf(body: MessagePrompt & Partial<MessageRequest>): Omit<ChatAsk, 'si
         )
       : undefined,
   };
+}
+
+/** @throws ApiError 400 for a budget of thoughts for a model that has none; `adaptive` leaves it to the model */
+export function checkThinking(
+  { thinking }: Pick<MessagePrompt, 'thinking'>,
+  { name, reasons }: ModelInfo,
+): void {
+  if (thinking?.type !== 'enabled' || reasons) return;
+  throw new ApiError(
+    400,
+    `Invalid 'thinking': '${name}' does not think before it answers. Remove it, or ask for a model that does.`,
+    { param: 'thinking', code: 'unsupported_value' },
+  );
 }
 
 function wantsThoughts({ thinking, output_config: output }: MessagePrompt): boolean {

@@ -5,7 +5,9 @@
 
 import { randomUUID } from 'node:crypto';
 import type { GenerateEvent } from '@steelyard/engine';
-import { carried } from '../responses/carried-reasoning.ts';
+import type { ChoiceEvent } from '../generation.ts';
+import { withReceipts } from '../receipts/give-receipt.ts';
+import type { Seal } from '../responses/sealed-reasoning.ts';
 import { mayCall } from '../chat-options.ts';
 import {
   toMessageUsage,
@@ -20,6 +22,7 @@ export interface WriterOptions {
   readonly model: string;
   readonly parallel: boolean;
   readonly hidesThoughts: boolean;
+  readonly seal: Seal['seal'];
   /** Asked for; an answer cut before this ran out of context. */
   readonly maxTokens: number;
   /** Tokens of the prompt, as far as they are known before it runs. */
@@ -35,9 +38,6 @@ interface OpenCall {
   readonly block: ToolBlock;
   text: string;
 }
-
-/** What a thinking block is signed with whose text is there to see. */
-const SIGNATURE = carried('');
 
 export class MessageWriter {
   readonly #options: WriterOptions;
@@ -70,12 +70,13 @@ export class MessageWriter {
     this.#events.push({ type: 'message_start', message: this.#message }, { type: 'ping' });
   }
 
-  write(event: GenerateEvent): void {
+  /** @param receipts come with the end */
+  write({ event, receipts }: Pick<ChoiceEvent, 'event' | 'receipts'>): void {
     if (event.type === 'reasoning') this.#say('thinking', event.text);
     if (event.type === 'text') this.#say('text', event.text);
     if (event.type === 'toolCallDelta') this.#callDelta(event);
     if (event.type === 'toolCall') this.#call(event);
-    if (event.type === 'finish') this.#finish(event);
+    if (event.type === 'finish') this.#finish(event, receipts);
   }
 
   get #index(): number {
@@ -101,8 +102,9 @@ export class MessageWriter {
     const text = this.#text;
     if (this.#open === 'text') this.#done({ type: 'text', text, citations: null });
     if (this.#open === 'thinking') {
-      const { hidesThoughts } = this.#options;
-      const signature = hidesThoughts ? carried(text) : SIGNATURE;
+      const { hidesThoughts, seal } = this.#options;
+      // Where the text is there to see, the signature carries none.
+      const signature = seal(hidesThoughts ? text : '');
       this.#delta({ type: 'signature_delta', signature });
       this.#done({ type: 'thinking', thinking: hidesThoughts ? '' : text, signature });
     }
@@ -154,8 +156,9 @@ export class MessageWriter {
     this.#done({ ...block, input: inputOf(text) });
   }
 
-  #finish(event: FinishEvent): void {
+  #finish(event: FinishEvent, receipts: ChoiceEvent['receipts']): void {
     this.#close();
+    const given = withReceipts(receipts);
     const stop_reason = this.#stopReason(event);
     const stop_sequence = stop_reason === 'stop_sequence' ? (event.stop ?? null) : null;
     const usage = toMessageUsage(event);
@@ -165,9 +168,10 @@ export class MessageWriter {
       stop_reason,
       stop_sequence,
       usage: { ...this.#message.usage, ...usage },
+      ...given,
     };
     const delta = { stop_reason, stop_sequence, stop_details: null, container: null };
-    this.#events.push({ type: 'message_delta', delta, usage }, { type: 'message_stop' });
+    this.#events.push({ type: 'message_delta', delta, usage, ...given }, { type: 'message_stop' });
   }
 
   #stopReason({ reason, stop, usage }: FinishEvent): NonNullable<MessageObject['stop_reason']> {

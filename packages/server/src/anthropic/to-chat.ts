@@ -2,7 +2,7 @@
 
 import type { ChatMessage } from '@steelyard/text';
 import { ApiError, unsupported } from '../http/api-error.ts';
-import { uncarried } from '../responses/carried-reasoning.ts';
+import type { Seal } from '../responses/sealed-reasoning.ts';
 import type { MessageParam, MessagePrompt } from '../schemas/message-request.ts';
 
 export interface AnthropicChat {
@@ -16,22 +16,25 @@ type UserBlock = Blocks<'user'>[number];
 type ToolResult = Extract<UserBlock, { type: 'tool_result' }>;
 
 /** @throws ApiError 400 naming the block that cannot be given to a text model, or the result without its call */
-export function toChat({ messages, system }: Pick<MessagePrompt, 'messages' | 'system'>): AnthropicChat {
+export function toChat(
+  { messages, system }: Pick<MessagePrompt, 'messages' | 'system'>,
+  seal: Seal,
+): AnthropicChat {
   checkResults(messages);
   const instructions = textOf(system ?? '');
   const last = messages.at(-1)!;
-  const prefix = last.role === 'assistant' ? prefixOf(last, messages.length - 1) : undefined;
+  const prefix = last.role === 'assistant' ? prefixOf(last, messages.length - 1, seal) : undefined;
   const spoken = prefix === undefined ? messages : messages.slice(0, -1);
   const chat = [
     ...(instructions === '' ? [] : [{ role: 'system', content: instructions }]),
-    ...spoken.flatMap((message, i) => toMessages(message, `messages[${i}]`)),
+    ...spoken.flatMap((message, i) => toMessages(message, `messages[${i}]`, seal)),
   ];
   return { messages: chat, ...(prefix === undefined ? {} : { answerPrefix: prefix }) };
 }
 
-function toMessages(message: MessageParam, at: string): ChatMessage[] {
+function toMessages(message: MessageParam, at: string, seal: Seal): ChatMessage[] {
   if (message.role === 'system') return [{ role: 'system', content: textOf(message.content) }];
-  if (message.role === 'assistant') return [toAssistant(message, at)];
+  if (message.role === 'assistant') return [toAssistant(message, at, seal)];
   const { content } = message;
   if (typeof content === 'string') return [{ role: 'user', content }];
   const results = content.filter((block): block is ToolResult => block.type === 'tool_result');
@@ -70,7 +73,7 @@ function blockText(block: Readable, at: string): string {
 
 type Assistant = Extract<MessageParam, { role: 'assistant' }>;
 
-function toAssistant({ content }: Assistant, at: string): ChatMessage {
+function toAssistant({ content }: Assistant, at: string, seal: Seal): ChatMessage {
   if (typeof content === 'string') return { role: 'assistant', content };
   const texts: string[] = [];
   const thoughts: string[] = [];
@@ -81,7 +84,7 @@ function toAssistant({ content }: Assistant, at: string): ChatMessage {
         texts.push(block.text);
         break;
       case 'thinking':
-        thoughts.push(block.thinking || (uncarried(block.signature) ?? ''));
+        thoughts.push(block.thinking || (seal.open(block.signature) ?? ''));
         break;
       case 'redacted_thinking':
         // Sealed by another server: nobody here can read it.
@@ -104,8 +107,8 @@ function toAssistant({ content }: Assistant, at: string): ChatMessage {
   };
 }
 
-function prefixOf(message: Assistant, index: number): string {
-  const { content, tool_calls: calls } = toAssistant(message, `messages[${index}]`);
+function prefixOf(message: Assistant, index: number, seal: Seal): string {
+  const { content, tool_calls: calls } = toAssistant(message, `messages[${index}]`, seal);
   const param = `messages[${index}].content`;
   if (calls) {
     throw invalid(

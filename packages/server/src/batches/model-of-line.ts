@@ -34,7 +34,7 @@ export async function modelOfLine(services: Services, batch: ClaimedBatch): Prom
     }
     // Lines for other endpoints have been refused without one.
     const name = asked!;
-    if (findNamed(infos, name, (info) => info.name) || (routable && services.router?.reaches(name)))
+    if (findNamed(infos, name, (info) => info.name) || (routable && services.router?.upstreamOf(name)))
       return name;
     throw new ApiError(404, `The model '${name}' does not answer ${path} here.`, { code: 'model_not_found' });
   };

@@ -22,7 +22,7 @@ import {
   type ChatResponse,
 } from '../schemas/chat-response.ts';
 import { withReceipts } from '../receipts/give-receipt.ts';
-import type { Receipt } from '../receipts/receipt.ts';
+import type { AnyReceipt } from '../receipts/upstream-receipt.ts';
 import { toTimings, toUsage, type FinishEvent } from '../schemas/usage.ts';
 import { keepChat, keepChunks } from '../stored-chat/keep-chat.ts';
 import { CHAT_PATH, startChat } from '../start-chat.ts';
@@ -94,7 +94,7 @@ interface ChoiceSoFar {
   readonly calls: ToolCallBody[];
   readonly logprobs: TokenLogprob[];
   finish?: FinishEvent;
-  receipts?: readonly Receipt[];
+  receipts?: readonly AnyReceipt[];
 }
 
 async function collect(body: ChatRequest, head: AnswerHead, generation: Generation): Promise<ChatResponse> {

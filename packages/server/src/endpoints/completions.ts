@@ -14,7 +14,7 @@ import {
   type CompletionResponse,
 } from '../schemas/completion-response.ts';
 import { withReceipts } from '../receipts/give-receipt.ts';
-import type { Receipt } from '../receipts/receipt.ts';
+import type { AnyReceipt } from '../receipts/upstream-receipt.ts';
 import { checkSampling, toGenerateOptions } from '../schemas/sampling.ts';
 import { toTimings, toUsage, type FinishEvent } from '../schemas/usage.ts';
 
@@ -166,7 +166,7 @@ async function collect(
   const texts = writers.map(() => '');
   const logprobs = writers.map((): CompletionLogprobs | null => null);
   const finishes: FinishEvent[] = [];
-  const made: (readonly Receipt[])[] = [];
+  const made: (readonly AnyReceipt[])[] = [];
   for await (const { index, event, receipts } of generation.events) {
     const piece = writers[index]!.write(event);
     if (receipts) made[index] = receipts;

@@ -3,6 +3,7 @@
 import type { ProjectStorage } from '@steelyard/storage';
 import { defineEndpoint, type Call } from '../endpoint.ts';
 import { keepItems } from '../responses/keep-items.ts';
+import { sealOf } from '../responses/sealed-reasoning.ts';
 import { found, fromStoredItems, itemFinder } from '../responses/stored-responses.ts';
 import {
   conversationItemsRequestSchema,
@@ -24,7 +25,10 @@ export const createConversationItems = defineEndpoint({
   response: itemListSchema,
   handle: (call: Call<ConversationItemsRequest>) =>
     withItems(call, async (storage, id) => {
-      const items = await keepItems(call.body.items, 'items', itemFinder(storage.responses));
+      const items = await keepItems(call.body.items, 'items', {
+        find: itemFinder(storage.responses),
+        seal: sealOf(call),
+      });
       await storage.conversations.add(id, items);
       return Response.json(toItemList({ items, hasMore: false }));
     }),

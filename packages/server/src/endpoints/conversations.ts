@@ -4,6 +4,7 @@ import type { ConversationStore } from '@steelyard/storage';
 import { defineEndpoint, type Call } from '../endpoint.ts';
 import { newId } from '../responses/item-ids.ts';
 import { keepItems } from '../responses/keep-items.ts';
+import { sealOf } from '../responses/sealed-reasoning.ts';
 import { found, itemFinder } from '../responses/stored-responses.ts';
 import {
   conversationDeletedSchema,
@@ -25,9 +26,13 @@ export const createConversation = defineEndpoint({
   summary: 'Begins a conversation, with what was said already.',
   request: conversationRequestSchema,
   response: conversationSchema,
-  async handle({ body, storage }: Call<ConversationRequest>) {
-    const { conversations, responses } = await storage();
-    const items = await keepItems(body.items ?? [], 'items', itemFinder(responses));
+  async handle(call: Call<ConversationRequest>) {
+    const { body } = call;
+    const { conversations, responses } = await call.storage();
+    const items = await keepItems(body.items ?? [], 'items', {
+      find: itemFinder(responses),
+      seal: sealOf(call),
+    });
     const conversation = {
       id: newId('conv'),
       createdAt: Math.floor(Date.now() / 1000),

@@ -2,6 +2,7 @@
 
 import { embedTexts } from '../embed-texts.ts';
 import { defineEndpoint, type Call } from '../endpoint.ts';
+import { withReceipts } from '../receipts/give-receipt.ts';
 import {
   embeddingRequestSchema,
   embeddingResponseSchema,
@@ -18,7 +19,7 @@ export const embeddings = defineEndpoint({
   response: embeddingResponseSchema,
   async handle(call: Call<EmbeddingRequest>) {
     const { model: name, input, dimensions, encoding_format } = call.body;
-    const { vectors, promptTokens, model } = await embedTexts(call, {
+    const { vectors, promptTokens, model, receipts } = await embedTexts(call, {
       model: name,
       texts: toTexts(input),
       param: 'input',
@@ -30,6 +31,7 @@ export const embeddings = defineEndpoint({
       data: vectors.map((vector, index) => ({ object: 'embedding', index, embedding: encode(vector) })),
       model,
       usage: { prompt_tokens: promptTokens, total_tokens: promptTokens },
+      ...withReceipts(receipts),
     };
     return Response.json(body);
   },

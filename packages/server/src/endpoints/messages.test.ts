@@ -17,6 +17,11 @@ const thinker = createStubModel({
   marks: '<think> </think> <tool_call>',
   reply: () => '<think> so many thoughts </think> The answer.',
 });
+const ponderer = createStubModel({
+  name: 'ponderer',
+  marks: '<think> </think> <tool_call>',
+  reply: () => `<think> ${'so '.repeat(1500)}</think> The answer.`,
+});
 const caller = createStubModel({
   name: 'caller',
   marks: '<tool_call>',
@@ -25,7 +30,7 @@ const caller = createStubModel({
     '<tool_call>{"name": "weather", "arguments": {"city": "Rome"}}</tool_call>',
 });
 const { app } = createServer({
-  models: providerOf([fake, createStubModel(), thinker, caller]),
+  models: providerOf([fake, createStubModel(), thinker, ponderer, caller]),
   chatPage: false,
   onError: () => {},
 });
@@ -184,8 +189,14 @@ describe('thinking', () => {
   });
 
   it('keeps to its budget', async () => {
-    const { content } = await whole({ model: 'thinker', thinking: { type: 'enabled', budget_tokens: 2 } });
-    expect(content).toMatchObject([{ thinking: 'so many' }, { text: 'The answer.' }]);
+    const { content } = await whole({
+      model: 'ponderer',
+      thinking: { type: 'enabled', budget_tokens: 1024 },
+      max_tokens: 2000,
+    });
+    const [thoughts, answer] = content;
+    expect(thoughts?.type === 'thinking' && thoughts.thinking.split(' ')).toHaveLength(1024);
+    expect(answer).toMatchObject({ text: 'The answer.' });
     const none = await whole({ model: 'thinker', thinking: { type: 'disabled' } });
     expect(none.content).toMatchObject([{ text: 'The answer.' }]);
   });
@@ -276,7 +287,9 @@ describe('refusals, in the shape of Anthropic', () => {
     [{ tools: [{ type: 'web_search_20250305', name: 'web_search' }] }, 'web_search_20250305'],
     [{ tools: [weather] }, 'calls no tools'],
     [{ tools: [weather], model: 'caller', tool_choice: { type: 'tool', name: 'other' } }, "'other'"],
-    [{ thinking: { type: 'enabled', budget_tokens: 50 } }, 'budget_tokens'],
+    [{ thinking: { type: 'enabled', budget_tokens: 1024 }, max_tokens: 1024 }, 'budget_tokens'],
+    [{ thinking: { type: 'enabled', budget_tokens: 1023 }, max_tokens: 2000 }, 'budget_tokens'],
+    [{ thinking: { type: 'enabled', budget_tokens: 1024 }, max_tokens: 2000 }, "'stub' does not think"],
     [{ output_config: { format: { type: 'json_schema', schema: { type: 'odd' } } } }, 'schema'],
     [{ context_management: { edits: [{ type: 'clear_tool_uses_20250919' }] } }, 'clear_tool_uses'],
     [{ anything: 1 }, 'anything'],

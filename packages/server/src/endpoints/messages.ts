@@ -1,10 +1,14 @@
 /** `POST /v1/messages`, whole or streaming, and `POST /v1/messages/count_tokens`: Anthropic's wire format. */
 
+import { NotFoundError } from '@steelyard/core';
+import type { LanguageModel } from '@steelyard/engine';
 import { MessageWriter } from '../anthropic/message-writer.ts';
 import { messageFrames } from '../anthropic/message-frames.ts';
-import { prepareMessage, type PreparedMessage } from '../anthropic/message-ask.ts';
-import { defineEndpoint, type Call } from '../endpoint.ts';
+import { checkThinking, prepareMessage, type PreparedMessage } from '../anthropic/message-ask.ts';
+import { defineEndpoint, type Call, type Services } from '../endpoint.ts';
 import { startGeneration, streamGeneration, type Generation } from '../generation.ts';
+import { ApiError } from '../http/api-error.ts';
+import { sealOf } from '../responses/sealed-reasoning.ts';
 import {
   countTokensSchema,
   messageEventSchema,
@@ -24,21 +28,25 @@ export const messages = defineEndpoint({
   method: 'POST',
   path: PATH,
   summary: "The assistant's next message, in Anthropic's wire format.",
+  routable: 'chat',
   request: messageRequestSchema,
   response: messageSchema,
   streamEvent: messageEventSchema,
   async handle(call: Call<MessageRequest>) {
     const { body } = call;
-    const prepared = prepareMessage(body);
+    const prepared = prepareMessage(body, sealOf(call));
     const generation = await startGeneration(call, {
       model: body.model,
       endpoint: PATH,
       promptParam: 'messages',
-      start: (model, signal) => [model.chat(prepared.messages, prepared.options(signal))],
+      start(model, signal) {
+        checkThinking(body, model.info);
+        return [model.chat(prepared.messages, prepared.options(signal))];
+      },
     });
     const writer = writerFor(call, prepared, generation);
     if (body.stream) return streamGeneration(call, generation, events(writer, generation), messageFrames);
-    for await (const { event } of generation.events) writer.write(event);
+    for await (const told of generation.events) writer.write(told);
     return Response.json(writer.message);
   },
 });
@@ -49,19 +57,39 @@ export const countMessageTokens = defineEndpoint({
   summary: "Tokens of a message's prompt, in Anthropic's wire format.",
   request: countTokensRequestSchema,
   response: countTokensSchema,
-  async handle({ body, services, signal }: Call<CountTokensRequest>) {
-    const prepared = prepareMessage(body);
-    const model = await services.models.get(body.model);
+  async handle(call: Call<CountTokensRequest>) {
+    const { body, services, signal } = call;
+    const prepared = prepareMessage(body, sealOf(call));
+    const model = await countingModel(services, body.model);
+    checkThinking(body, model.info);
     return Response.json({ input_tokens: model.countTokens(prepared.messages, prepared.options(signal)) });
   },
 });
 
-function writerFor({ body }: Call<MessageRequest>, prepared: PreparedMessage, { model }: Generation) {
+/** @throws ApiError 400 for a model whose tokenizer only an upstream has */
+async function countingModel({ models, router }: Services, name: string): Promise<LanguageModel> {
+  try {
+    return await models.get(name);
+  } catch (error) {
+    const upstream = router?.upstreamOf(name);
+    if (!(error instanceof NotFoundError) || upstream === undefined) throw error;
+    throw new ApiError(
+      400,
+      `The tokens of '${name}' cannot be counted here: the upstream '${upstream}' computes it, and its tokenizer is not here. ` +
+        'The usage of an answer tells what was counted there.',
+      { param: 'model', code: 'tokenizer_not_here', cause: error },
+    );
+  }
+}
+
+function writerFor(call: Call<MessageRequest>, prepared: PreparedMessage, { model }: Generation) {
+  const { body } = call;
   const { messages: chat, parallel, hidesThoughts, options } = prepared;
   return new MessageWriter({
     model: model.info.name,
     parallel,
     hidesThoughts,
+    seal: sealOf(call).seal,
     maxTokens: body.max_tokens,
     // A whole message tells what the engine counted.
     inputTokens: body.stream ? model.countTokens(chat, options(new AbortController().signal)) : 0,
@@ -71,8 +99,8 @@ function writerFor({ body }: Call<MessageRequest>, prepared: PreparedMessage, { 
 async function* events(writer: MessageWriter, generation: Generation): AsyncGenerator<MessageEvent> {
   writer.begin();
   yield* writer.take();
-  for await (const { event } of generation.events) {
-    writer.write(event);
+  for await (const told of generation.events) {
+    writer.write(told);
     yield* writer.take();
   }
 }

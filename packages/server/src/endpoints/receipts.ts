@@ -3,11 +3,7 @@
 import { defineEndpoint, type Call } from '../endpoint.ts';
 import { ApiError } from '../http/api-error.ts';
 import { RECEIPT_ACTION } from '../receipts/give-receipt.ts';
-import { z } from 'zod';
-import { receiptSchema } from '../receipts/receipt.ts';
-import { upstreamReceiptSchema } from '../receipts/upstream-receipt.ts';
-
-const anyReceiptSchema = z.union([receiptSchema, upstreamReceiptSchema]);
+import { anyReceiptSchema } from '../receipts/upstream-receipt.ts';
 
 export const retrieveReceipt = defineEndpoint({
   method: 'GET',

@@ -354,10 +354,17 @@ describe('reasoning and tools', () => {
       input: [{ role: 'user', content: 'One' }, sealed, output[1], { role: 'user', content: 'Two' }],
     });
     expect(asked.at(-1)).toMatchObject([{}, { reasoning_content: 'Grüße.', content: 'Yes.' }, {}]);
-    const foreign = { ...sealed, encrypted_content: 'gAAAA' };
-    expect(await errorOf(await thinker.ask({ input: [foreign] }))).toMatchObject({
-      param: 'input[0].encrypted_content',
-    });
+    const content = sealed.encrypted_content!;
+    expect(Buffer.from(content.split('.')[1]!, 'base64url').includes('Grüße')).toBe(false);
+    const tampered = content.slice(0, -3) + (content.endsWith('AAA') ? 'BBB' : 'AAA');
+    const plain = `steelyard.${Buffer.from('Grüße.').toString('base64url')}`;
+    for (const encrypted_content of ['gAAAA', tampered, plain]) {
+      const foreign = { ...sealed, encrypted_content };
+      expect(await errorOf(await thinker.ask({ input: [foreign] }))).toMatchObject({
+        status: 400,
+        param: 'input[0].encrypted_content',
+      });
+    }
   });
 
   const typed = (name: string, properties: object) => ({

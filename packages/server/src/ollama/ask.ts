@@ -4,7 +4,8 @@ import { toChatOptions, type ChatAsk } from '../chat-options.ts';
 import { ApiError, unsupported } from '../http/api-error.ts';
 import type { OllamaAsk } from '../schemas/ollama-request.ts';
 import { plainConstraint, schemaConstraint } from '../schemas/response-format.ts';
-import type { ChatOptions, Constraint } from '@steelyard/engine';
+import type { ChatOptions, Constraint, LanguageModel } from '@steelyard/engine';
+import { isElsewhere } from '../upstreams/upstream-model.ts';
 
 /** Ollama's own, where a request says nothing. */
 const DEFAULTS = { temperature: 0.8, top_k: 40, top_p: 0.9 };
@@ -19,15 +20,18 @@ const UNITS: Readonly<Record<string, number>> = {
   h: 3600 * SECOND,
 };
 
+export interface OllamaPlan {
+  readonly model: LanguageModel;
+  readonly signal: AbortSignal;
+  readonly tools?: readonly unknown[] | null | undefined;
+}
+
 /** @throws ApiError 400 naming what is not supported */
-export function ollamaOptions(
-  body: OllamaAsk,
-  signal: AbortSignal,
-  tools?: readonly unknown[] | null,
-): ChatOptions {
+export function ollamaOptions(body: OllamaAsk, { model, signal, tools }: OllamaPlan): ChatOptions {
   const { options = {}, think } = body;
   return toChatOptions({
-    sampling: toSampling(options ?? {}),
+    // Not all upstreams take all of these, which nobody asked for.
+    sampling: { ...(isElsewhere(model.info) ? {} : DEFAULTS), ...toSampling(options ?? {}) },
     choice: 0,
     maxTokens: maxTokensOf(body),
     logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
@@ -77,9 +81,9 @@ function toSampling(options: Options): ChatAsk['sampling'] {
   refuseSamplers(options);
   const stop = typeof options.stop === 'string' && options.stop === '' ? undefined : options.stop;
   return {
-    temperature: options.temperature ?? DEFAULTS.temperature,
-    top_k: options.top_k ?? DEFAULTS.top_k,
-    top_p: options.top_p ?? DEFAULTS.top_p,
+    ...(typeof options.temperature === 'number' ? { temperature: options.temperature } : {}),
+    ...(typeof options.top_k === 'number' ? { top_k: options.top_k } : {}),
+    ...(typeof options.top_p === 'number' ? { top_p: options.top_p } : {}),
     min_p: options.min_p,
     seed: options.seed,
     stop,

@@ -4,6 +4,7 @@ import type { GenerateEvent, LanguageModel } from '@steelyard/engine';
 import { acquireModel } from '../model-provider.ts';
 import type { Call } from '../endpoint.ts';
 import { startGeneration, streamGeneration, type Generation } from '../generation.ts';
+import { withReceipts } from '../receipts/give-receipt.ts';
 import { toOllamaEnd, toOllamaLogprobs, type OllamaCall, type OllamaHead } from '../schemas/ollama-answer.ts';
 import type { OllamaAsk } from '../schemas/ollama-request.ts';
 import { newCallId } from '../chat-options.ts';
@@ -58,10 +59,12 @@ export async function loadOnly(call: Call<OllamaAsk>, shape: AskPlan['shape']): 
 
 async function* answer({ model, events }: Generation, plan: AskPlan, asked: number): AsyncGenerator<object> {
   let calls = 0;
-  for await (const { event } of events) {
+  for await (const { event, receipts } of events) {
     const head = headOf(model.info.name);
-    if (event.type === 'finish')
-      yield plan.shape({ ...head, ...toOllamaEnd(event, performance.now() - asked) }, NOTHING);
+    if (event.type === 'finish') {
+      const end = { ...toOllamaEnd(event, performance.now() - asked), ...withReceipts(receipts) };
+      yield plan.shape({ ...head, ...end }, NOTHING);
+    }
     if (event.type === 'reasoning') yield plan.shape(head, { ...NOTHING, thinking: event.text });
     if (event.type === 'toolCall') yield plan.shape(head, { ...NOTHING, calls: [toCall(event, calls++)] });
     if (event.type !== 'text' || (event.text === '' && !event.logprobs?.length)) continue;
@@ -75,10 +78,11 @@ async function whole({ model, events }: Generation, plan: AskPlan, asked: number
   const calls: OllamaCall[] = [];
   const logprobs: NonNullable<OllamaHead['logprobs']> = [];
   let end: Partial<OllamaHead> = {};
-  for await (const { event } of events) {
+  for await (const { event, receipts } of events) {
     if (event.type === 'reasoning') thinking += event.text;
     if (event.type === 'toolCall') calls.push(toCall(event, calls.length));
-    if (event.type === 'finish') end = toOllamaEnd(event, performance.now() - asked);
+    if (event.type === 'finish')
+      end = { ...toOllamaEnd(event, performance.now() - asked), ...withReceipts(receipts) };
     if (event.type !== 'text') continue;
     text += event.text;
     logprobs.push(...(toOllamaLogprobs(event.logprobs) ?? []));

@@ -1,12 +1,20 @@
 /** Receipts of a request: whether they are wanted, made as its answers end, signed, and noted in the audit log. */
 
-import type { ChatOptions, GenerateOptions, LanguageModel } from '@steelyard/engine';
+import type { ChatOptions, EmbeddingModel, GenerateOptions, LanguageModel } from '@steelyard/engine';
 import type { Call } from '../endpoint.ts';
 import { ApiError } from '../http/api-error.ts';
 import type { FinishEvent } from '../schemas/usage.ts';
+import { makeEmbeddingReceipt, type EmbeddingFacts } from './embedding-receipt.ts';
 import type { Signer } from './sign.ts';
 import { makeReceipt, type Receipt } from './receipt.ts';
-import { makeUpstreamReceipt, type UpstreamFacts, type UpstreamReceipt } from './upstream-receipt.ts';
+import {
+  isFromUpstream,
+  makeUpstreamReceipt,
+  type AnyReceipt,
+  type UpstreamFacts,
+  type UpstreamFinish,
+  type UpstreamReceipt,
+} from './upstream-receipt.ts';
 
 export const RECEIPT_HEADER = 'x-steelyard-receipt';
 export const RECEIPT_ACTION = 'answer.receipt';
@@ -59,7 +67,9 @@ export interface EndedChoice {
 }
 
 /** The extension of an answer; nothing where there are none. */
-export function withReceipts(receipts: readonly Receipt[] = []): { steelyard?: { receipts: Receipt[] } } {
+export function withReceipts(receipts: readonly AnyReceipt[] = []): {
+  steelyard?: { receipts: AnyReceipt[] };
+} {
   return receipts.length > 0 ? { steelyard: { receipts: [...receipts] } } : {};
 }
 
@@ -68,10 +78,15 @@ export async function giveReceipt(
   call: Call<unknown>,
   wish: ReceiptWish,
   { finish, ...ended }: EndedChoice,
-): Promise<Receipt | undefined> {
+): Promise<AnyReceipt | undefined> {
   const { trace } = finish;
-  if (wish === 'none' || !trace) return undefined;
   const { services, requestId } = call;
+  if (wish === 'none') return undefined;
+  if (isFromUpstream(finish)) {
+    const { endpoint } = ended;
+    return giveUpstreamReceipt(call, { ...finish.elsewhere, endpoint, request_id: requestId });
+  }
+  if (!trace) return undefined;
   const facts = {
     ...ended,
     finish,
@@ -83,12 +98,36 @@ export async function giveReceipt(
   return signAndNote(call, await makeReceipt(facts));
 }
 
+/** Vectors as they were made, with what an upstream is known to have done where one made them. */
+export interface EndedVectors extends Pick<
+  EmbeddingFacts,
+  'endpoint' | 'texts' | 'vectors' | 'promptTokens'
+> {
+  readonly model: EmbeddingModel;
+  readonly elsewhere: UpstreamFinish['elsewhere'] | undefined;
+}
+
+/** Empty where none is wanted. */
+export async function giveEmbeddingReceipts(
+  call: Call<unknown>,
+  { elsewhere, ...ended }: EndedVectors,
+): Promise<readonly AnyReceipt[]> {
+  const { services, requestId } = call;
+  if (receiptWish(call) === 'none') return [];
+  if (elsewhere)
+    return [
+      await giveUpstreamReceipt(call, { ...elsewhere, endpoint: ended.endpoint, request_id: requestId }),
+    ];
+  const facts = { ...ended, requestId, version: services.version };
+  return [await signAndNote(call, await makeEmbeddingReceipt(facts))];
+}
+
 /** The receipt of an answer that another provider computed, in the audit log before anybody has it. */
 export function giveUpstreamReceipt(call: Call<unknown>, facts: UpstreamFacts): Promise<UpstreamReceipt> {
   return signAndNote(call, makeUpstreamReceipt(facts));
 }
 
-async function signAndNote<Kind extends Receipt | UpstreamReceipt>(
+async function signAndNote<Kind extends AnyReceipt>(
   { services, caller }: Call<unknown>,
   made: Kind,
 ): Promise<Kind> {

@@ -2,6 +2,7 @@
 
 import { RequestError } from '@steelyard/core';
 import { paramPath } from '../http/validate.ts';
+import { embeddingReceiptSchema } from './embedding-receipt.ts';
 import { receiptSchema, type Receipt } from './receipt.ts';
 import { upstreamReceiptSchema } from './upstream-receipt.ts';
 
@@ -24,6 +25,9 @@ export function readReceipts(value: unknown, name: string): Receipt[] {
         `${name}: the answer of receipt ${elsewhere.data.id} was computed by ${elsewhere.data.computed_by}; expected one that was computed here, which can be computed again`,
         'receipt',
       );
+    }
+    if (embeddingReceiptSchema.safeParse(candidate).success) {
+      throw new RequestError(`${name}: a receipt of vectors; expected one of an answer in text`, 'receipt');
     }
     const read = receiptSchema.safeParse(candidate);
     if (read.success) return read.data;

@@ -90,12 +90,6 @@ export const steelyardRequestSchema = z
   })
   .nullish();
 
-/**
- * Extension of answers: a receipt for each choice, or in a stream for the one that ends. Answers that another provider
- * computed have one of another form, see `upstream-receipt.ts`.
- */
-export const steelyardAnswerSchema = z.object({ receipts: z.array(receiptSchema) });
-
 export interface ReceiptFacts {
   readonly endpoint: string;
   readonly requestId: string;

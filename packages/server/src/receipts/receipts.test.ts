@@ -1,13 +1,15 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createStubModel } from '@steelyard/engine/testing';
+import { createStubEmbeddingModel, createStubModel } from '@steelyard/engine/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keptServer, type KeptServer } from '../../test/kept-server.ts';
 import { events, namedEvents } from '../../test/requests.ts';
 import { compareReceipts, firstDifference } from './compare.ts';
+import { providerOf } from '../model-provider.ts';
+import { embeddingReceiptSchema, type EmbeddingReceipt } from './embedding-receipt.ts';
 import { readReceipts } from './read-receipts.ts';
-import { idsDigest, type Receipt } from './receipt.ts';
+import { idsDigest, sha256, type Receipt } from './receipt.ts';
 import { replayReceipt } from './replay.ts';
 import { fileSigner, signatureHolds } from './sign.ts';
 
@@ -23,7 +25,11 @@ const origin = { weights: 'a'.repeat(64), template: 'b'.repeat(64), level: 'avx2
 const stub = { ...createStubModel(), origin: () => Promise.resolve(origin) };
 let server: KeptServer;
 beforeAll(async () => {
-  server = await keptServer([stub], { receipts: { sign: fileSigner(keyFile) } });
+  const vectors = createStubEmbeddingModel({ name: 'vectors', dimensions: 8 });
+  server = await keptServer([stub], {
+    receipts: { sign: fileSigner(keyFile) },
+    embeddingModels: providerOf([{ ...vectors, origin: () => Promise.resolve(origin) }]),
+  });
 }, 60_000);
 afterAll(async () => {
   await server.close();
@@ -58,6 +64,55 @@ describe('receipts', () => {
     expect(await (await byHeader('1')).json()).toHaveProperty('steelyard.receipts.0.id');
     expect(await (await byHeader('0')).json()).not.toHaveProperty('steelyard');
     expect((await byHeader('maybe')).status).toBe(400);
+  });
+
+  it('come in other formats too, whole and streaming, and can be replayed', async () => {
+    const nothing = await server.post('/api/chat', { model: 'stub', messages, stream: false });
+    expect(await nothing.json()).not.toHaveProperty('steelyard');
+    for (const [path, body] of [
+      ['/v1/messages', { messages, max_tokens: 20 }],
+      ['/api/chat', { messages, stream: false, options: { top_k: 5 } }],
+      ['/api/generate', { prompt: 'one two three', stream: false }],
+    ] as const) {
+      const given = await receiptOf(path, { ...body, ...withContent });
+      expect(given).toMatchObject({ endpoint: path, computed_by: 'local', output: { finish: 'stop' } });
+      expect(signatureHolds(given)).toBe(true);
+      // From the request, which need not say a seed.
+      const request = { model: 'stub', ...body };
+      const again = await replayReceipt(given, { model: stub, version: '0.1.0', request });
+      expect(compareReceipts(given, again)).toEqual([]);
+      const streamed = await server.post(path, { ...request, stream: true, ...receipt });
+      const text = await streamed.text();
+      expect(text.match(/"steelyard":\{"receipts":\[\{/g)).toHaveLength(1);
+    }
+  });
+
+  it('are of vectors too', async () => {
+    const asked = { model: 'vectors', input: ['one', 'two three'], encoding_format: 'base64' };
+    expect(await (await server.post('/v1/embeddings', asked)).json()).not.toHaveProperty('steelyard');
+    const answer = async (path: string, body: object) =>
+      (await (await server.post(path, { ...body, ...receipt })).json()) as {
+        data: { embedding: string }[];
+        steelyard: { receipts: [EmbeddingReceipt] };
+      };
+    const { data, steelyard } = await answer('/v1/embeddings', asked);
+    const [given] = steelyard.receipts;
+    const bytes = Buffer.concat(data.map(({ embedding }) => Buffer.from(embedding, 'base64')));
+    expect(embeddingReceiptSchema.strict().parse(given)).toMatchObject({
+      endpoint: '/v1/embeddings',
+      model: { name: 'vectors', weights: `sha256:${origin.weights}` },
+      engine: { version: '0.1.0', backend: 'stub', level: 'avx2' },
+      input: { texts: 2, sha256: sha256(JSON.stringify(asked.input)) },
+      output: { vectors: 2, dimensions: 8, sha256: sha256(bytes) },
+    });
+    expect(signatureHolds(given)).toBe(true);
+    expect(await (await server.get(`/v1/receipts/${given.id}`)).json()).toEqual(given);
+    expect(() => readReceipts({ steelyard }, 'x.json')).toThrow(/receipt of vectors/);
+    for (const [path, body] of [
+      ['/api/embed', { model: 'vectors', input: asked.input }],
+      ['/api/embeddings', { model: 'vectors', prompt: 'one' }],
+    ] as const)
+      expect((await answer(path, body)).steelyard.receipts[0].endpoint).toBe(path);
   });
 
   it('say from what and with what, in digests', async () => {

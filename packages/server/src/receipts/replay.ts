@@ -102,6 +102,12 @@ async function finishOf(events: AsyncIterable<GenerateEvent>): Promise<FinishEve
   throw new RequestError('the answer ended without its end', 'content');
 }
 
+/** Where a request says its seed; that of a choice is the request's and its index. */
+function seedOf({ endpoint, sampling, choice }: Receipt, { options }: Readonly<Record<string, unknown>>) {
+  const seed = sampling.seed - (endpoint === '/v1/responses' ? 0 : choice);
+  return endpoint.startsWith('/api/') ? { options: { ...(options ?? {}), seed } } : { seed };
+}
+
 /** Through the same endpoint, on a server that nobody else reaches. */
 async function replayRequest(
   receipt: Receipt,
@@ -109,9 +115,8 @@ async function replayRequest(
   { model, version }: ReplayOptions,
 ): Promise<Receipt> {
   const { app } = createServer({ models: providerOf([model]), chatPage: false, version, onError: () => {} });
-  // The seed of a choice is the request's and its index.
-  const seed = receipt.sampling.seed - (receipt.endpoint === '/v1/responses' ? 0 : receipt.choice);
-  const body = { ...request, model: model.info.name, stream: false, seed, stream_options: undefined };
+  const named = { ...request, model: model.info.name, stream: false, stream_options: undefined };
+  const body = { ...named, ...seedOf(receipt, request) };
   const response = await app.request(receipt.endpoint, {
     method: 'POST',
     headers: { 'content-type': 'application/json', [RECEIPT_HEADER]: 'content' },

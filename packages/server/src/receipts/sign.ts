@@ -13,9 +13,7 @@ import { dirname } from 'node:path';
 import { FormatError } from '@steelyard/core';
 import { canonicalJson } from '@steelyard/storage';
 import type { Receipt } from './receipt.ts';
-import type { UpstreamReceipt } from './upstream-receipt.ts';
-
-type AnyReceipt = Receipt | UpstreamReceipt;
+import type { AnyReceipt } from './upstream-receipt.ts';
 
 export type Signer = <Kind extends AnyReceipt>(receipt: Kind) => Promise<Kind>;
 

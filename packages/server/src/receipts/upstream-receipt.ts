@@ -5,7 +5,9 @@
 
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { digest, signatureSchema } from './receipt.ts';
+import type { FinishEvent } from '../schemas/usage.ts';
+import { embeddingReceiptSchema, type EmbeddingReceipt } from './embedding-receipt.ts';
+import { digest, receiptSchema, signatureSchema, type Receipt } from './receipt.ts';
 
 /** What a receipt of an answer computed here says, and nobody says of one from elsewhere. */
 const UNKNOWN = ['weights', 'quantisation', 'template', 'engine', 'sampling', 'seed', 'tokens'] as const;
@@ -46,6 +48,28 @@ export const upstreamReceiptSchema = z.object({
 });
 
 export type UpstreamReceipt = z.infer<typeof upstreamReceiptSchema>;
+
+/** Of an answer, wherever it was computed. */
+export type AnyReceipt = Receipt | UpstreamReceipt | EmbeddingReceipt;
+
+export const anyReceiptSchema = z.union([receiptSchema, upstreamReceiptSchema, embeddingReceiptSchema]);
+
+/** Extension of answers: a receipt for each choice, or in a stream for the one that ends. */
+export const steelyardAnswerSchema = z.object({ receipts: z.array(anyReceiptSchema) });
+
+/** The end of an answer that came from an upstream, with what a receipt of it says. */
+export interface UpstreamFinish extends FinishEvent {
+  readonly elsewhere: Omit<UpstreamFacts, 'endpoint' | 'request_id'>;
+}
+
+/** Beside vectors that came from an upstream. */
+export interface UpstreamVectors {
+  readonly elsewhere: UpstreamFinish['elsewhere'];
+}
+
+export function isFromUpstream(finish: FinishEvent): finish is UpstreamFinish {
+  return 'elsewhere' in finish;
+}
 
 export type UpstreamFacts = Pick<
   UpstreamReceipt,

@@ -6,6 +6,7 @@ import { ApiError } from '../http/api-error.ts';
 import type { KeptItem } from '../schemas/response-items.ts';
 import type { ResponseRequest } from '../schemas/response-request.ts';
 import { keepItems, userMessage } from './keep-items.ts';
+import { sealOf } from './sealed-reasoning.ts';
 import { found, fromStoredItems, itemFinder } from './stored-responses.ts';
 
 export interface ResponseContext {
@@ -16,17 +17,18 @@ export interface ResponseContext {
 
 /** @throws ApiError 400 or 404 naming what is not there, is not done, or does not fit together */
 export async function gatherContext(
-  { body }: Call<ResponseRequest>,
+  call: Call<ResponseRequest>,
   storage: ProjectStorage | undefined,
 ): Promise<ResponseContext> {
   const find = storage && itemFinder(storage.responses);
+  const { body } = call;
   const { input: given } = body;
   const input =
     typeof given === 'string'
       ? given === ''
         ? []
         : [userMessage(given)]
-      : await keepItems(given ?? [], 'input', find);
+      : await keepItems(given ?? [], 'input', { find, seal: sealOf(call) });
   const before = storage ? await whatWentBefore(body, storage) : { history: [] };
   checkCalls([...before.history, ...input], before.history.length);
   return { ...before, input };

@@ -1,6 +1,7 @@
 /**
  * Items as the messages of a chat: thoughts, text and calls of one turn of the model are one message. Calls of the server's
- * tools come with their results; what was only asked for, and lists of tools, are nothing that was said.
+ * tools come with their results; what was only asked for, lists of tools, and items of an upstream's own tools, are nothing
+ * that was said.
  */
 
 import type { ChatMessage } from '@steelyard/text';
@@ -74,7 +75,7 @@ export function itemsToMessages(
         .map((part) => (part.type === 'refusal' ? part.refusal : part.text))
         .join('\n');
       turnFor((last) => !spoke(last)).content = text;
-    } else {
+    } else if (item.type === 'message' || item.type === 'function_call_output') {
       turn = undefined;
       messages.push(toMessage(item));
     }

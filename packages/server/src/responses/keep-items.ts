@@ -2,9 +2,9 @@
 
 import { ApiError, unsupported } from '../http/api-error.ts';
 import type { InputItem, KeptItem } from '../schemas/response-items.ts';
-import { carried, uncarried } from './carried-reasoning.ts';
 import { newItemId } from './item-ids.ts';
 import { keepToolItem } from './keep-tool-items.ts';
+import type { Seal } from './sealed-reasoning.ts';
 
 /** Items that earlier answers or conversations have. */
 export type FindItems = (ids: readonly string[]) => Promise<ReadonlyMap<string, KeptItem>>;
@@ -14,20 +14,25 @@ type Call = Extract<InputItem, { type: 'function_call' }>;
 type Result = Extract<InputItem, { type: 'function_call_output' }>;
 type Reasoning = Extract<InputItem, { type: 'reasoning' }>;
 
+interface KeepPlan {
+  /** Looks references up; absent where nothing is kept. */
+  readonly find: FindItems | undefined;
+  readonly seal: Seal;
+}
+
 /**
  * @param at path of the list in the request: `input`, `items`
- * @param find looks references up; absent where nothing is kept
  * @throws ApiError 400 naming the part that is not supported or comes twice, 404 for a reference to nothing
  */
 export async function keepItems(
   given: readonly InputItem[],
   at: string,
-  find: FindItems | undefined,
+  { find, seal }: KeepPlan,
 ): Promise<KeptItem[]> {
   const wanted = given.flatMap((item) => (item.type === 'item_reference' ? [item.id] : []));
   const found = wanted.length > 0 && find ? await find(wanted) : new Map<string, KeptItem>();
   const kept = given.map((item, i) => {
-    if (item.type !== 'item_reference') return keepItem(item, `${at}[${i}]`);
+    if (item.type !== 'item_reference') return keepItem(item, `${at}[${i}]`, seal);
     const referred = found.get(item.id);
     if (!referred) throw missingItem(item.id, `${at}[${i}]`);
     return referred;
@@ -47,7 +52,7 @@ export function userMessage(text: string): KeptItem {
   };
 }
 
-function keepItem(item: InputItem, at: string): KeptItem {
+function keepItem(item: InputItem, at: string, seal: Seal): KeptItem {
   switch (item.type) {
     case 'message':
       return keepMessage(item, at);
@@ -56,7 +61,7 @@ function keepItem(item: InputItem, at: string): KeptItem {
     case 'function_call_output':
       return keepResult(item, at);
     case 'reasoning':
-      return keepReasoning(item, at);
+      return keepReasoning(item, at, seal);
     case 'file_search_call':
     case 'mcp_list_tools':
     case 'mcp_call':
@@ -127,13 +132,13 @@ function refuseProgram({ caller }: Call | Result, at: string): void {
     throw unsupported(`${at}.caller`, 'A call by a program', 'Remove it.');
 }
 
-function keepReasoning(item: Reasoning, at: string): KeptItem {
+function keepReasoning(item: Reasoning, at: string, seal: Seal): KeptItem {
   const sealed = item.encrypted_content ?? undefined;
-  const opened = sealed === undefined ? undefined : uncarried(sealed);
+  const opened = sealed === undefined ? undefined : seal.open(sealed);
   if (sealed !== undefined && opened === undefined) {
     throw new ApiError(
       400,
-      `Invalid '${at}.encrypted_content': it was not made by this server. Leave this item out of the input.`,
+      `Invalid '${at}.encrypted_content': it was not made by this server for this project, or was changed since. Leave this item out of the input.`,
       { param: `${at}.encrypted_content`, code: 'invalid_encrypted_content' },
     );
   }
@@ -144,7 +149,7 @@ function keepReasoning(item: Reasoning, at: string): KeptItem {
     type: 'reasoning',
     summary: item.summary,
     ...(content ? { content } : {}),
-    ...(opened === undefined ? {} : { encrypted_content: carried(opened) }),
+    ...(sealed === undefined ? {} : { encrypted_content: sealed }),
     status: item.status ?? 'completed',
   };
 }

@@ -13,6 +13,7 @@ import type { LoopPlan } from '../tool-loop/tool-loop.ts';
 import { itemsToMessages } from './items-to-messages.ts';
 import { newResponse } from './new-response.ts';
 import { responseTools } from './response-tools.ts';
+import { sealOf, type Seal } from './sealed-reasoning.ts';
 import { refuseUnsupportedResponse } from './unsupported-response.ts';
 
 export interface PreparedResponse extends Pick<LoopPlan, 'client' | 'sources' | 'choice'> {
@@ -20,9 +21,12 @@ export interface PreparedResponse extends Pick<LoopPlan, 'client' | 'sources' | 
   readonly context: ResponseContext;
   readonly messages: readonly ChatMessage[];
   readonly ask: LoopPlan['ask'];
-  readonly carriesReasoning: boolean;
+  /** Of the copy by which thoughts can be given back, where that is asked for. */
+  readonly seal: Seal['seal'] | undefined;
   /** Where it is kept; absent when it is not. */
   readonly storage?: ProjectStorage;
+  /** The upstream that computes it. */
+  readonly upstream?: string;
 }
 
 /** @throws ApiError for what is refused or not there */
@@ -44,8 +48,9 @@ export async function prepareResponse(call: Call<ResponseRequest>): Promise<Prep
     context,
     messages: itemsToMessages([...context.history, ...context.input], body.instructions),
     ask,
-    carriesReasoning: body.include?.includes('reasoning.encrypted_content') ?? false,
+    seal: body.include?.includes('reasoning.encrypted_content') ? sealOf(call).seal : undefined,
     ...(stored && storage ? { storage } : {}),
+    ...(call.upstream === undefined ? {} : { upstream: call.upstream }),
   };
 }
 

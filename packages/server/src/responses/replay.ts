@@ -4,9 +4,10 @@ import type { ResponseEvent } from '../schemas/response-events.ts';
 import type { OutputItem } from '../schemas/response-items.ts';
 import type { ResponseObject } from '../schemas/response-object.ts';
 import { stepsOf } from '../tool-loop/item-steps.ts';
+import type { Seal } from './sealed-reasoning.ts';
 import { ResponseWriter } from './response-writer.ts';
 
-export function replay(response: ResponseObject): readonly ResponseEvent[] {
+export function replay(response: ResponseObject, { seal }: Seal): readonly ResponseEvent[] {
   const { usage: _, ...rest } = response;
   const begun: ResponseObject = {
     ...rest,
@@ -17,7 +18,7 @@ export function replay(response: ResponseObject): readonly ResponseEvent[] {
     completed_at: null,
   };
   const carriesReasoning = response.output.some((item) => 'encrypted_content' in item);
-  const writer = new ResponseWriter(begun, { carriesReasoning });
+  const writer = new ResponseWriter(begun, { seal: carriesReasoning ? seal : undefined });
   writer.begin();
   writer.start();
   for (const item of response.output) tell(writer, item);

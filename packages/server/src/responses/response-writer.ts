@@ -7,7 +7,7 @@ import type { TokenLogprob } from '@steelyard/engine';
 import { mayCall, newCallId } from '../chat-options.ts';
 import { toChatLogprobs } from '../schemas/chat-response.ts';
 import { withReceipts } from '../receipts/give-receipt.ts';
-import type { Receipt } from '../receipts/receipt.ts';
+import type { AnyReceipt } from '../receipts/upstream-receipt.ts';
 import type { EventLogprobs, ResponseEvent } from '../schemas/response-events.ts';
 import type { OutputItem, TextPart } from '../schemas/response-items.ts';
 import {
@@ -20,8 +20,8 @@ import type { FileCitation, ToolItem } from '../schemas/tool-items.ts';
 import type { FinishEvent } from '../schemas/usage.ts';
 import type { CallEvent } from '../streamed-calls.ts';
 import type { ItemStep, LoopEvent } from '../tool-loop/server-tool.ts';
-import { carried } from './carried-reasoning.ts';
 import { newItemId } from './item-ids.ts';
+import type { Seal } from './sealed-reasoning.ts';
 
 /** An event before it has its number. */
 type Unnumbered = ResponseEvent extends infer One
@@ -59,8 +59,8 @@ interface OpenCall {
 }
 
 export interface WriterOptions {
-  /** Thoughts go with a copy by which they can be given back. */
-  readonly carriesReasoning: boolean;
+  /** Of the copy by which thoughts can be given back, where they go with one. */
+  readonly seal: Seal['seal'] | undefined;
 }
 
 export class ResponseWriter {
@@ -294,7 +294,7 @@ export class ResponseWriter {
     return mayCall(this.#response.parallel_tool_calls, calls);
   }
 
-  #finish(event: FinishEvent, receipts: readonly Receipt[] | undefined): void {
+  #finish(event: FinishEvent, receipts: readonly AnyReceipt[] | undefined): void {
     const cut = event.reason === 'length';
     if (!this.#open && this.#index === 0) this.open('message');
     this.close(cut ? 'incomplete' : 'completed');
@@ -322,8 +322,8 @@ export class ResponseWriter {
       type: 'reasoning',
       summary: [],
       content: [{ type: 'reasoning_text', text }],
-      ...(this.#options.carriesReasoning && status !== 'in_progress'
-        ? { encrypted_content: carried(text) }
+      ...(this.#options.seal && status !== 'in_progress'
+        ? { encrypted_content: this.#options.seal(text) }
         : {}),
       status,
     };

@@ -43,10 +43,13 @@ export async function* responseEvents(
   yield* writer.take();
 }
 
-async function keep({ storage, context, response }: PreparedResponse, end: ResponseObject): Promise<void> {
+async function keep(
+  { storage, context, response, upstream }: PreparedResponse,
+  end: ResponseObject,
+): Promise<void> {
   const { input, history, conversation } = context;
   await storage?.responses.create({
-    ...toStored(end),
+    ...toStored(end, upstream),
     input,
     ...(response.previous_response_id ? { previousId: response.previous_response_id, history } : {}),
     ...(conversation ? { conversation } : {}),
@@ -111,10 +114,11 @@ async function compute(
         writer.fail(toResponseError(error));
       }
     }
-    const isKept = !run.signal.aborted && (await responses.finish(id, toStored(writer.response)));
+    const stored = () => toStored(writer.response, prepared.upstream);
+    const isKept = !run.signal.aborted && (await responses.finish(id, stored()));
     if (!isKept) {
       writer.cancel(finishes.length > 0 ? toResponseUsage({ usage: totalUsage(finishes) }) : undefined);
-      if (!(await responses.keepCancelled(id, toStored(writer.response))))
+      if (!(await responses.keepCancelled(id, stored())))
         writer.interrupt('response_deleted', 'The response was deleted.');
     }
   } catch (error) {

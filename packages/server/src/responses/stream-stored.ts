@@ -8,6 +8,7 @@ import type { ResponseObject } from '../schemas/response-object.ts';
 import { BackgroundRun } from './background-runs.ts';
 import { replay } from './replay.ts';
 import { responseFrames } from './response-frames.ts';
+import { sealOf, type Seal } from './sealed-reasoning.ts';
 
 /** The events of a run after the one known, as they come; the run goes on when the listener leaves. */
 export function listenTo(call: Call<unknown>, run: BackgroundRun, after: number): Response {
@@ -31,7 +32,7 @@ export function streamStored(
   const run = call.services.background.get(response.id);
   if (run) return listenTo(call, run, after ?? -1);
   const done = response.status !== 'queued' && response.status !== 'in_progress';
-  if (done && after === undefined) return listenTo(call, toldAnew(response), -1);
+  if (done && after === undefined) return listenTo(call, toldAnew(response, sealOf(call)), -1);
   throw new ApiError(
     409,
     `The events of response '${response.id}' are not kept here any more, or another server computes it. ` +
@@ -41,9 +42,9 @@ export function streamStored(
   );
 }
 
-function toldAnew(response: ResponseObject): BackgroundRun {
+function toldAnew(response: ResponseObject, seal: Seal): BackgroundRun {
   const run = new BackgroundRun();
-  run.push(replay(response));
+  run.push(replay(response, seal));
   run.end();
   return run;
 }

@@ -1,6 +1,8 @@
 /** Bodies of `POST /v1/embeddings` and `POST /v1/rerank`. */
 
 import { z } from 'zod';
+import { steelyardRequestSchema } from '../receipts/receipt.ts';
+import { steelyardAnswerSchema } from '../receipts/upstream-receipt.ts';
 
 /** Texts of one request, as OpenAI has it. */
 const MAX_TEXTS = 2048;
@@ -28,6 +30,7 @@ export const embeddingRequestSchema = z.strictObject({
     .nullish()
     .describe('`base64`: float32, the low byte first. Default `float`.'),
   user: z.string().nullish(),
+  steelyard: steelyardRequestSchema,
 });
 
 const usageSchema = z.object({ prompt_tokens: z.int(), total_tokens: z.int() });
@@ -44,6 +47,7 @@ export const embeddingResponseSchema = z.object({
   ),
   model: z.string(),
   usage: usageSchema,
+  steelyard: steelyardAnswerSchema.optional(),
 });
 
 const document = z.union([text, z.strictObject({ text })]);

@@ -1,6 +1,7 @@
 /** Answers of `POST /v1/messages`: whole, and as stream events. The shapes are Anthropic's. */
 
 import { z } from 'zod';
+import { steelyardAnswerSchema } from '../receipts/upstream-receipt.ts';
 import type { FinishEvent } from './usage.ts';
 
 const textBlock = z.object({ type: z.literal('text'), text: z.string(), citations: z.null() });
@@ -58,6 +59,7 @@ export const messageSchema = z.object({
   container: z.null(),
   diagnostics: z.null(),
   usage: usageSchema,
+  steelyard: steelyardAnswerSchema.optional(),
 });
 
 const delta = z.discriminatedUnion('type', [
@@ -82,6 +84,7 @@ export const messageEventSchema = z.discriminatedUnion('type', [
       container: z.null(),
     }),
     usage: deltaUsageSchema,
+    steelyard: steelyardAnswerSchema.optional(),
   }),
   z.object({ type: z.literal('message_stop') }),
 ]);

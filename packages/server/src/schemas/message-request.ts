@@ -1,6 +1,7 @@
 /** Body of `POST /v1/messages`, Anthropic's. Known fields that this server cannot honour are accepted here and refused later. */
 
 import { z } from 'zod';
+import { steelyardRequestSchema } from '../receipts/receipt.ts';
 import { toolNameSchema } from './tools.ts';
 
 const MAX_STOPS = 64;
@@ -144,7 +145,7 @@ const toolChoice = z.discriminatedUnion('type', [
 const display = { display: z.enum(['summarized', 'omitted']).nullish() };
 
 const thinking = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('enabled'), budget_tokens: z.int().min(1), ...display }),
+  z.strictObject({ type: z.literal('enabled'), budget_tokens: z.int().min(1024), ...display }),
   z.strictObject({ type: z.literal('adaptive'), ...display }),
   z.strictObject({ type: z.literal('disabled') }),
 ]);
@@ -189,6 +190,9 @@ export const messageRequestSchema = z.strictObject({
   service_tier: z.enum(['auto', 'standard_only']).nullish(),
   inference_geo: z.string().nullish(),
   speed: z.enum(['standard', 'fast']).nullish(),
+  // Extensions.
+  seed: z.int().nullish().describe('The same seed and request give the same answer.'),
+  steelyard: steelyardRequestSchema,
   diagnostics: z.unknown().optional(),
   container: z.unknown().optional(),
 });

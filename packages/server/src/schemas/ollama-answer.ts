@@ -2,6 +2,7 @@
 
 import type { TokenLogprob } from '@steelyard/engine';
 import { z } from 'zod';
+import { steelyardAnswerSchema } from '../receipts/upstream-receipt.ts';
 import type { FinishEvent } from './usage.ts';
 
 const tokenSchema = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.int()) });
@@ -24,6 +25,7 @@ const head = {
   eval_count: z.int().optional(),
   eval_duration: z.int().optional(),
   logprobs: z.array(logprobSchema).optional(),
+  steelyard: steelyardAnswerSchema.optional(),
 };
 
 export const ollamaChatAnswerSchema = z.object({
@@ -48,9 +50,13 @@ export const ollamaEmbedAnswerSchema = z.object({
   total_duration: z.int(),
   load_duration: z.int(),
   prompt_eval_count: z.int(),
+  steelyard: steelyardAnswerSchema.optional(),
 });
 
-export const ollamaEmbeddingsAnswerSchema = z.object({ embedding: z.array(z.number()) });
+export const ollamaEmbeddingsAnswerSchema = z.object({
+  embedding: z.array(z.number()),
+  steelyard: steelyardAnswerSchema.optional(),
+});
 
 const detailsSchema = z.object({
   parent_model: z.literal(''),

@@ -1,6 +1,7 @@
 /** Bodies of Ollama's `/api/*`. Known fields that this server cannot honour are accepted here and refused later. */
 
 import { z } from 'zod';
+import { steelyardRequestSchema } from '../receipts/receipt.ts';
 
 /** Of the hardware, which the one who starts the server decides about. */
 const hardware = Object.fromEntries(
@@ -70,6 +71,7 @@ const common = {
   top_logprobs: z.int().min(0).max(20).nullish(),
   truncate: z.boolean().nullish(),
   shift: z.boolean().nullish(),
+  steelyard: steelyardRequestSchema,
 };
 
 const callSchema = z.looseObject({
@@ -124,6 +126,7 @@ export const ollamaEmbedSchema = z.strictObject({
   dimensions: z.int().min(1).nullish(),
   keep_alive: keepAlive,
   options: optionsSchema,
+  steelyard: steelyardRequestSchema,
 });
 
 export const ollamaEmbeddingsSchema = z.strictObject({
@@ -131,6 +134,7 @@ export const ollamaEmbeddingsSchema = z.strictObject({
   prompt: z.string(),
   keep_alive: keepAlive,
   options: optionsSchema,
+  steelyard: steelyardRequestSchema,
 });
 
 /** The name under either of its two names. */

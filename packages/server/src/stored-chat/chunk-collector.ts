@@ -1,5 +1,6 @@
 /** From the chunks of a streamed answer to the answer as it would have come whole. */
 
+import type { AnyReceipt } from '../receipts/upstream-receipt.ts';
 import type { ChatChunk, ChatResponse, ToolCallBody } from '../schemas/chat-response.ts';
 
 type Choice = ChatResponse['choices'][number];
@@ -30,8 +31,13 @@ export class ChunkCollector {
 
   /** Undefined until the last chunk, which has the usage, is there. */
   get response(): ChatResponse | undefined {
-    if (!this.#last?.usage) return undefined;
-    const { id, created, model, system_fingerprint, usage } = this.#last;
+    return this.#last?.usage ? this.withUsage(this.#last.usage) : undefined;
+  }
+
+  /** The answer of chunks whose last need not tell what it cost. */
+  withUsage(usage: ChatResponse['usage']): ChatResponse | undefined {
+    if (!this.#last) return undefined;
+    const { id, created, model, system_fingerprint } = this.#last;
     const choices = this.#choices.map((choice) => {
       const { message } = choice;
       // Text that did not come is empty, unless calls came instead.
@@ -39,7 +45,8 @@ export class ChunkCollector {
         ? choice
         : { ...choice, message: { ...message, content: message.content ?? '' } };
     });
-    const receipts = this.#receipts.toSorted((a, b) => a.choice - b.choice);
+    const choiceOf = (receipt: AnyReceipt) => ('choice' in receipt ? receipt.choice : 0);
+    const receipts = this.#receipts.toSorted((a, b) => choiceOf(a) - choiceOf(b));
     return {
       ...{ id, object: 'chat.completion', created, model, system_fingerprint, choices, usage },
       ...(receipts.length > 0 ? { steelyard: { receipts } } : {}),

@@ -2,7 +2,7 @@
 
 import type { GenerateEvent } from '@steelyard/engine';
 import type { ChatMessage } from '@steelyard/text';
-import type { Receipt } from '../receipts/receipt.ts';
+import type { AnyReceipt } from '../receipts/upstream-receipt.ts';
 import type { FileCitation, ToolItem } from '../schemas/tool-items.ts';
 
 /** One step of an item that a tool makes: it is begun, something happens, it is whole. */
@@ -36,7 +36,7 @@ export type ToolEvent =
 export interface LoopEvent {
   readonly event: GenerateEvent | ToolEvent;
   /** With the end: one per round. */
-  readonly receipts?: readonly Receipt[];
+  readonly receipts?: readonly AnyReceipt[];
 }
 
 /** How a call ended: with a text for the model, or with a question to the caller. */

@@ -9,7 +9,7 @@ import { abortReason, admit, stopOf, type Stop } from '../admission.ts';
 import { toChatOptions, type ChatAsk } from '../chat-options.ts';
 import type { Call } from '../endpoint.ts';
 import { startGeneration, type Generation, type GenerationPlan } from '../generation.ts';
-import type { Receipt } from '../receipts/receipt.ts';
+import type { AnyReceipt } from '../receipts/upstream-receipt.ts';
 import { totalUsage, type FinishEvent } from '../schemas/usage.ts';
 import { Round } from './round.ts';
 import type { ItemStep, LoopEvent, LoopStart, ServerTool, ToolSource } from './server-tool.ts';
@@ -93,7 +93,7 @@ class ToolLoop {
   /** What was done before the first round. */
   readonly #before: ItemStep[] = [];
   readonly #finishes: FinishEvent[] = [];
-  readonly #receipts: Receipt[] = [];
+  readonly #receipts: AnyReceipt[] = [];
   #messages: readonly ChatMessage[];
   #toolbox: Toolbox;
   #first: Generation | undefined;

@@ -3,7 +3,6 @@
 import { checkEgress } from '@steelyard/core/node';
 import type { Dispatcher } from 'undici';
 import { ApiError } from '../http/api-error.ts';
-import { toApiError } from '../http/api-error.ts';
 import type { Upstream } from './config.ts';
 
 export interface UpstreamRequest {
@@ -69,6 +68,17 @@ function reasonOf(error: unknown): string {
     reason = 'code' in at && typeof at.code === 'string' ? at.code : at.message;
   }
   return reason.slice(0, 200);
+}
+
+/** @param error what ended it, or what it tells itself */
+export function brokeOff({ name }: Upstream, error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  const { message } = (error ?? {}) as { message?: unknown };
+  const reason =
+    error instanceof Error || typeof message !== 'string' ? reasonOf(error) : message.slice(0, 200);
+  return new UpstreamUnavailable(502, `The upstream '${name}' broke off its answer (${reason}).`, {
+    code: 'upstream_broke_off',
+  });
 }
 
 function unavailable({ name }: Upstream, why: string, cause?: unknown, headers = {}): UpstreamUnavailable {
@@ -143,7 +153,7 @@ async function textUpTo(response: Response, limit: number): Promise<string> {
  * @param onEnd called once, with what ended it if that was a failure
  */
 export function passOn(
-  { name }: Upstream,
+  upstream: Upstream,
   body: ReadableStream<Uint8Array>,
   streams: boolean,
   onEnd: (failure?: unknown) => void,
@@ -160,18 +170,8 @@ export function passOn(
         } catch (error) {
           onEnd(error);
           if (!streams) return controller.error(error);
-          const told = toApiError(
-            new UpstreamUnavailable(
-              502,
-              `The upstream '${name}' broke off its answer (${reasonOf(error)}).`,
-              {
-                code: 'upstream_broke_off',
-              },
-            ),
-          );
-          controller.enqueue(
-            new TextEncoder().encode(`data: ${JSON.stringify({ error: told.toObject() })}\n\n`),
-          );
+          const told = brokeOff(upstream, error).toObject();
+          controller.enqueue(new TextEncoder().encode(`data: ${JSON.stringify({ error: told })}\n\n`));
           controller.close();
         }
       },

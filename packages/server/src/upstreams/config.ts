@@ -46,6 +46,12 @@ export const routingSchema = z
       upstreamSchema,
     ),
     routes: z.array(routeSchema),
+    /**
+     * Whether what is kept here may leave with a request that refers to it: conversations, earlier responses, items, files
+     * that are searched. Labels of the requests that it came with are not kept with it. Default `local`: only responses that
+     * the same upstream computed, which has all of it already.
+     */
+    kept: z.enum(['local', 'any']).optional(),
     /** What each label of data allows; a label that is not here stays. `restricted` always stays. */
     labels: z.record(z.string(), z.enum(['local', 'any'])).default({}),
     /** The label of everything that a project asks, by the project's id, whatever its requests say besides. */

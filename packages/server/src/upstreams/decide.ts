@@ -10,8 +10,8 @@ export interface Question {
   readonly model: string;
   /** Of the request, its header and its project: each must allow that it leaves. */
   readonly labels: readonly string[];
-  /** What it refers to is kept here, or what it asks for is only done here. */
-  readonly bound: boolean;
+  /** Why what it refers to must not leave; absent where it may. */
+  readonly holds: string | undefined;
   /** Whether the model is served here. */
   readonly servedHere: boolean;
   readonly waiting: number;
@@ -65,8 +65,8 @@ function rank({ model }: Route): number {
   return model.endsWith('*') ? model.length - 1 : Infinity;
 }
 
-function mustStay({ labels: known }: Routing, { labels, bound }: Question): string | undefined {
+function mustStay({ labels: known }: Routing, { labels, holds }: Question): string | undefined {
   const held = holdingLabel(labels, known);
   if (held !== undefined) return `its data is labelled '${held}'`;
-  return bound ? 'it refers to what is kept here' : undefined;
+  return holds;
 }

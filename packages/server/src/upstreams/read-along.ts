@@ -4,11 +4,11 @@
  */
 
 import { createHash } from 'node:crypto';
+import { DONE, dataOf, frameEnd, isObject, parsed } from './sse-events.ts';
 
 /** Of one answer or event, held until it is whole; what is longer goes on unread. */
 const MOST_HELD = 32 * 1024 * 1024;
 const BYTES_PER_TOKEN = 4;
-const DONE = '[DONE]';
 
 export interface UpstreamUsage {
   readonly inputTokens: number;
@@ -28,10 +28,24 @@ export interface ReadAnswer {
   readonly fingerprint: string | null;
 }
 
-/** Makes what stands in the answer's field `steelyard`; called once, when the answer has come whole. */
-export type Extension = (answer: ReadAnswer) => Promise<object>;
+export type Json = Readonly<Record<string, unknown>>;
 
-type Json = Readonly<Record<string, unknown>>;
+/** What is done to an answer on its way. */
+export interface Amendment {
+  /** Makes what stands in the answer's field `steelyard`; called once, when the answer has come whole. */
+  readonly extension?: (answer: ReadAnswer) => Promise<object>;
+  /** Each object on its way, the whole answer or an event of its stream; undefined: it does not go on. */
+  readonly each?: (told: Json) => Json | undefined;
+  /**
+   * Called once, before the end of the answer goes on.
+   * @param whole the answer; absent in a stream whose last event does not hold it
+   */
+  readonly keep?: (
+    whole: Json | undefined,
+    answer: ReadAnswer,
+    steelyard: object | undefined,
+  ) => Promise<void>;
+}
 
 export class AnswerReader {
   readonly #sentBytes: number;
@@ -62,9 +76,9 @@ export class AnswerReader {
   through(
     body: ReadableStream<Uint8Array>,
     streams: boolean,
-    extension?: Extension,
+    amendment?: Amendment,
   ): ReadableStream<Uint8Array> {
-    return body.pipeThrough(streams ? this.#frames(extension) : this.#whole(extension));
+    return body.pipeThrough(streams ? this.#frames(amendment) : this.#whole(amendment));
   }
 
   #take(chunk: Uint8Array): void {
@@ -72,7 +86,7 @@ export class AnswerReader {
     this.#bytes += chunk.length;
   }
 
-  #whole(extension?: Extension): TransformStream<Uint8Array, Uint8Array> {
+  #whole(amendment?: Amendment): TransformStream<Uint8Array, Uint8Array> {
     const held: Uint8Array[] = [];
     let isLong = false;
     return new TransformStream({
@@ -80,10 +94,10 @@ export class AnswerReader {
         this.#take(chunk);
         if (!isLong) held.push(chunk);
         const length = this.#bytes;
-        if (!extension || isLong) controller.enqueue(chunk);
+        if (!amendment || isLong) controller.enqueue(chunk);
         if (length <= MOST_HELD || isLong) return;
         isLong = true;
-        if (extension) for (const early of held) controller.enqueue(early);
+        if (amendment) for (const early of held) controller.enqueue(early);
         held.length = 0;
       },
       flush: async (controller) => {
@@ -91,35 +105,52 @@ export class AnswerReader {
         const bytes = Buffer.concat(held);
         const answer = parsed(bytes.toString('utf8'));
         if (answer) this.#note(answer);
-        if (!extension) return;
-        const more = answer && { ...answer, steelyard: await extension(this.read) };
-        controller.enqueue(more ? Buffer.from(JSON.stringify(more)) : bytes);
+        if (!amendment) return;
+        const told = answer && (amendment.each?.(answer) ?? answer);
+        const more = told && (await this.#end(told, amendment)).whole;
+        controller.enqueue(more && more !== answer ? Buffer.from(JSON.stringify(more)) : bytes);
       },
     });
   }
 
-  #frames(extension?: Extension): TransformStream<Uint8Array, Uint8Array> {
+  async #end(
+    told: Json | undefined,
+    { extension, keep }: Amendment,
+  ): Promise<{ readonly whole: Json | undefined; readonly steelyard: object | undefined }> {
+    const steelyard = await extension?.(this.read);
+    const whole = told && steelyard ? { ...told, steelyard } : told;
+    await keep?.(whole, this.read, steelyard);
+    return { whole, steelyard };
+  }
+
+  #frames(amendment?: Amendment): TransformStream<Uint8Array, Uint8Array> {
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
     const encoder = new TextEncoder();
     let buffer = '';
-    let given = false;
-    // Bytes go on at once where nothing is put between them.
+    let ended = false;
+    // Bytes go on at once where nothing is done to them.
     const tell = (text: string, controller: TransformStreamDefaultController<Uint8Array>) => {
-      if (extension) controller.enqueue(encoder.encode(text));
+      if (amendment) controller.enqueue(encoder.encode(text));
     };
     const give = async (frame: string, controller: TransformStreamDefaultController<Uint8Array>) => {
       const event = this.#readFrame(frame);
-      const isEnd = event === DONE || isLastEvent(event);
-      if (extension && isEnd && !given) {
-        given = true;
-        const steelyard = await extension(this.read);
-        for (const told of withExtension(frame, event, this.#head, steelyard)) tell(told, controller);
-      } else tell(frame, controller);
+      if (!amendment) return;
+      const told = isObject(event) ? (amendment.each ?? same)(event) : event;
+      if ((event === DONE || isLastEvent(event)) && !ended) {
+        ended = true;
+        const response = isLastEvent(told) ? told.response : undefined;
+        const { whole, steelyard } = await this.#end(response, amendment);
+        if (isLastEvent(told))
+          return tell(framed(frame, event, { ...told, response: whole ?? response }), controller);
+        if (steelyard) tell(extensionFrame(this.#head, steelyard), controller);
+      }
+      if (told === undefined && event !== undefined) return;
+      tell(isObject(told) ? framed(frame, event, told) : frame, controller);
     };
     return new TransformStream({
       transform: async (chunk, controller) => {
         this.#take(chunk);
-        if (!extension) controller.enqueue(chunk);
+        if (!amendment) controller.enqueue(chunk);
         buffer += decoder.decode(chunk, { stream: true });
         for (let end = frameEnd(buffer); end > 0; end = frameEnd(buffer)) {
           const frame = buffer.slice(0, end);
@@ -138,11 +169,7 @@ export class AnswerReader {
   }
 
   #readFrame(frame: string): Json | typeof DONE | undefined {
-    const data = frame
-      .split(/\r?\n/)
-      .filter((line) => line.startsWith('data:'))
-      .map((line) => line.slice('data:'.length).trimStart())
-      .join('\n');
+    const data = dataOf(frame);
     if (data === '') return undefined;
     if (data.trim() === DONE) return DONE;
     this.#events++;
@@ -191,36 +218,19 @@ function isLastEvent(event: Json | string | undefined): event is Json & { respon
   return /^response\.(completed|incomplete|failed)$/.test(String(event['type']));
 }
 
-/** The end of a stream with the extension: in its last event, or in one of its own before the mark. */
-function withExtension(
-  frame: string,
-  event: Json | typeof DONE | undefined,
-  head: Json | undefined,
-  steelyard: object,
-): readonly string[] {
-  if (isLastEvent(event)) {
-    const told = { ...event, response: { ...event.response, steelyard } };
-    return [`event: ${String(event['type'])}\ndata: ${JSON.stringify(told)}\n\n`];
-  }
+/** An event as it came, or with what it says now. */
+function framed(frame: string, event: Json | string | undefined, told: Json): string {
+  if (told === event) return frame;
+  const name = /^event: ?(.*)$/m.exec(frame)?.[1]?.trim();
+  return `${name ? `event: ${name}\n` : ''}data: ${JSON.stringify(told)}\n\n`;
+}
+
+/** For a stream whose last event does not hold the answer: one of its own before the mark. */
+function extensionFrame(head: Json | undefined, steelyard: object): string {
   const { usage: _, ...known } = head ?? {};
-  return [`data: ${JSON.stringify({ ...known, choices: [], steelyard })}\n\n`, frame];
+  return `data: ${JSON.stringify({ ...known, choices: [], steelyard })}\n\n`;
 }
 
-/** Where the first event ends; 0 while none has. */
-function frameEnd(text: string): number {
-  const blank = /\r?\n\r?\n/.exec(text);
-  return blank ? blank.index + blank[0].length : 0;
-}
-
-function parsed(text: string): Json | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+function same(told: Json): Json {
+  return told;
 }

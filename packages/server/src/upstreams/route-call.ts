@@ -15,10 +15,11 @@ import { local } from './router.ts';
 export function routeCall(endpoint: Endpoint, asked: Call<unknown, RawQuery>): Response | Promise<Response> {
   const call = { ...asked, services: servicesFor(asked.caller, asked.services) };
   const { router } = call.services;
-  const here = async () => endpoint.handle(call);
-  const model = (call.body as { model?: unknown } | undefined)?.model;
+  const { model: named } = (call.body ?? {}) as { model?: unknown };
+  const model = call.body === undefined ? undefined : (endpoint.modelOf?.(call.body) ?? named);
   // Before any routing: other providers' models are held to the key's scopes too.
   if (typeof model === 'string') checkModel(call.caller, model);
-  if (endpoint.routable && router) return router.answer(call, endpoint, here);
+  if (endpoint.routable && router) return router.answer(call, endpoint);
+  const here = async () => endpoint.handle(call);
   return typeof model === 'string' ? local(here) : here();
 }

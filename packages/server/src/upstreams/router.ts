@@ -1,30 +1,38 @@
-/** Requests that may be computed elsewhere: decides, asks, falls back, says where it was computed, and notes what left. */
+/** Requests that may be computed elsewhere: decides, asks, falls back, and says where it was computed. */
 
-import { createHash } from 'node:crypto';
-import { SpanKind } from '@opentelemetry/api';
 import { egressForbidden } from '@steelyard/core/node';
-import { admit, abortReason, stopOf } from '../admission.ts';
+import { admit, stopOf } from '../admission.ts';
 import type { Call, Endpoint } from '../endpoint.ts';
 import { ApiError, toApiError } from '../http/api-error.ts';
-import { findNamed } from '../model-provider.ts';
-import { bodyBytes } from '../queue/queues.ts';
+import { findNamed, providerOf } from '../model-provider.ts';
+import { bodyBytes, Queues } from '../queue/queues.ts';
 import { giveUpstreamReceipt, receiptWish } from '../receipts/give-receipt.ts';
-import type { UpstreamFacts } from '../receipts/upstream-receipt.ts';
-import { operationOf, usageAttributes } from '../telemetry/generation-watch.ts';
-import type { Traced } from '../telemetry/tracing.ts';
-import { askUpstream, passOn, UpstreamUnavailable } from './ask-upstream.ts';
+import { CHAT_PATH } from '../start-chat.ts';
+import { RESPONSES_PATH } from '../responses/start-response.ts';
+import { usageAttributes } from '../telemetry/generation-watch.ts';
+import { passOn, UpstreamUnavailable } from './ask-upstream.ts';
 import { upstreamsOf, type Route, type Routing, type Upstream } from './config.ts';
 import { dataLabels } from './data-labels.ts';
 import { decide, routeOf, type Decision, type Where } from './decide.ts';
+import { depart, factsOf } from './departure.ts';
+import { keeping } from './keep-answer.ts';
+import { holdsBack, isPutTogetherHere, type Body } from './kept-here.ts';
 import { AnswerReader, type ReadAnswer } from './read-along.ts';
+import { upstreamEmbedder } from './upstream-embedder.ts';
+import { upstreamModel } from './upstream-model.ts';
 
 export const COMPUTED_BY_HEADER = 'x-steelyard-computed-by';
-export const UPSTREAM_ACTION = 'answer.upstream';
 
 const LOCAL = 'local';
 const BYTES_PER_TOKEN = 4;
+/** Answers of an upstream wait for none of this server's places. */
+const NO_QUEUE = { places: Number.MAX_SAFE_INTEGER, maxWaiting: Number.MAX_SAFE_INTEGER };
 
-interface RoutedBody extends Readonly<Record<string, unknown>> {
+/** A request on one of the ways that it may go. */
+interface Asked {
+  readonly call: Call<unknown>;
+  readonly endpoint: Endpoint;
+  readonly body: Body;
   readonly model: string;
 }
 
@@ -46,25 +54,28 @@ export class Router {
       .map(({ model, upstream }) => ({ model, upstream }));
   }
 
-  /** Whether a request for the model may be computed elsewhere, its data allowing. */
-  reaches(model: string): boolean {
+  /** The upstream that may compute a model's answers; undefined where none does. */
+  upstreamOf(model: string): string | undefined {
     const route = routeOf(this.#routing, model);
-    return !egressForbidden() && route !== undefined && route.policy !== 'local-only';
+    return route && route.policy !== 'local-only' && !egressForbidden() ? route.upstream : undefined;
   }
 
   /**
    * Answers here or elsewhere.
-   * @param here computes it here
    * @throws ApiError 403 for data that must stay and a model that is not here; as the last that was tried
    */
-  async answer(call: Call<unknown>, { path }: Endpoint, here: () => Promise<Response>): Promise<Response> {
-    const body = call.body as RoutedBody;
-    const decision = await this.#decide(call, body);
+  async answer(call: Call<unknown>, endpoint: Endpoint): Promise<Response> {
+    const body = call.body as Body;
+    const model = endpoint.modelOf?.(body) ?? (body['model'] as string);
+    const asked = { call, endpoint, body, model };
+    const decision = await this.#decide(asked);
     const { order, route } = decision;
     let failure: unknown;
     for (const [i, where] of order.entries()) {
       try {
-        return where === 'local' ? await local(here) : await this.#elsewhere(call, path, body, route!);
+        return where === 'local'
+          ? await local(async () => endpoint.handle(call as Call<unknown, never>))
+          : await this.#elsewhere(asked, route!);
       } catch (error) {
         failure = this.#explained(error, decision);
         if (i === order.length - 1 || !mayFallBack(where, error)) throw failure;
@@ -73,14 +84,15 @@ export class Router {
     throw failure;
   }
 
-  async #decide(call: Call<unknown>, body: RoutedBody): Promise<Decision> {
+  async #decide({ call, body, model }: Asked): Promise<Decision> {
     const { services, request } = call;
+    const route = routeOf(this.#routing, model);
     const decision = decide(this.#routing, {
-      model: body.model,
+      model,
       labels: dataLabels(call, this.#routing.projects),
-      bound: isBound(body),
-      servedHere: await isServedHere(call, body.model),
-      waiting: services.queues.load(body.model).waiting,
+      holds: route && (await holdsBack(call, body, route, this.#routing)),
+      servedHere: await isServedHere(call, model),
+      waiting: services.queues.load(model).waiting,
       promptTokens: Math.ceil(bodyBytes(request) / BYTES_PER_TOKEN),
     });
     if (!egressForbidden()) return decision;
@@ -107,81 +119,97 @@ export class Router {
     );
   }
 
-  async #elsewhere(call: Call<unknown>, path: string, body: RoutedBody, route: Route): Promise<Response> {
+  #elsewhere(asked: Asked, route: Route): Promise<Response> {
     const upstream = this.#upstreams.get(route.upstream)!;
-    const { metrics } = call.services;
-    const wish = receiptWish(call);
-    const leave = admit(call, body.model);
-    let stop;
-    try {
-      stop = stopOf(call);
-    } catch (error) {
-      leave();
-      throw error;
-    }
-    const { signal, abort } = stop;
-    const span = upstreamSpan(call, path, body, upstream);
-    const sent = outgoing(path, body, route);
-    const reader = new AnswerReader(JSON.stringify(sent).length);
-    let began = false;
-    const end = () => {
-      abort();
-      leave();
-      // What began was computed, though nobody may have waited for its end.
-      if (began) {
-        const { usage } = reader.read;
-        const kind = operationOf(path) === 'embeddings' ? 'embeddings' : 'completions';
-        call.services.charge(call.caller, { model: body.model, kind, ...usage });
-        span?.set(usageAttributes(usage));
-      }
-      began = false;
-      span?.end();
-    };
-    try {
-      await note(call, path, upstream, sent);
-      const response = await askUpstream({ upstream, path: path.replace(/^\/v1/, ''), body: sent, signal });
-      metrics.observeUpstream(upstream.name, String(response.status));
-      const streams = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
-      began = true;
-      const extension = async (read: ReadAnswer) => ({
-        receipts: [await giveUpstreamReceipt(call, factsOf(call, { path, upstream, sent, read }))],
-      });
-      const told = reader.through(
-        response.body ?? new Response('').body!,
-        streams,
-        wish === 'none' ? undefined : extension,
-      );
-      return new Response(passOn(upstream, told, streams, end), {
-        headers: {
-          'content-type': response.headers.get('content-type') ?? 'application/json',
-          ...(streams ? { 'cache-control': 'no-cache', 'x-accel-buffering': 'no' } : {}),
-          [COMPUTED_BY_HEADER]: `upstream:${upstream.name}`,
-        },
-      });
-    } catch (error) {
-      const why = signal.aborted ? abortReason(call, signal) : error;
-      metrics.observeUpstream(upstream.name, toApiError(why).code ?? 'failed');
-      span?.end({ failure: toApiError(why).code ?? 'failed' });
-      end();
-      throw why;
-    }
+    const { endpoint, body } = asked;
+    return endpoint.routable === true && !isPutTogetherHere(body)
+      ? passed(asked, route, upstream)
+      : putTogether(asked, route, upstream);
   }
 }
 
-function upstreamSpan(
-  { trace }: Call<unknown>,
-  path: string,
-  { model }: RoutedBody,
-  { name, url }: Upstream,
-): Traced | undefined {
-  const operation = operationOf(path);
-  const attributes = {
-    'gen_ai.operation.name': operation,
-    'gen_ai.provider.name': name,
-    'gen_ai.request.model': model,
-    'server.address': new URL(url).hostname,
-  };
-  return trace?.child(`${operation} ${model}`, attributes, { kind: SpanKind.CLIENT });
+/** The endpoint's own work, with a model that an upstream computes. */
+async function putTogether(
+  { call, endpoint, model: name }: Asked,
+  route: Route,
+  upstream: Upstream,
+): Promise<Response> {
+  const plan = { upstream, name, sentName: route.upstream_model ?? name };
+  const { services } = call;
+  const models =
+    endpoint.routable === 'embeddings'
+      ? { embeddingModels: providerOf([upstreamEmbedder(call, plan)]) }
+      : { models: providerOf([upstreamModel(call, plan)]) };
+  const response = await endpoint.handle({
+    ...call,
+    upstream: upstream.name,
+    services: { ...services, ...models, queues: new Queues(NO_QUEUE) },
+  } as Call<unknown, never>);
+  response.headers.set(COMPUTED_BY_HEADER, `upstream:${upstream.name}`);
+  return response;
+}
+
+/** The request as it is, and the answer as it comes. */
+async function passed(
+  { call, endpoint, body, model }: Asked,
+  route: Route,
+  upstream: Upstream,
+): Promise<Response> {
+  const { path } = endpoint;
+  const wish = receiptWish(call);
+  const kept = await keeping(call, path, upstream.name);
+  const leave = admit(call, model);
+  let stop;
+  try {
+    stop = stopOf(call);
+  } catch (error) {
+    leave();
+    throw error;
+  }
+  const { signal, abort } = stop;
+  const sent = outgoing(path, body, route.upstream_model ?? model);
+  const departure = { upstream, path, model, sent, signal };
+  try {
+    const { response, streams, span } = await depart(call, departure);
+    const reader = new AnswerReader(JSON.stringify(sent).length);
+    let ended = false;
+    const end = () => {
+      abort();
+      leave();
+      if (ended) return;
+      ended = true;
+      // What began was computed, though nobody may have waited for its end.
+      const { usage } = reader.read;
+      call.services.charge(call.caller, { model, kind: usageKind(endpoint), ...usage });
+      span?.set(usageAttributes(usage));
+      span?.end();
+    };
+    const extension = async (read: ReadAnswer) => {
+      const facts = { endpoint: path, request_id: call.requestId, ...factsOf(departure, read) };
+      return { receipts: [await giveUpstreamReceipt(call, facts)] };
+    };
+    const amendment = { ...kept, ...(wish === 'none' ? {} : { extension }) };
+    const told = reader.through(
+      response.body ?? new Response('').body!,
+      streams,
+      Object.keys(amendment).length > 0 ? amendment : undefined,
+    );
+    return new Response(passOn(upstream, told, streams, end), {
+      headers: {
+        'content-type': response.headers.get('content-type') ?? 'application/json',
+        ...(streams ? { 'cache-control': 'no-cache', 'x-accel-buffering': 'no' } : {}),
+        [COMPUTED_BY_HEADER]: `upstream:${upstream.name}`,
+      },
+    });
+  } catch (error) {
+    abort();
+    leave();
+    throw error;
+  }
+}
+
+function usageKind({ routable }: Endpoint): 'embeddings' | 'completions' {
+  return routable === 'embeddings' ? 'embeddings' : 'completions';
 }
 
 /** Says that an answer was computed here. */
@@ -204,83 +232,16 @@ async function isServedHere({ services }: Call<unknown>, model: string): Promise
   return findNamed(infos, model, ({ name }) => name) !== undefined;
 }
 
-/** Goes on from what is kept here, is to be kept while it runs, or calls tools that this server runs. */
-function isBound(body: RoutedBody): boolean {
-  if (body['previous_response_id'] || body['conversation'] || body['background'] === true) return true;
-  const { input, tools } = body;
-  const refers = (item: unknown) => (item as { type?: unknown } | null)?.type === 'item_reference';
-  if (Array.isArray(input) && input.some(refers)) return true;
-  const runsHere = (tool: unknown) =>
-    !['function', 'custom'].includes(String((tool as { type?: unknown })?.type));
-  return Array.isArray(tools) && tools.some(runsHere);
-}
-
 /** Without what is ours alone; nothing is to be kept there. */
-function outgoing(path: string, body: RoutedBody, route: Route): Record<string, unknown> {
-  const { steelyard: _, chat_template_kwargs: __, metadata, ...rest } = body;
+function outgoing(path: string, body: Body, model: string): Body {
+  const { steelyard: _, chat_template_kwargs: __, metadata, store, ...rest } = body;
   const { data_label: ___, ...others } = (metadata ?? {}) as Record<string, unknown>;
+  // Chat completions are kept only where that is asked for, and only those that are kept have metadata.
+  const isKeptChat = path === CHAT_PATH && store === true;
   return {
     ...rest,
-    ...(Object.keys(others).length > 0 ? { metadata: others } : {}),
-    model: route.upstream_model ?? body.model,
-    ...(path === '/v1/responses' ? { store: false } : {}),
+    ...(Object.keys(others).length > 0 && !isKeptChat ? { metadata: others } : {}),
+    model,
+    ...(path === RESPONSES_PATH ? { store: false } : {}),
   };
-}
-
-interface Elsewhere {
-  readonly path: string;
-  readonly upstream: Upstream;
-  readonly sent: Readonly<Record<string, unknown>>;
-  readonly read: ReadAnswer;
-}
-
-function factsOf({ requestId }: Call<unknown>, { path, upstream, sent, read }: Elsewhere): UpstreamFacts {
-  const { inputTokens, cachedTokens, outputTokens, estimated } = read.usage;
-  return {
-    endpoint: path,
-    request_id: requestId,
-    upstream: {
-      name: upstream.name,
-      host: new URL(upstream.url).host,
-      model: String(sent['model']),
-      answered_model: read.model,
-      system_fingerprint: read.fingerprint,
-    },
-    request: { sha256: digestOf(sent) },
-    answer: { bytes: read.bytes, sha256: `sha256:${read.sha256}` },
-    usage: {
-      input_tokens: inputTokens,
-      cached_tokens: cachedTokens,
-      output_tokens: outputTokens,
-      estimated,
-    },
-  };
-}
-
-function digestOf(sent: Readonly<Record<string, unknown>>): string {
-  return `sha256:${createHash('sha256').update(JSON.stringify(sent)).digest('hex')}`;
-}
-
-/** Before anything leaves; a digest, never what was said. */
-async function note(
-  { services, caller, requestId }: Call<unknown>,
-  path: string,
-  { name, url }: Upstream,
-  sent: Readonly<Record<string, unknown>>,
-): Promise<void> {
-  if (!services.keeps) return;
-  const { audit } = await services.storage();
-  await audit.append({
-    action: UPSTREAM_ACTION,
-    project: caller.project,
-    actor: caller.keyId,
-    subject: requestId,
-    details: {
-      upstream: name,
-      host: new URL(url).host,
-      endpoint: path,
-      model: String(sent['model']),
-      request: digestOf(sent),
-    },
-  });
 }

@@ -1,7 +1,7 @@
 /** `POST /api/chat` and `POST /api/generate`, in Ollama's shape. */
 
 import { defineEndpoint, type Call } from '../../endpoint.ts';
-import { ollamaOptions } from '../../ollama/ask.ts';
+import { modelNameOf, ollamaOptions } from '../../ollama/ask.ts';
 import { NDJSON } from '../../ollama/lines.ts';
 import { loadOnly, runAsk, type AskPlan } from '../../ollama/run-ask.ts';
 import { talkOf, talkOfPrompt } from '../../ollama/to-chat.ts';
@@ -26,6 +26,8 @@ export const ollamaChat = defineEndpoint({
   path: CHAT,
   anyContentType: true,
   summary: "The assistant's next message, in Ollama's shape; streams unless told otherwise.",
+  routable: 'chat',
+  modelOf: modelNameOf,
   request: ollamaChatSchema,
   response: ollamaChatAnswerSchema,
   streamEvent: ollamaChatAnswerSchema,
@@ -37,7 +39,7 @@ export const ollamaChat = defineEndpoint({
     return runAsk(call, {
       endpoint: CHAT,
       start: (model, signal) =>
-        model.chat(messages, { ...ollamaOptions(body, signal, body.tools), ...begun }),
+        model.chat(messages, { ...ollamaOptions(body, { model, signal, tools: body.tools }), ...begun }),
       shape: chatShape,
     });
   },
@@ -48,6 +50,8 @@ export const ollamaGenerate = defineEndpoint({
   path: GENERATE,
   anyContentType: true,
   summary: "The answer to a prompt, in Ollama's shape; streams unless told otherwise.",
+  routable: 'chat',
+  modelOf: modelNameOf,
   request: ollamaGenerateSchema,
   response: ollamaGenerateAnswerSchema,
   streamEvent: ollamaGenerateAnswerSchema,
@@ -60,7 +64,7 @@ export const ollamaGenerate = defineEndpoint({
     return runAsk(call, {
       endpoint: GENERATE,
       start(model, signal) {
-        const options = ollamaOptions(body, signal);
+        const options = ollamaOptions(body, { model, signal });
         const raw = body.raw || !model.info.hasChatTemplate;
         return raw ? model.complete(prompt, options) : model.chat(messages, options);
       },

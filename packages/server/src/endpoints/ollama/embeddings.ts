@@ -3,6 +3,7 @@
 import { embedTexts } from '../../embed-texts.ts';
 import { defineEndpoint, type Call } from '../../endpoint.ts';
 import { keepAliveOf, modelNameOf } from '../../ollama/ask.ts';
+import { withReceipts } from '../../receipts/give-receipt.ts';
 import {
   ollamaEmbedAnswerSchema,
   ollamaEmbeddingsAnswerSchema,
@@ -20,13 +21,16 @@ export const ollamaEmbed = defineEndpoint({
   path: '/api/embed',
   anyContentType: true,
   summary: "Vectors of texts, in Ollama's shape; texts that are too long are cut unless told otherwise.",
+  routable: 'embeddings',
+  modelOf: modelNameOf,
   request: ollamaEmbedSchema,
   response: ollamaEmbedAnswerSchema,
   async handle(call: Call<OllamaEmbed>) {
     const { body } = call;
     const asked = performance.now();
-    const { vectors, promptTokens, model } = await embedTexts(call, {
+    const { vectors, promptTokens, model, receipts } = await embedTexts(call, {
       ...planOf(body),
+      endpoint: '/api/embed',
       texts: typeof body.input === 'string' ? [body.input] : body.input,
       truncate: body.truncate ?? true,
       ...(body.dimensions ? { options: { dimensions: body.dimensions } } : {}),
@@ -37,6 +41,7 @@ export const ollamaEmbed = defineEndpoint({
       total_duration: toNanoseconds(performance.now() - asked),
       load_duration: 0,
       prompt_eval_count: promptTokens,
+      ...withReceipts(receipts),
     });
   },
 });
@@ -46,13 +51,16 @@ export const ollamaEmbeddings = defineEndpoint({
   path: '/api/embeddings',
   anyContentType: true,
   summary: "The vector of a text, in Ollama's older shape.",
+  routable: 'embeddings',
+  modelOf: modelNameOf,
   request: ollamaEmbeddingsSchema,
   response: ollamaEmbeddingsAnswerSchema,
   async handle(call: Call<OllamaEmbeddings>) {
     const { prompt } = call.body;
     if (prompt === '') return Response.json({ embedding: [] });
-    const { vectors } = await embedTexts(call, { ...planOf(call.body), texts: [prompt], truncate: true });
-    return Response.json({ embedding: [...vectors[0]!] });
+    const plan = { ...planOf(call.body), endpoint: '/api/embeddings' };
+    const { vectors, receipts } = await embedTexts(call, { ...plan, texts: [prompt], truncate: true });
+    return Response.json({ embedding: [...vectors[0]!], ...withReceipts(receipts) });
   },
 });
 
