@@ -92,6 +92,7 @@ export function createServices(): Services {
       const server = await import('@steelyard/server');
       return {
         read: server.readReceipts,
+        readAny: server.readAnyReceipts,
         replay: server.replayReceipt,
         compare: server.compareReceipts,
         firstDifference: server.firstDifference,

@@ -16,6 +16,7 @@ import type {
   McpServersConfig,
   ModelPool,
   PoolOptions,
+  readAnyReceipts,
   readReceipts,
   replayReceipt,
   ServerOptions,
@@ -103,6 +104,7 @@ export interface ServeOptions extends Omit<ServerOptions, 'storage' | 'receipts'
 
 export interface ReceiptTools {
   readonly read: typeof readReceipts;
+  readonly readAny: typeof readAnyReceipts;
   readonly replay: typeof replayReceipt;
   readonly compare: typeof compareReceipts;
   readonly firstDifference: typeof firstDifference;

@@ -14,7 +14,7 @@ export { compareReceipts, firstDifference, type Difference } from './receipts/co
 export { replayReceipt, type ReplayOptions } from './receipts/replay.ts';
 export { fileSigner, signatureHolds } from './receipts/sign.ts';
 export { fileSealer, type Sealer } from './responses/sealed-reasoning.ts';
-export { readReceipts } from './receipts/read-receipts.ts';
+export { readAnyReceipts, readReceipts } from './receipts/read-receipts.ts';
 export type { Routing } from './upstreams/config.ts';
 export { joinMcpServers, parseMcpServers, type McpServersConfig } from './mcp-servers/config.ts';
 export type { RequestLogEntry } from './request-log.ts';

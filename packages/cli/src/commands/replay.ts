@@ -101,7 +101,7 @@ async function verifyReceipts(
   context: CommandContext,
 ): Promise<number> {
   const tools = await context.services.receipts();
-  const all = tools.read(await readJson(file), file);
+  const all = tools.readAny(await readJson(file), file);
   let good = true;
   for (const receipt of all) {
     const holds = tools.signatureHolds(receipt);

@@ -8,7 +8,7 @@ import { events, namedEvents } from '../../test/requests.ts';
 import { compareReceipts, firstDifference } from './compare.ts';
 import { providerOf } from '../model-provider.ts';
 import { embeddingReceiptSchema, type EmbeddingReceipt } from './embedding-receipt.ts';
-import { readReceipts } from './read-receipts.ts';
+import { readAnyReceipts, readReceipts } from './read-receipts.ts';
 import { idsDigest, sha256, type Receipt } from './receipt.ts';
 import { replayReceipt } from './replay.ts';
 import { fileSigner, signatureHolds } from './sign.ts';
@@ -108,6 +108,8 @@ describe('receipts', () => {
     expect(signatureHolds(given)).toBe(true);
     expect(await (await server.get(`/v1/receipts/${given.id}`)).json()).toEqual(given);
     expect(() => readReceipts({ steelyard }, 'x.json')).toThrow(/receipt of vectors/);
+    expect(readAnyReceipts({ steelyard }, 'x.json').map(signatureHolds)).toEqual([true]);
+    expect(() => readAnyReceipts({ ...given, version: 2 }, 'x.json')).toThrow(/x\.json: version/);
     for (const [path, body] of [
       ['/api/embed', { model: 'vectors', input: asked.input }],
       ['/api/embeddings', { model: 'vectors', prompt: 'one' }],

@@ -4,27 +4,36 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { chatProvider, type ChatProvider } from '../../test/chat-provider.ts';
 import { fakeModel } from '../../test/fake-model.ts';
 import { errorOf, keptServer, type KeptServer } from '../../test/kept-server.ts';
+import { startToolServer, type ToolServer } from '../../test/mcp-server.ts';
 import { events, namedEvents } from '../../test/requests.ts';
+import { parseMcpServers } from '../mcp-servers/config.ts';
 import { parseRouting } from './config.ts';
 
 let cloud: ChatProvider;
+let tools: ToolServer;
 let server: KeptServer;
 /** The same, where what is kept may leave. */
 let free: KeptServer;
 
 beforeAll(async () => {
   cloud = await chatProvider();
+  tools = await startToolServer();
+  const mcpServers = parseMcpServers(
+    { mcpServers: { numbers: { url: tools.url, local: true } } },
+    'mcp.json',
+  );
   const routing = {
     upstreams: { cloud: { url: cloud.url } },
     routes: [{ model: 'big', upstream: 'cloud', upstream_model: 'far', policy: 'cloud-only' }],
   };
-  server = await keptServer([fakeModel()], { routing: parseRouting(routing, 'test') });
+  server = await keptServer([fakeModel()], { mcpServers, routing: parseRouting(routing, 'test') });
   free = await keptServer([fakeModel()], { routing: parseRouting({ ...routing, kept: 'any' }, 'test') });
 }, 120_000);
 afterAll(async () => {
   await server.close();
   await free.close();
   cloud.close();
+  await tools.close();
 });
 beforeEach(() => {
   cloud.asked.length = 0;
@@ -208,6 +217,38 @@ describe('a response', () => {
     await expect
       .poll(() => json(server.get(`/v1/responses/${id}`)), { timeout: 20_000 })
       .toMatchObject({ status: 'completed', output: [{ type: 'reasoning' }, { type: 'message' }] });
+  });
+
+  it('calls tools that this server runs, as a chat completion does', async () => {
+    const numbers = {
+      type: 'mcp',
+      server_label: 'numbers',
+      allowed_tools: ['remove'],
+      require_approval: 'never',
+    };
+    const response = await ask({ tools: [numbers] });
+    expect(by(response)).toBe('upstream:cloud');
+    expect(await json(response)).toMatchObject({
+      output: [
+        { type: 'mcp_list_tools' },
+        { type: 'mcp_call', name: 'remove', output: 'gone' },
+        { type: 'reasoning' },
+        { type: 'message' },
+      ],
+      usage: { input_tokens: 22, output_tokens: 4 },
+    });
+    expect(cloud.asked[1]!.body['messages']).toMatchObject([
+      ...user,
+      { role: 'assistant', tool_calls: [{ function: { name: 'remove', arguments: '{}' } }] },
+      { role: 'tool', content: 'gone' },
+    ]);
+    const chat = { model: 'big', messages: user, tools: [numbers] };
+    expect(await json(server.post('/v1/chat/completions', chat))).toMatchObject({
+      model: 'big',
+      choices: [{ message: { content: 'from afar' } }],
+    });
+    const search = { type: 'file_search', vector_store_ids: ['vs_1'] };
+    expect(await errorOf(await ask({ tools: [search] }))).toMatchObject({ status: 403, code: 'must_stay' });
   });
 
   it('goes on from a conversation, or from what was computed here, only where that is allowed', async () => {
