@@ -1,7 +1,7 @@
 /** Compiling C++: finding a compiler, running it, and leaving out what is unchanged. */
 
 import { createHash } from 'node:crypto';
-import { execFile, execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,8 @@ import { generateHeader } from './generate-header.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 export const kernels = join(root, 'kernels');
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /** The first of these commands that runs; undefined when none does. */
 export function findCompiler(names) {
@@ -28,14 +30,40 @@ export function findCompiler(names) {
   return undefined;
 }
 
+/** Compilers that run now. */
+const running = new Set();
+
+/** A compiler is several programs: as a group of their own they can be ended together, when this process is. */
 function run({ command, first }, args) {
   return new Promise((resolve, reject) => {
-    execFile(command, [...first, ...args], { maxBuffer: 1 << 26 }, (error, _stdout, stderr) => {
-      if (stderr) process.stderr.write(stderr);
-      if (error) reject(new Error(`the compiler failed: ${command} ${args.join(' ')}`));
-      else resolve();
-    });
+    if (running.size === 0) for (const signal of SIGNALS) process.on(signal, endAll);
+    const detached = process.platform !== 'win32';
+    const child = spawn(command, [...first, ...args], { detached, stdio: ['ignore', 'ignore', 'pipe'] });
+    running.add(child);
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text) => (said += text));
+    child.on('error', () => ended(1));
+    child.on('close', (code) => ended(code));
+    const ended = (code) => {
+      if (!running.delete(child)) return;
+      if (running.size === 0) for (const signal of SIGNALS) process.off(signal, endAll);
+      if (said) process.stderr.write(said);
+      if (code === 0) resolve();
+      else reject(new Error(`the compiler failed: ${command} ${args.join(' ')}`));
+    };
   });
+}
+
+function endAll(signal) {
+  for (const child of running) {
+    try {
+      process.kill(process.platform === 'win32' ? child.pid : -child.pid, 'SIGTERM');
+    } catch {
+      // It has just ended.
+    }
+  }
+  for (const one of SIGNALS) process.off(one, endAll);
+  process.kill(process.pid, signal);
 }
 
 function digest(parts) {
