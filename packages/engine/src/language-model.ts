@@ -47,7 +47,7 @@ export function createLanguageModel(parts: LanguageModelParts): LanguageModel {
       );
     },
     tokenize: (text, options) => tokenizer.encode(text, { ...options, limit }),
-    detokenize: (ids) => tokenizer.decode(ids),
+    detokenize: (ids, options) => tokenizer.decode(ids, options),
     infill: (before, after) => infill(tokenizer, before, after),
     stats: () => engine.stats(),
     ...(origin && { origin }),

@@ -306,7 +306,7 @@ export function createStubModel(options: StubOptions = {}): LanguageModel {
     },
     countTokens: (messages) => tokenizer.encode(promptOf(messages)).length,
     tokenize: (text) => tokenizer.encode(text),
-    detokenize: (ids) => tokenizer.decode(ids),
+    detokenize: (ids, options) => tokenizer.decode(ids, options),
     stats: () => model.stats(),
     dispose: () => model.dispose(),
   };

@@ -233,7 +233,8 @@ export interface LanguageModel {
   countTokens(messages: readonly ChatMessage[], options?: ChatOptions): number;
   /** Of a text with more tokens than the context, more than that, but not all. */
   tokenize(text: string, options?: { addSpecial?: boolean; parseSpecial?: boolean }): number[];
-  detokenize(ids: readonly number[]): string;
+  /** @param options `skipSpecial`: special tokens are left out. Default true. */
+  detokenize(ids: readonly number[], options?: { skipSpecial?: boolean }): string;
   /**
    * What `complete` is given so that its answer belongs between the texts; undefined, like the method, where the model
    * cannot do that.

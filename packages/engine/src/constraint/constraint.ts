@@ -1,6 +1,7 @@
 /** What an answer may be held to, and the grammar text of each kind. */
 
 import { RequestError } from '@steelyard/core';
+import { ebnfGrammar } from './ebnf.ts';
 import { Rules, seq, text, toEbnf, writtenOut, type Grammar } from './grammar.ts';
 import { anyObject } from './json-text.ts';
 import { schemaGrammar } from './json-schema.ts';
@@ -20,7 +21,7 @@ export type Constraint =
     }
   /** An ECMAScript pattern over the whole answer. */
   | { readonly type: 'regex'; readonly pattern: string }
-  /** A grammar in xgrammar's EBNF, whose first rule is `root`. */
+  /** A grammar in xgrammar's EBNF, which starts with the rule `root`. */
   | { readonly type: 'ebnf'; readonly grammar: string }
   /** One of several sequences of parts: thoughts, headers and marks around what is held to a constraint. */
   | {
@@ -89,7 +90,7 @@ function textOf(constraint: HeldConstraint): string | undefined {
       return textWithin({ root: regexGrammar(constraint.pattern, options), rules: new Rules() }, 'pattern');
     }
     case 'ebnf':
-      return constraint.grammar;
+      return textWithin(ebnfGrammar(constraint.grammar, 'grammar'), 'grammar');
   }
 }
 

@@ -3,6 +3,7 @@
  * these trees; what no answer could ever complete is left out before the text is written.
  */
 
+import { shallow } from './shallow.ts';
 import { utf8Ranges } from './utf8-ranges.ts';
 
 export type CharRange = readonly [from: number, to: number];
@@ -63,12 +64,12 @@ export interface Grammar {
 
 /** The grammar in xgrammar's EBNF; undefined when no text at all matches it. */
 export function toEbnf({ root, rules }: Grammar): string | undefined {
-  const live = liveRules(rules.bodies);
-  if (!isLive(root, live)) return undefined;
-  const lines = [`root ::= ${print(root, live)}`];
-  for (const [name, body] of rules.bodies) {
-    if (live.has(name)) lines.push(`${name} ::= ${print(body, live)}`);
-  }
+  const bodies = shallow(new Map([['root', root], ...rules.bodies]));
+  const live = liveRules(bodies);
+  if (!live.has('root')) return undefined;
+  const lines = [...bodies].flatMap(([name, body]) =>
+    live.has(name) ? [`${name} ::= ${print(body, live)}`] : [],
+  );
   return lines.join('\n');
 }
 

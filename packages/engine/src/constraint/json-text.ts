@@ -94,8 +94,10 @@ export function anyValue(rules: Rules): Expr {
 /** `min` to `max` items with commas between. */
 export function list(rules: Rules, item: Expr, min: number, max: number | undefined): Expr {
   if (max === 0) return seq();
-  const more = repeat(seq(comma(rules), item), Math.max(0, min - 1), max === undefined ? undefined : max - 1);
-  return min === 0 ? optional(seq(item, more)) : seq(item, more);
+  // It stands here twice: written out, lists in lists would double with each.
+  const one = rules.share(item);
+  const more = repeat(seq(comma(rules), one), Math.max(0, min - 1), max === undefined ? undefined : max - 1);
+  return min === 0 ? optional(seq(one, more)) : seq(one, more);
 }
 
 export function comma(rules: Rules): Expr {
