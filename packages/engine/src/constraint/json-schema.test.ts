@@ -43,7 +43,8 @@ async function answer(constraint: HeldConstraint, seed: number): Promise<string 
 }
 
 function validator(schema: object): (value: unknown) => void {
-  const ajv = new Ajv2020({ strict: false, allErrors: true });
+  // Multiples of decimals are those of the decimals, not of the doubles nearest to them.
+  const ajv = new Ajv2020({ strict: false, allErrors: true, multipleOfPrecision: 6 });
   addFormats.default(ajv);
   const validate = ajv.compile(schema);
   return (value) => {
@@ -79,6 +80,16 @@ const leaf: fc.Arbitrary<object> = fc.oneof(
     .tuple(fc.double({ min: -100, max: 100, noNaN: true }), fc.double({ min: 1, max: 50, noNaN: true }))
     .map(([low, span]) => ({ type: 'number', exclusiveMinimum: low, exclusiveMaximum: low + span })),
   fc.integer({ min: -20, max: 20 }).map((minimum) => ({ type: 'number', minimum })),
+  fc
+    .tuple(
+      fc.constantFrom('integer', 'number'),
+      fc.constantFrom(2, 3, 7, 10, 25, 60, 9, 360, 1000, 0.5, 0.25, 0.01, 2.5, 1.5),
+      fc.integer({ min: -99999, max: 99999 }),
+    )
+    .map(([type, multipleOf, near]) => ({ type, multipleOf, minimum: near - 400, maximum: near + 400 })),
+  fc
+    .constantFrom(2, 3, 7, 10, 15, 25, 100, 0.1, 0.5, 0.05, 0.0001, 7.5)
+    .map((multipleOf) => ({ type: 'number', multipleOf })),
   fc
     .constantFrom('^[a-c]{2,4}$', '\\d', '^a|b$', '^(?:x|"q"|\\\\)+$', '^[^a]*$', '^.{3}$', '^\\s?\\w+$')
     .map((pattern) => ({ type: 'string', pattern })),
@@ -204,12 +215,32 @@ describe('schemaGrammar', () => {
   });
 
   it.each([
+    [{ type: 'integer', multipleOf: 7, minimum: -15, maximum: 22 }, ['-14', '-7', '0', '7', '14', '21']],
+    [{ type: 'number', multipleOf: 50, exclusiveMinimum: 50, maximum: 150 }, ['100', '150']],
+    [
+      { type: 'number', multipleOf: 0.25, minimum: 0.5, exclusiveMaximum: 1.5 },
+      ['0.5', '0.50', '0.75', '1', '1.0', '1.00', '1.25'],
+    ],
+    [{ type: 'integer', multipleOf: 1.5, minimum: 1, maximum: 9 }, ['3', '6', '9']],
+    [{ type: 'integer', multipleOf: 0.5, minimum: 1, maximum: 3 }, ['1', '2', '3']],
+    [{ type: 'number', multipleOf: 2, minimum: -2, maximum: -2 }, ['-2']],
+  ])('reaches every multiple of %j, and nothing else', async (schema, expected) => {
+    const seeds = Array.from({ length: 90 }, (_, i) => i * 7919);
+    expect(new Set(await check(schema, seeds))).toEqual(new Set(expected));
+  });
+
+  it.each([
     [{ type: 'object', properties: { a: { not: {} } } }, 'properties.a.not'],
     [{ anyOf: [{ type: 'string' }, { type: 'array', items: { if: {} } }] }, 'anyOf[1].items.if'],
     [{ type: 'array', uniqueItems: true }, 'uniqueItems'],
     [{ type: 'array', contains: {} }, 'contains'],
     [{ type: 'object', patternProperties: {} }, 'patternProperties'],
-    [{ type: 'number', multipleOf: 0.1 }, 'multipleOf'],
+    [{ type: 'number', multipleOf: 0 }, 'multipleOf'],
+    [{ type: 'integer', multipleOf: 'two' }, 'multipleOf'],
+    [{ type: 'integer', multipleOf: 997 }, 'multipleOf'],
+    [{ type: 'integer', multipleOf: 1e-7 }, 'multipleOf'],
+    [{ type: 'integer', multipleOf: 99, minimum: 1e9 }, 'multipleOf'],
+    [{ type: 'integer', multipleOf: 1e20 }, 'multipleOf'],
     [{ type: 'string', format: 'iri' }, 'format'],
     [{ type: 'string', pattern: '(?=a)b' }, 'pattern'],
     [{ type: 'string', pattern: '[' }, 'pattern'],

@@ -22,6 +22,7 @@ import {
   type TypeName,
 } from './schema-keywords.ts';
 import { mergeSchemas } from './schema-merge.ts';
+import { multipleGrammar } from './schema-multiple.ts';
 import { objectGrammar } from './schema-object.ts';
 import { disjoint } from './schema-disjoint.ts';
 import { stringGrammar } from './schema-text.ts';
@@ -91,9 +92,6 @@ class SchemaCompiler {
 
   #number(schema: JsonObject, path: SchemaPath, integer: boolean): Expr {
     const { multipleOf } = schema;
-    if (multipleOf !== undefined && !(integer && multipleOf === 1)) {
-      throw refuse([...path, 'multipleOf'], `'multipleOf' is not supported`);
-    }
     const bounds: Partial<Record<(typeof NUMBER_KEYS)[number], number>> = {};
     for (const key of NUMBER_KEYS) {
       const value = schema[key];
@@ -102,6 +100,10 @@ class SchemaCompiler {
         throw refuse([...path, key], `got ${shown(value)}, expected a number that a double holds exactly`);
       }
       bounds[key] = value;
+    }
+    if (multipleOf !== undefined && !(integer && multipleOf === 1)) {
+      const at = [...path, 'multipleOf'];
+      return multipleGrammar(multipleOf, { bounds, integer }, this.#rules, at);
     }
     if (Object.keys(bounds).length > 0) return numberRange(bounds satisfies NumberBounds, integer);
     return integer ? anyInteger(this.#rules) : anyNumber(this.#rules);

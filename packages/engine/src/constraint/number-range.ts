@@ -25,19 +25,31 @@ export function numberRange(bounds: NumberBounds, integer: boolean): Expr {
   );
   const decimals = integer ? 0 : Math.max(0, Math.min(MAX_DECIMALS, DIGITS - wholeDigits));
   const limit = 10n ** BigInt(Math.max(DIGITS, wholeDigits) + decimals) - 1n;
+  const { low, high } = gridBounds(bounds, decimals, limit);
+  const branches: Expr[] = [];
+  if (high >= 0n) branches.push(between(larger(low, 0n), high, decimals));
+  if (low < 0n) branches.push(seq(text('-'), between(larger(-high, 1n), -low, decimals)));
+  return alt(...branches);
+}
+
+/**
+ * The first and the last point of a grid of so many decimals that the bounds let in.
+ * @param limit of both where nothing says less
+ */
+export function gridBounds(
+  { minimum, maximum, exclusiveMinimum, exclusiveMaximum }: NumberBounds,
+  decimals: number,
+  limit: bigint,
+): { readonly low: bigint; readonly high: bigint } {
   let low = -limit;
   let high = limit;
-  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = bounds;
   if (minimum !== undefined) low = larger(low, onGrid(minimum, decimals, 'up'));
   if (exclusiveMinimum !== undefined) low = larger(low, onGrid(exclusiveMinimum, decimals, 'down') + 1n);
   if (maximum !== undefined) high = -larger(-high, -onGrid(maximum, decimals, 'down'));
   if (exclusiveMaximum !== undefined) {
     high = -larger(-high, 1n - onGrid(exclusiveMaximum, decimals, 'up'));
   }
-  const branches: Expr[] = [];
-  if (high >= 0n) branches.push(between(larger(low, 0n), high, decimals));
-  if (low < 0n) branches.push(seq(text('-'), between(larger(-high, 1n), -low, decimals)));
-  return alt(...branches);
+  return { low, high };
 }
 
 function larger(a: bigint, b: bigint): bigint {
@@ -45,7 +57,7 @@ function larger(a: bigint, b: bigint): bigint {
 }
 
 /** A number times 10^decimals, rounded; from its shortest decimal spelling, which is what a schema says. */
-function onGrid(value: number, decimals: number, direction: 'up' | 'down'): bigint {
+export function onGrid(value: number, decimals: number, direction: 'up' | 'down'): bigint {
   const [mantissa = '0', exponent = '0'] = String(value).split('e');
   const [whole = '0', fraction = ''] = mantissa.split('.');
   const digits = BigInt(whole + fraction);
