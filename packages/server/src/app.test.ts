@@ -116,6 +116,10 @@ describe('requests that are wrong before their fields', () => {
     const response = await appWith().request('/v1/embeddings');
     expect(response.headers.get('allow')).toBe('POST');
     expect(await errorOf(response)).toMatchObject({ status: 405, code: 'method_not_allowed' });
+    const model = await appWith().request('/v1/models/a/b', { method: 'PUT' });
+    expect(await errorOf(model)).toMatchObject({
+      message: 'PUT is not allowed on /v1/models/{model}; expected GET.',
+    });
     expect(await errorOf(appWith().request('/v1/nothing'))).toMatchObject({
       status: 404,
       code: 'unknown_url',

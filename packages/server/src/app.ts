@@ -199,7 +199,8 @@ function mount(app: Hono<AppEnv>, path: string, of: readonly Endpoint[], server:
   }
   app.all(route, (c) => {
     const allow = of.map((endpoint) => endpoint.method).join(', ');
-    throw new ApiError(405, `${c.req.method} is not allowed on ${path}; expected ${allow}.`, {
+    const shown = path.replaceAll('{+', '{');
+    throw new ApiError(405, `${c.req.method} is not allowed on ${shown}; expected ${allow}.`, {
       code: 'method_not_allowed',
       headers: { allow },
     });

@@ -9,7 +9,21 @@ export type ToolMessage = Exclude<ChatRequestMessage, { role: 'function' }>;
 
 /** @throws ApiError 400 naming the message or the part that cannot be given to a text model */
 export function toChatMessages(messages: readonly ToolMessage[]): ChatMessage[] {
-  return messages.map((message, i) => toChatMessage(message, `messages[${i}]`));
+  const calls = new Set<string>();
+  return messages.map((message, i) => {
+    if (message.role === 'tool' && !calls.has(message.tool_call_id)) throw answersNothing(message, i);
+    if (message.role === 'assistant') for (const { id } of message.tool_calls ?? []) calls.add(String(id));
+    return toChatMessage(message, `messages[${i}]`);
+  });
+}
+
+function answersNothing({ tool_call_id: id }: { readonly tool_call_id: string }, i: number): ApiError {
+  return new ApiError(
+    400,
+    `'messages[${i}]' is the result of the tool call '${id}', which no message before it has among its 'tool_calls'. ` +
+      'Send the message with the call too.',
+    { param: `messages[${i}].tool_call_id`, code: 'invalid_value' },
+  );
 }
 
 function toChatMessage(message: ToolMessage, at: string): ChatMessage {

@@ -14,10 +14,14 @@ export interface Echo {
 
 export function echoOf(model: LanguageModel, prompt: Prompt): Echo {
   const ids = typeof prompt === 'string' ? model.tokenize(prompt) : prompt;
-  const text = model.detokenize(ids.slice(0, 1));
+  const spelled = (some: readonly number[]): string => model.detokenize(some, { skipSpecial: false });
+  const whole = typeof prompt === 'string' ? prompt : spelled(prompt);
+  const first = spelled(ids.slice(0, 1));
+  // A mark of the beginning that the tokenizer adds is no part of a text.
+  const text = whole.startsWith(first) ? first : model.detokenize(ids.slice(0, 1));
   const bytes = new TextEncoder().encode(text);
   return {
-    text: typeof prompt === 'string' ? prompt : model.detokenize(prompt),
+    text: whole,
     firstToken: { id: ids[0] ?? 0, text, bytes, logprob: -Infinity, top: [] },
   };
 }

@@ -1,10 +1,10 @@
 /** Texts of a request to vectors: the model by name, admitted, stopped when the client leaves. */
 
-import { NotFoundError } from '@steelyard/core';
+import { NotFoundError, UnsupportedError } from '@steelyard/core';
 import type { EmbeddingModel, Embeddings, EmbedOptions } from '@steelyard/engine';
 import { admitted } from './admission.ts';
 import type { Call, Services } from './endpoint.ts';
-import { promptRefusal } from './http/api-error.ts';
+import { ApiError, promptRefusal } from './http/api-error.ts';
 import { acquireModel, type AcquireOptions, type Lease } from './model-provider.ts';
 import type { Place } from './queue/fair-queue.ts';
 import { giveEmbeddingReceipts } from './receipts/give-receipt.ts';
@@ -107,6 +107,10 @@ async function acquireEmbedder(
   try {
     return await acquireModel(embeddingModels, name, options);
   } catch (error) {
+    if (error instanceof UnsupportedError) {
+      const param = 'model';
+      throw new ApiError(400, error.message, { param, code: 'unsupported_value', cause: error });
+    }
     if (!(error instanceof NotFoundError)) throw error;
     const known = (await embeddingModels.list()).map((info) => `'${info.name}'`).join(', ') || 'none';
     throw new NotFoundError(

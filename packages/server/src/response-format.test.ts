@@ -55,6 +55,23 @@ describe('response_format', () => {
     expect(thoughts.some((text) => text === '')).toBe(true);
   });
 
+  it.each([
+    [{ type: 'grammar', grammar: 'root ::= "[" [0-9]{2} "]"' }, /^\[\d{2}\]$/],
+    [{ type: 'regex', pattern: 'ok|(?:no ){2}never' }, /^(?:ok|no no never)$/],
+  ])('holds an answer to %j', async (format, expected) => {
+    for (const stream of [false, true]) {
+      const response = await post(app, '/v1/chat/completions', { ...body, response_format: format, stream });
+      expect(response.status).toBe(200);
+      const text = stream
+        ? (await events<unknown>(response))
+            .flatMap((one) => chatChunkSchema.parse(one).choices)
+            .map(({ delta }) => delta.content ?? '')
+            .join('')
+        : chatResponseSchema.parse(await response.json()).choices[0]!.message.content;
+      expect(text).toMatch(expected);
+    }
+  });
+
   it('says that an answer was cut off', async () => {
     const response = await post(app, '/v1/chat/completions', { ...body, max_tokens: 4 });
     const [choice] = chatResponseSchema.parse(await response.json()).choices;

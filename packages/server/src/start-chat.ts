@@ -1,30 +1,35 @@
 /** Starts the answers of a chat completion: side by side, or one in rounds where it may call tools of MCP servers. */
 
 import type { GenerateEvent, LanguageModel } from '@steelyard/engine';
+import type { ChatMessage } from '@steelyard/text';
 import { toChatMessages } from './chat-messages.ts';
 import { toChatOptions, type ChatAsk } from './chat-options.ts';
+import { toLoopChoice, toolsAndChoice } from './chat-tool-choice.ts';
 import type { Call } from './endpoint.ts';
 import { startGeneration, type ChoiceEvent, type Generation } from './generation.ts';
-import { ApiError } from './http/api-error.ts';
+import { ApiError, renamed } from './http/api-error.ts';
 import type { ToolRequest } from './legacy-functions.ts';
 import { toConstraint } from './schemas/response-format.ts';
 import { checkSampling } from './schemas/sampling.ts';
 import { mcpTools } from './tool-loop/mcp-tools.ts';
 import type { LoopEvent } from './tool-loop/server-tool.ts';
-import type { ToolChoice } from './tool-loop/toolbox.ts';
 import { startToolLoop, type LoopPlan } from './tool-loop/tool-loop.ts';
+import { withVerbosity } from './verbosity.ts';
 
 export const CHAT_PATH = '/v1/chat/completions';
 
 /** @throws as `startGeneration` and `startToolLoop`; ApiError 400 for tools that cannot be had */
-export function startChat(call: Call<ToolRequest>): Promise<Generation> {
-  return call.body.tools?.some(({ type }) => type === 'mcp') ? inRounds(call) : sideBySide(call);
+export async function startChat(call: Call<ToolRequest>): Promise<Generation> {
+  const started = call.body.tools?.some(({ type }) => type === 'mcp') ? inRounds(call) : sideBySide(call);
+  return started.catch((error: unknown) => {
+    throw renamed(error, { constraint: 'response_format' });
+  });
 }
 
 function sideBySide(call: Call<ToolRequest>): Promise<Generation> {
   const { body } = call;
-  const ask = { ...askOf(body), tools: body.tools, toolChoice: toToolChoice(body.tool_choice) };
-  const messages = toChatMessages(body.messages);
+  const ask = { ...askOf(body), ...toolsAndChoice(body) };
+  const messages = messagesOf(body);
   const n = body.n ?? 1;
   return startGeneration(call, {
     model: body.model,
@@ -55,7 +60,7 @@ async function inRounds(call: Call<ToolRequest>): Promise<Generation> {
     );
   const { model, abort, events } = await startToolLoop(call, {
     ...{ model: body.model, endpoint: CHAT_PATH, promptParam: 'messages' },
-    messages: toChatMessages(body.messages),
+    messages: messagesOf(body),
     ask: { ...askOf(body), choice: 0 },
     ...toolsOf(call),
     parallel: body.parallel_tool_calls,
@@ -83,7 +88,11 @@ function toolsOf(call: Call<ToolRequest>): Pick<LoopPlan, 'client' | 'sources' |
     return [mcpTools(call, { tool, at: `tools[${i}]`, approved: [], handsOver: true })];
   });
   const client = tools.flatMap((tool) => (tool.type === 'function' ? [tool] : []));
-  return { client, sources, choice: toLoopChoice(call.body.tool_choice) };
+  return { client, sources, choice: toLoopChoice(call.body.tool_choice, tools) };
+}
+
+function messagesOf({ messages, verbosity }: ToolRequest): readonly ChatMessage[] {
+  return withVerbosity(toChatMessages(messages), verbosity);
 }
 
 function askOf(body: ToolRequest): Omit<ChatAsk, 'choice' | 'signal' | 'tools' | 'toolChoice'> {
@@ -95,18 +104,6 @@ function askOf(body: ToolRequest): Omit<ChatAsk, 'choice' | 'signal' | 'tools' |
     templateVariables: body.chat_template_kwargs,
     constraint: toConstraint(body.response_format),
   };
-}
-
-function toToolChoice(choice: ToolRequest['tool_choice']): ChatAsk['toolChoice'] {
-  if (typeof choice !== 'object' || !choice) return choice;
-  // Other kinds have been refused.
-  return choice.type === 'function' ? choice.function : undefined;
-}
-
-function toLoopChoice(choice: ToolRequest['tool_choice']): ToolChoice {
-  if (typeof choice !== 'object' || !choice) return { mode: choice ?? 'auto' };
-  if (choice.type !== 'function') return { mode: 'auto' };
-  return { mode: 'auto', first: { type: 'function', name: choice.function.name } };
 }
 
 /** What tools do is not told in a chat; what the model says before and after is, as paragraphs. */

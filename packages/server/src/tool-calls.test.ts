@@ -235,13 +235,31 @@ describe('a call that need not be made', () => {
 });
 
 it.each([
+  ['auto', undefined],
+  ['required', /^on$/],
+] as const)('is told of no tools but those allowed (%s)', async (mode, name) => {
+  const allowed_tools = { mode, tools: [{ type: 'function', function: { name: 'on' } }] };
+  const tool_choice = { type: 'allowed_tools', allowed_tools };
+  for (const seed of [1, 2]) {
+    const { message } = await babble.whole({ tools: two, tool_choice, seed });
+    if (name)
+      expect(message.tool_calls!.map((one) => one.function.name)).toEqual([expect.stringMatching(name)]);
+    else expect(message).not.toHaveProperty('tool_calls');
+  }
+});
+
+it.each([
   [
     'a tool that was not given',
     { tool_choice: { type: 'function', function: { name: 'other' } } },
     'tool_choice',
   ],
   ['a call without tools', { tools: [], tool_choice: 'required' }, 'tool_choice'],
-  ['another kind of choice', { tool_choice: { type: 'allowed_tools', allowed_tools: {} } }, 'tool_choice'],
+  [
+    'a choice of no tools',
+    { tool_choice: { type: 'allowed_tools', allowed_tools: { mode: 'auto', tools: [] } } },
+    'tool_choice.allowed_tools.tools',
+  ],
 ])('refuses %s', async (_, body, param) => {
   const response = await babble.ask(body);
   expect(response.status).toBe(400);

@@ -22,10 +22,9 @@ const rules: readonly Rule[] = [
   },
   {
     param: 'tool_choice',
-    what: 'This choice of tools',
-    instead: "Send 'none', 'auto', 'required' or one function.",
-    asks: ({ tool_choice }) =>
-      typeof tool_choice === 'object' && given(tool_choice) && tool_choice?.type !== 'function',
+    what: 'A custom tool',
+    instead: "Send 'none', 'auto', 'required', a function or 'allowed_tools'.",
+    asks: ({ tool_choice }) => typeof tool_choice === 'object' && tool_choice?.type === 'custom',
   },
   {
     param: 'modalities',
@@ -34,12 +33,6 @@ const rules: readonly Rule[] = [
     asks: (body) => body.modalities?.includes('audio') ?? false,
   },
   { param: 'audio', what: 'Audio output', instead: 'Remove it.', asks: (body) => given(body.audio) },
-  {
-    param: 'verbosity',
-    what: 'Choosing the verbosity',
-    instead: "Remove it, or send 'medium'.",
-    asks: (body) => given(body.verbosity) && body.verbosity !== 'medium',
-  },
   {
     param: 'web_search_options',
     what: 'Web search',

@@ -309,7 +309,7 @@ describe('limits', () => {
     const none = await call(admin, 'GET', `/v1/organization/usage/completions${query}&models[]=other`);
     expect(none.body).toMatchObject({ data: [{ results: [] }], has_more: false, next_page: null });
     const wrong = await call(admin, 'GET', `/v1/organization/usage/completions${query}&group_by[]=colour`);
-    expect(wrong).toMatchObject({ status: 400, error: { param: 'group_by[][0]' } });
+    expect(wrong).toMatchObject({ status: 400, error: { param: 'group_by[0]' } });
     const spent = await call(admin, 'GET', `/v1/organization/costs${query}`);
     expect(spent.body).toMatchObject({ data: [{ results: [{ amount: { value: 8, currency: 'usd' } }] }] });
   });

@@ -111,6 +111,37 @@ describe('whole answers', () => {
     expect(model.asked[0]!.options).not.toHaveProperty('maxTokens');
   });
 
+  it('names the tier that every request is served at, where one is asked for', async () => {
+    const { chat } = serverWith();
+    const whole = chatResponseSchema.parse(await (await chat({ ...hello, service_tier: 'flex' })).json());
+    expect(whole.service_tier).toBe('default');
+    const chunks = await events<ChatChunk>(await chat({ ...hello, service_tier: 'auto', stream: true }));
+    expect(chunks.every(({ service_tier: tier }) => tier === 'default')).toBe(true);
+    expect(await (await chat(hello)).json()).not.toHaveProperty('service_tier');
+  });
+
+  it.each([
+    ['low', /briefly/],
+    ['high', /in detail/],
+  ])('asks for verbosity %s in the system message', async (verbosity, hint) => {
+    const { chat, model } = serverWith();
+    await chat({ ...hello, verbosity });
+    await chat({
+      ...hello,
+      verbosity,
+      messages: [{ role: 'developer', content: 'Be kind' }, ...hello.messages],
+    });
+    const [alone, beside] = model.asked.map(({ prompt }) => prompt as { role: string; content: string }[]);
+    expect(alone).toEqual([
+      { role: 'system', content: expect.stringMatching(hint) as string },
+      ...hello.messages,
+    ]);
+    expect(beside![0]!.content).toMatch(new RegExp(`^Be kind\n\n.*${hint.source}`));
+    expect(beside).toHaveLength(2);
+    await chat({ ...hello, verbosity: 'medium' });
+    expect(model.asked.at(-1)!.prompt).toEqual(hello.messages);
+  });
+
   it('joins text parts, and gives developer messages the older role', async () => {
     const { chat, model } = serverWith();
     const parts = [
@@ -165,6 +196,20 @@ describe('whole answers', () => {
 });
 
 describe('streams', () => {
+  it('pads every piece to an even length where that is asked for', async () => {
+    const { chat } = serverWith({ pieces: ['a', 'bcdefgh', 'ijk'] });
+    const stream_options = { include_obfuscation: true, include_usage: true };
+    const response = await chat({ ...hello, stream: true, stream_options });
+    const chunks = (await events<unknown>(response)).map((one) => chatChunkSchema.parse(one));
+    for (const chunk of chunks.slice(0, -1)) {
+      expect(chunk.obfuscation).toMatch(/^[\w-]+$/);
+      expect(JSON.stringify(chunk).length % 64).toBe(0);
+    }
+    expect(chunks.at(-1)).not.toHaveProperty('obfuscation');
+    const plain = await events<object>(await chat({ ...hello, stream: true }));
+    for (const chunk of plain) expect(chunk).not.toHaveProperty('obfuscation');
+  });
+
   it('frames events to the letter', async () => {
     const { chat } = serverWith({ pieces: ['Hi'] });
     const response = await chat({ ...hello, stream: true });
@@ -313,9 +358,46 @@ describe('errors', () => {
       { ...hello, temperature: 3 },
       {
         param: 'temperature',
-        code: 'integer_above_max_value',
+        code: 'decimal_above_max_value',
         message: "Invalid 'temperature': got 3, expected at most 2.",
       },
+    ],
+    [
+      'top_logprobs high',
+      { ...hello, logprobs: true, top_logprobs: 21 },
+      { param: 'top_logprobs', code: 'integer_above_max_value' },
+    ],
+    ['another tier', { ...hello, service_tier: 'banana' }, { param: 'service_tier', code: 'invalid_value' }],
+    [
+      'a result of no call',
+      { ...hello, messages: [user, { role: 'tool', tool_call_id: 'call_9', content: 'x' }] },
+      { param: 'messages[1].tool_call_id', code: 'invalid_value' },
+    ],
+    [
+      'an allowed tool that is not there',
+      {
+        ...hello,
+        tools: [{ type: 'function', function: { name: 'f' } }],
+        tool_choice: {
+          type: 'allowed_tools',
+          allowed_tools: { mode: 'auto', tools: [{ type: 'function', function: { name: 'g' } }] },
+        },
+      },
+      { param: 'tool_choice.allowed_tools.tools[0]', code: 'invalid_value' },
+    ],
+    [
+      'a grammar',
+      { ...hello, response_format: { type: 'grammar', grammar: 'root ::= ("a"' } },
+      {
+        param: 'response_format.grammar',
+        code: 'invalid_grammar',
+        message: expect.stringContaining("line 1: expected ')'") as string,
+      },
+    ],
+    [
+      'a pattern',
+      { ...hello, response_format: { type: 'regex', pattern: '(?=a)b' } },
+      { param: 'response_format.pattern', code: 'invalid_grammar' },
     ],
     [
       'n fraction',
@@ -338,7 +420,7 @@ describe('errors', () => {
     [
       'bias value',
       { ...hello, logit_bias: { 1: 101 } },
-      { param: 'logit_bias.1', code: 'integer_above_max_value' },
+      { param: 'logit_bias.1', code: 'decimal_above_max_value' },
     ],
     [
       'bias outside the vocabulary',

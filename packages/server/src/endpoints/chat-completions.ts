@@ -11,6 +11,7 @@ import {
   withFunctionCall,
   withFunctionCallPieces,
   withTools,
+  type ToolRequest,
 } from '../legacy-functions.ts';
 import { chatRequestSchema, type ChatRequest } from '../schemas/chat-request.ts';
 import {
@@ -22,6 +23,7 @@ import {
   type ChatResponse,
 } from '../schemas/chat-response.ts';
 import { withReceipts } from '../receipts/give-receipt.ts';
+import { paddedChunks } from '../obfuscation.ts';
 import type { AnyReceipt } from '../receipts/upstream-receipt.ts';
 import { toTimings, toUsage, type FinishEvent } from '../schemas/usage.ts';
 import { keepChat, keepChunks } from '../stored-chat/keep-chat.ts';
@@ -55,7 +57,9 @@ export const chatCompletions = defineEndpoint({
         generation,
       );
       const told = kept ? keepChunks(call, written) : written;
-      return streamGeneration(call, generation, older ? withFunctionCallPieces(told) : told);
+      const shown = older ? withFunctionCallPieces(told) : told;
+      const pads = body.stream_options?.include_obfuscation === true;
+      return streamGeneration(call, generation, pads ? paddedChunks(shown) : shown);
     }
     const answer = await collect(body, head, generation);
     if (kept) await keepChat(call, answer);
@@ -63,8 +67,13 @@ export const chatCompletions = defineEndpoint({
   },
 });
 
-function headFor(call: Call<ChatRequest>, model: LanguageModel): AnswerHead {
-  return answerHead('chatcmpl', model.info, call.services.version);
+interface ChatHead extends AnswerHead {
+  readonly service_tier?: 'default';
+}
+
+function headFor({ body, services }: Call<ToolRequest>, model: LanguageModel): ChatHead {
+  const head = answerHead('chatcmpl', model.info, services.version);
+  return { ...head, ...(body.service_tier ? { service_tier: 'default' } : {}) };
 }
 
 function checkLogprobs(body: ChatRequest): void {
@@ -97,7 +106,7 @@ interface ChoiceSoFar {
   receipts?: readonly AnyReceipt[];
 }
 
-async function collect(body: ChatRequest, head: AnswerHead, generation: Generation): Promise<ChatResponse> {
+async function collect(body: ChatRequest, head: ChatHead, generation: Generation): Promise<ChatResponse> {
   const n = body.n ?? 1;
   const choices = Array.from({ length: n }, (): ChoiceSoFar => ({
     text: '',
@@ -152,11 +161,7 @@ function toFinishReason(finish: FinishEvent | undefined, calls: number): 'stop' 
 }
 
 /** Each choice opens with its role and ends with its reason; usage, if asked for, comes last and alone. */
-async function* chunks(
-  body: ChatRequest,
-  head: AnswerHead,
-  generation: Generation,
-): AsyncGenerator<ChatChunk> {
+async function* chunks(body: ChatRequest, head: ChatHead, generation: Generation): AsyncGenerator<ChatChunk> {
   const withUsage = body.stream_options?.include_usage === true;
   const chunk = (choices: ChatChunk['choices']): ChatChunk => ({
     ...head,

@@ -1,3 +1,5 @@
+import type { GenerateEvent, GenerateOptions, LanguageModel } from '@steelyard/engine';
+import { createStubModel } from '@steelyard/engine/testing';
 import { describe, expect, it } from 'vitest';
 import { fakeModel, type FakeOptions } from '../../test/fake-model.ts';
 import { events, post } from '../../test/requests.ts';
@@ -14,6 +16,17 @@ function serverWith(options: FakeOptions = {}) {
 async function whole(response: Response): Promise<CompletionResponse> {
   expect(response.status).toBe(200);
   return completionResponseSchema.parse(await response.json());
+}
+
+/** The answer with this log-probability of each token, and with it as its text. */
+async function* scored(events: AsyncIterable<GenerateEvent>, logprob: number): AsyncGenerator<GenerateEvent> {
+  for await (const event of events) {
+    if (event.type !== 'text') yield event;
+    else {
+      const logprobs = (event.logprobs ?? []).map((token) => ({ ...token, logprob }));
+      yield { ...event, text: String(logprob), logprobs };
+    }
+  }
 }
 
 async function errorOf(response: Response) {
@@ -64,6 +77,53 @@ describe('completions', () => {
     const { complete } = serverWith();
     const body = await whole(await complete({ prompt: [72, 73], echo: true, max_tokens: 0 }));
     expect(body.choices[0]).toMatchObject({ text: 'HI', finish_reason: 'length' });
+  });
+
+  it('echoes special tokens of token ids, as their log-probabilities have them', async () => {
+    const { app } = createServer({ models: providerOf([createStubModel()]), chatPage: false });
+    const [hello] = createStubModel().tokenize(' hello');
+    const ask = { model: 'stub', prompt: [0, hello, 0], echo: true, max_tokens: 0, logprobs: 1 };
+    const [choice] = (await whole(await post(app, '/v1/completions', ask))).choices;
+    const { tokens, text_offset: offsets } = choice!.logprobs!;
+    expect(tokens).toHaveLength(3);
+    expect(choice!.text).toBe(tokens.join(''));
+    expect(offsets.every((offset) => offset <= choice!.text.length)).toBe(true);
+  });
+
+  it('gives the likeliest of several answers, best first', async () => {
+    const base = fakeModel();
+    const values = [-2, -0.1, -3, -0.5, -1, -9];
+    const model = {
+      ...base,
+      complete(prompt: string, options: GenerateOptions) {
+        const logprob = values[base.asked.length]!;
+        return scored(base.complete(prompt, options), logprob);
+      },
+    } as LanguageModel;
+    const { app } = createServer({ models: providerOf([model]), chatPage: false });
+    const ask = { model: 'fake', prompt: ['a', 'b'], n: 2, best_of: 3, seed: 7 };
+    const body = await whole(await post(app, '/v1/completions', ask));
+    expect(base.asked.map(({ options }) => [options.sampling?.seed, options.logprobs])).toEqual(
+      ['a', 'b'].flatMap(() => [7, 8, 9].map((seed) => [seed, 0])),
+    );
+    // What is computed is counted, the prompts once.
+    expect(body.usage).toMatchObject({ prompt_tokens: 2, completion_tokens: 18 });
+    expect(body.choices.map(({ index, text, logprobs }) => [index, text, logprobs])).toEqual(
+      ['-0.1', '-2', '-0.5', '-1'].map((text, i) => [i, text.repeat(3), null]),
+    );
+  });
+
+  it('has empty log-probabilities where a stop text ends the answer at once', async () => {
+    const { complete } = serverWith({ pieces: [] });
+    for (const [logprobs, top_logprobs] of [
+      [1, []],
+      [0, null],
+    ]) {
+      const body = await whole(await complete({ prompt: 'a', logprobs }));
+      expect(body.choices[0]!.logprobs).toEqual({
+        ...{ tokens: [], token_logprobs: [], top_logprobs, text_offset: [] },
+      });
+    }
   });
 
   it('streams the same pieces, echo first', async () => {
@@ -129,7 +189,9 @@ describe('completions', () => {
       'suffix',
       'unsupported_parameter',
     ],
-    ['best_of', { prompt: 'a', best_of: 3 }, 'best_of', 'unsupported_parameter'],
+    ['fewer tries than choices', { prompt: 'a', n: 3, best_of: 2 }, 'best_of', 'invalid_value'],
+    ['the best as a stream', { prompt: 'a', best_of: 2, stream: true }, 'best_of', 'invalid_value'],
+    ['too many tries', { prompt: ['a', 'b'], best_of: 129 }, 'prompt', 'invalid_value'],
     ['too many choices', { prompt: ['a', 'b', 'c'], n: 100 }, 'prompt', 'invalid_value'],
     ['many logprobs', { prompt: 'a', logprobs: 6 }, 'logprobs', 'integer_above_max_value'],
     ['logprobs of chat', { prompt: 'a', logprobs: true }, 'logprobs', 'invalid_type'],

@@ -10,9 +10,12 @@ import { ApiError, unsupported } from '../http/api-error.ts';
 import { completionRequestSchema, type CompletionRequest } from '../schemas/completion-request.ts';
 import {
   completionResponseSchema,
+  toCompletionLogprobs,
   type CompletionLogprobs,
   type CompletionResponse,
 } from '../schemas/completion-response.ts';
+import { best, MeanLogprob } from '../best-of.ts';
+import { paddedChunks } from '../obfuscation.ts';
 import { withReceipts } from '../receipts/give-receipt.ts';
 import type { AnyReceipt } from '../receipts/upstream-receipt.ts';
 import { checkSampling, toGenerateOptions } from '../schemas/sampling.ts';
@@ -39,17 +42,30 @@ export const completions = defineEndpoint({
       model: body.model,
       endpoint: PATH,
       promptParam: 'prompt',
-      sequences: prompts.length * (body.n ?? 1),
+      sequences: prompts.length * triesOf(body),
       maxTokens: body.max_tokens ?? DEFAULT_MAX_TOKENS,
-      choicesPerPrompt: body.n ?? 1,
+      choicesPerPrompt: triesOf(body),
       start: (model, signal) => start(model, body, prompts, signal),
     });
     const head = answerHead('cmpl', generation.model.info, call.services.version);
     const writers = choiceWriters(generation.model, body, prompts);
-    if (body.stream) return streamGeneration(call, generation, chunks(body, head, generation, writers));
+    if (body.stream) {
+      const told = chunks(body, head, generation, writers);
+      const pads = body.stream_options?.include_obfuscation === true;
+      return streamGeneration(call, generation, pads ? paddedChunks(told) : told);
+    }
     return Response.json(await collect(body, head, generation, writers));
   },
 });
+
+/** Answers to each prompt, of which `n` are chosen. */
+function triesOf({ n, best_of: tries }: CompletionRequest): number {
+  return tries ?? n ?? 1;
+}
+
+function isRanked(body: CompletionRequest): boolean {
+  return triesOf(body) > (body.n ?? 1);
+}
 
 function toPrompts(prompt: CompletionRequest['prompt']): readonly Prompt[] {
   if (typeof prompt === 'string') return [prompt];
@@ -62,17 +78,26 @@ function checkBody(body: CompletionRequest, promptCount: number): void {
   if (body.suffix && body.echo && typeof body.logprobs === 'number') {
     throw unsupported('echo', "'echo' with 'logprobs' and 'suffix'", 'Leave one of them out.');
   }
-  if (body.best_of && body.best_of !== n) {
-    throw unsupported(
-      'best_of',
-      "A 'best_of' other than 'n'",
-      "Ask for 'n' choices with logprobs and rank them.",
-    );
-  }
-  if (promptCount * n > MAX_CHOICES) {
+  if (body.best_of && body.best_of < n) {
     throw new ApiError(
       400,
-      `${promptCount} prompts with n = ${n} make ${promptCount * n} choices, expected at most ${MAX_CHOICES}. Send fewer prompts at a time.`,
+      `Invalid 'best_of': got ${body.best_of}, expected at least 'n', which is ${n}: as many are chosen.`,
+      { param: 'best_of', code: 'invalid_value' },
+    );
+  }
+  if (body.stream && triesOf(body) > n) {
+    throw new ApiError(
+      400,
+      "With 'best_of' above 'n' nothing can be streamed: which are best is known at the end. Remove one of them.",
+      { param: 'best_of', code: 'invalid_value' },
+    );
+  }
+  const choices = promptCount * triesOf(body);
+  if (choices > MAX_CHOICES) {
+    const per = body.best_of ? `best_of = ${body.best_of}` : `n = ${n}`;
+    throw new ApiError(
+      400,
+      `${promptCount} prompts with ${per} make ${choices} choices, expected at most ${MAX_CHOICES}. Send fewer prompts at a time.`,
       { param: 'prompt', code: 'invalid_value' },
     );
   }
@@ -86,7 +111,6 @@ function start(
 ): AsyncIterable<GenerateEvent>[] {
   checkSampling(body, model.info.vocabSize);
   checkTokenIds(body.prompt, model.info.vocabSize);
-  const n = body.n ?? 1;
   return prompts.flatMap((prompt, at) => {
     const { prompt: given, endTokens } = body.suffix
       ? between(model, body, at)
@@ -95,7 +119,7 @@ function start(
       ...completionOptions(body, i, signal),
       ...(endTokens ? { endTokens } : {}),
     });
-    return Array.from({ length: n }, (_, i) => model.complete(given, options(i)));
+    return Array.from({ length: triesOf(body) }, (_, i) => model.complete(given, options(i)));
   });
 }
 
@@ -141,7 +165,9 @@ function completionOptions(body: CompletionRequest, choice: number, signal: Abor
     maxTokens: body.max_tokens ?? DEFAULT_MAX_TOKENS,
     ...(typeof body.logprobs === 'number'
       ? { logprobs: body.logprobs, promptLogprobs: body.echo ?? false }
-      : {}),
+      : isRanked(body)
+        ? { logprobs: 0 }
+        : {}),
     signal,
   };
 }
@@ -153,7 +179,7 @@ function choiceWriters(
 ): ChoiceWriter[] {
   return prompts.flatMap((prompt) => {
     const echo = body.echo ? echoOf(model, prompt) : undefined;
-    return Array.from({ length: body.n ?? 1 }, () => new ChoiceWriter(body.logprobs ?? undefined, echo));
+    return Array.from({ length: triesOf(body) }, () => new ChoiceWriter(body.logprobs ?? undefined, echo));
   });
 }
 
@@ -164,11 +190,16 @@ async function collect(
   writers: readonly ChoiceWriter[],
 ): Promise<CompletionResponse> {
   const texts = writers.map(() => '');
-  const logprobs = writers.map((): CompletionLogprobs | null => null);
+  // An answer that a stop text ends at once has no tokens.
+  const logprobs = writers.map((): CompletionLogprobs | null =>
+    typeof body.logprobs === 'number' ? toCompletionLogprobs([], body.logprobs, 0) : null,
+  );
+  const ranks = writers.map(() => new MeanLogprob());
   const finishes: FinishEvent[] = [];
   const made: (readonly AnyReceipt[])[] = [];
   for await (const { index, event, receipts } of generation.events) {
     const piece = writers[index]!.write(event);
+    ranks[index]!.add(event);
     if (receipts) made[index] = receipts;
     if (piece) {
       texts[index] += piece.text;
@@ -176,18 +207,21 @@ async function collect(
     }
     if (event.type === 'finish') finishes[index] = event;
   }
+  const chosen = isRanked(body)
+    ? best(ranks, { of: triesOf(body), n: body.n ?? 1 })
+    : texts.map((_, index) => index);
   return {
     ...head,
     object: 'text_completion',
-    choices: texts.map((text, index) => ({
+    choices: chosen.map((from, index) => ({
       index,
-      text,
-      logprobs: logprobs[index] ?? null,
-      finish_reason: finishes[index]?.reason === 'length' ? 'length' : 'stop',
+      text: texts[from]!,
+      logprobs: logprobs[from] ?? null,
+      finish_reason: finishes[from]?.reason === 'length' ? 'length' : 'stop',
     })),
-    usage: toUsage(finishes, body.n ?? 1),
+    usage: toUsage(finishes, triesOf(body)),
     ...toTimings(finishes),
-    ...withReceipts(made.flat()),
+    ...withReceipts(chosen.flatMap((from) => made[from] ?? [])),
   };
 }
 

@@ -1,7 +1,9 @@
 /** `/v1/conversations/{conversation_id}/items`: what was said, one by one. */
 
 import type { ProjectStorage } from '@steelyard/storage';
+import { z } from 'zod';
 import { defineEndpoint, type Call } from '../endpoint.ts';
+import { ApiError } from '../http/api-error.ts';
 import { keepItems } from '../responses/keep-items.ts';
 import { sealOf } from '../responses/sealed-reasoning.ts';
 import { found, fromStoredItems, itemFinder } from '../responses/stored-responses.ts';
@@ -11,6 +13,7 @@ import {
   toConversation,
   type ConversationItemsRequest,
 } from '../schemas/conversations.ts';
+import { checkIncludeQuery, includeQuery, type IncludeQuery } from '../schemas/include.ts';
 import { itemListQuerySchema, itemListSchema, toItemList, toItemQuery } from '../schemas/item-list.ts';
 import { keptItemSchema } from '../schemas/response-items.ts';
 
@@ -22,9 +25,11 @@ export const createConversationItems = defineEndpoint({
   path: PATH,
   summary: 'Adds items at the end of a conversation.',
   request: conversationItemsRequestSchema,
+  query: z.strictObject(includeQuery),
   response: itemListSchema,
-  handle: (call: Call<ConversationItemsRequest>) =>
+  handle: (call: Call<ConversationItemsRequest, IncludeQuery>) =>
     withItems(call, async (storage, id) => {
+      checkIncludeQuery(call.query);
       const items = await keepItems(call.body.items, 'items', {
         find: itemFinder(storage.responses),
         seal: sealOf(call),
@@ -50,9 +55,11 @@ export const retrieveConversationItem = defineEndpoint({
   method: 'GET',
   path: ONE,
   summary: 'One item of a conversation.',
+  query: z.strictObject(includeQuery),
   response: keptItemSchema,
   handle: (call) =>
     withItems(call, async ({ conversations }, id) => {
+      checkIncludeQuery(call.query);
       const [item] = fromStoredItems([await conversations.item(id, itemId(call))]);
       return Response.json(item);
     }),
@@ -74,13 +81,20 @@ function itemId({ params }: Call<unknown>): string {
   return params['item_id'] ?? '';
 }
 
+/** Of a path that names an item, both may be missing; which one is asked only then. */
 async function withItems(
   { params, storage }: Call<unknown>,
   answer: (storage: ProjectStorage, id: string) => Promise<Response>,
 ): Promise<Response> {
-  return found(answer(await storage(), params['conversation_id'] ?? ''), {
-    status: 404,
-    param: 'item_id' in params ? 'item_id' : 'conversation_id',
-    code: 'not_found',
-  });
+  const kept = await storage();
+  const id = params['conversation_id'] ?? '';
+  const missing = { status: 404, param: 'conversation_id', code: 'conversation_not_found' };
+  if (!('item_id' in params)) return found(answer(kept, id), missing);
+  try {
+    return await found(answer(kept, id), { status: 404, param: 'item_id', code: 'item_not_found' });
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'item_not_found')
+      await found(kept.conversations.get(id), missing);
+    throw error;
+  }
 }

@@ -61,8 +61,12 @@ it('are begun, changed and deleted', async () => {
       await server.remove(`/v1/conversations/${missing}`),
       await server.get(`/v1/conversations/${missing}/items`),
       await server.post(`/v1/conversations/${missing}/items`, { items: [user('x')] }),
+      await server.get(`/v1/conversations/${missing}/items/msg_1`),
+      await server.remove(`/v1/conversations/${missing}/items/msg_1`),
     ])
-      expect(await errorOf(refused)).toMatchObject({ status: 404, param: 'conversation_id' });
+      expect(await errorOf(refused)).toMatchObject({
+        ...{ status: 404, param: 'conversation_id', code: 'conversation_not_found' },
+      });
   }
 });
 
@@ -92,7 +96,18 @@ it('take items of every kind, and give each back', async () => {
   expect(await (await server.get(one)).json()).toEqual(added.data[1]);
   expect(await (await server.remove(one)).json()).toMatchObject({ id, object: 'conversation' });
   for (const refused of [await server.get(one), await server.remove(one)])
-    expect(await errorOf(refused)).toMatchObject({ status: 404, param: 'item_id' });
+    expect(await errorOf(refused)).toMatchObject({ status: 404, param: 'item_id', code: 'item_not_found' });
+  const included = '?include[]=message.output_text.logprobs&include[]=file_search_call.results';
+  expect((await itemsOf(id, included)).data).toHaveLength(4);
+  for (const path of [
+    `/v1/conversations/${id}/items`,
+    `/v1/conversations/${id}/items/${added.data[0]!.id}`,
+  ]) {
+    const refused = await server.get(`${path}?include[]=computer_call_output.output.image_url`);
+    expect(await errorOf(refused)).toMatchObject({ status: 400, param: 'include[0]' });
+  }
+  const posted = await server.post(`/v1/conversations/${id}/items?include[]=x`, { items: [user('x')] });
+  expect(await errorOf(posted)).toMatchObject({ status: 400, param: 'include[0]' });
 });
 
 it('take no item twice, and then none at all', async () => {

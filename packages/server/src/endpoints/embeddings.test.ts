@@ -1,6 +1,6 @@
 import type { EmbeddingModel } from '@steelyard/engine';
 import { createStubEmbeddingModel } from '@steelyard/engine/testing';
-import { CapacityError } from '@steelyard/core';
+import { CapacityError, UnsupportedError } from '@steelyard/core';
 import { describe, expect, it } from 'vitest';
 import { fakeModel } from '../../test/fake-model.ts';
 import { post } from '../../test/requests.ts';
@@ -111,6 +111,25 @@ describe('embeddings', () => {
     const one: unknown = await (await app.request('/v1/models/vectors')).json();
     expect(one).toMatchObject({ steelyard: { dimensions: 8, has_chat_template: false } });
   });
+});
+
+it('names the model at fault where it makes no vectors', async () => {
+  const why = 'it has no pooling';
+  const { app } = createServer({
+    models: providerOf([fakeModel()]),
+    embeddingModels: {
+      ...providerOf([embedder]),
+      get: () => Promise.reject(new UnsupportedError(why)),
+    },
+    chatPage: false,
+  });
+  for (const [path, body] of [
+    ['/v1/embeddings', { input: 'a' }],
+    ['/v1/rerank', { query: 'a', documents: ['b'] }],
+  ] as const) {
+    const refused = await errorOf(await post(app, path, { model: 'fake', ...body }));
+    expect(refused).toMatchObject({ status: 400, param: 'model', code: 'unsupported_value', message: why });
+  }
 });
 
 describe('rerank', () => {

@@ -8,7 +8,7 @@ import { fakeModel } from '../../test/fake-model.ts';
 import { upload } from '../../test/multipart.ts';
 import { createApp, type AppEnv } from '../app.ts';
 import type { ErrorObject } from '../schemas/error.ts';
-import type { FileList, FileObject } from '../schemas/files.ts';
+import { fileSchema, type FileList, type FileObject } from '../schemas/files.ts';
 import { Lifecycle } from '../lifecycle.ts';
 import { providerOf } from '../model-provider.ts';
 import { DEFAULT_LIMITS } from '../options.ts';
@@ -60,6 +60,16 @@ describe('uploads', () => {
     const body = (await response.json()) as FileObject;
     expect(body).toMatchObject({ object: 'file', bytes: 8, filename: 'a.jsonl', purpose: 'batch' });
     expect(body.expires_at).toBe(body.created_at + 3600);
+  });
+
+  it('take every purpose that OpenAI has', async () => {
+    for (const purpose of ['assistants', 'batch', 'fine-tune', 'vision', 'user_data', 'evals']) {
+      const response = await upload(app, { purpose, file: file('{}\n') });
+      expect(fileSchema.parse(await response.json())).toMatchObject({ purpose });
+    }
+    expect(await (await app.request('/v1/files?purpose=evals')).json()).toMatchObject({
+      data: [{ purpose: 'evals' }],
+    });
   });
 
   it.each<[string, Record<string, string | File>, Partial<ErrorObject> & { status: number }]>([

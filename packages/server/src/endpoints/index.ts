@@ -46,6 +46,7 @@ import { auditLogs } from './organization-audit.ts';
 import { completionsUsage, costs, embeddingsUsage, moderationsUsage } from './organization-usage.ts';
 import { moderations } from './moderations.ts';
 import { rerank } from './rerank.ts';
+import { compactResponse, countInputTokens } from './response-input-tokens.ts';
 import { createResponse } from './responses.ts';
 import {
   deleteStoredChat,
@@ -96,6 +97,9 @@ export const endpoints: readonly Endpoint[] = [
   mcp,
   moderations,
   createResponse,
+  // Before those whose path is an id.
+  countInputTokens,
+  compactResponse,
   retrieveResponse,
   deleteResponse,
   cancelResponse,

@@ -1,5 +1,6 @@
 /** Responses without storage: what is asked of the model, what comes back, and what is refused. */
 
+import { RequestError } from '@steelyard/core';
 import { createStubModel, type StubOptions } from '@steelyard/engine/testing';
 import { describe, expect, it, vi } from 'vitest';
 import { fakeModel, pause, type FakeOptions } from '../../test/fake-model.ts';
@@ -211,6 +212,15 @@ describe('messages for the model', () => {
 });
 
 describe('streams', () => {
+  it('are padded to an even length where that is asked for', async () => {
+    const { streamed } = serverWith({ pieces: ['a', 'bcdefgh', 'ijk'] });
+    const events = await streamed({ stream_options: { include_obfuscation: true } });
+    const deltas = events.filter((event) => 'delta' in event);
+    expect(deltas).toHaveLength(3);
+    for (const event of deltas) expect(JSON.stringify(event).length % 64).toBe(0);
+    expect(events.filter((event) => 'obfuscation' in event)).toEqual(deltas);
+  });
+
   it('tells a text event by event', async () => {
     const server = serverWith({ pieces: ['Hi', ' you'] });
     const events = await server.streamed();
@@ -418,6 +428,15 @@ describe('formats', () => {
     expect(answer.text.format).toEqual(format);
   });
 
+  it.each([
+    [{ type: 'grammar', grammar: 'root ::= "yes" | "no"' }, /^(?:yes|no)$/],
+    [{ type: 'regex', pattern: '[a-c]{3}-\\d{2}' }, /^[a-c]{3}-\d{2}$/],
+  ])('hold the text to %j', async (plain, expected) => {
+    const answer = await stubServer({}).whole({ text: { format: plain, verbosity: 'low' } });
+    expect(answer.output).toMatchObject([{ content: [{ text: expect.stringMatching(expected) as string }] }]);
+    expect(answer.text).toEqual({ format: plain, verbosity: 'low' });
+  });
+
   it('are refused by the path of what cannot be held to', async () => {
     const bad = { ...format, schema: { type: 'object', properties: { a: { not: {} } } } };
     expect(await errorOf(await stubServer({}).ask({ text: { format: bad } }))).toMatchObject({
@@ -425,6 +444,49 @@ describe('formats', () => {
       code: 'invalid_json_schema',
       param: expect.stringMatching(/^text\.format\.schema\./) as string,
     });
+  });
+});
+
+describe('counting', () => {
+  const server = (options: StubOptions) => {
+    const { app } = createServer({ models: providerOf([createStubModel(options)]), chatPage: false });
+    const count = (body: object) =>
+      post(app, '/v1/responses/input_tokens', { model: 'stub', input: 'Weather in Oslo?', ...body });
+    const answer = (body: object) =>
+      post(app, '/v1/responses', { model: 'stub', input: 'Weather in Oslo?', ...body });
+    return { app, count, answer };
+  };
+  const tools = [{ type: 'function', name: 'weather', parameters: { type: 'object' } }];
+
+  it.each([
+    {},
+    { instructions: 'Be kind', text: { verbosity: 'high' } },
+    { tools, reasoning: null, input: [{ role: 'user', content: 'Weather in Oslo and Rome?' }] },
+    { tools: [...tools, { ...tools[0], name: 'other' }], tool_choice: { type: 'function', name: 'other' } },
+  ])('gives the tokens that the prompt of %j has', async (body) => {
+    const { count, answer } = server({ marks: '<tool_call>', reply: () => 'No.' });
+    const response = await count(body);
+    expect(response.status).toBe(200);
+    const { usage } = (await (await answer(body)).json()) as ResponseObject;
+    expect(await response.json()).toEqual({
+      object: 'response.input_tokens',
+      input_tokens: usage!.input_tokens,
+    });
+  });
+
+  it('refuses what a response would be refused for', async () => {
+    const { count } = server({});
+    for (const [body, param] of [
+      [{ input: undefined }, 'input'],
+      [{ tools: [{ type: 'shell' }] }, 'tools[0].type'],
+      [{ temperature: 1 }, 'temperature'],
+    ] as const)
+      expect(await errorOf(await count(body))).toMatchObject({ status: 400, param });
+  });
+
+  it('says that nothing is compacted', async () => {
+    const refused = await post(server({}).app, '/v1/responses/compact', { model: 'stub', input: 'x' });
+    expect(await errorOf(refused)).toMatchObject({ status: 400, code: 'unsupported_endpoint' });
   });
 });
 
@@ -533,19 +595,19 @@ describe('what is refused', () => {
       { tools: [tool], tool_choice: { type: 'allowed_tools', mode: 'auto', tools: [{ type: 'shell' }] } },
       { param: 'tool_choice.tools[0].type' },
     ],
+    ['an effort', { model: 'plain', reasoning: { effort: 'high' } }, { param: 'reasoning.effort' }],
     ['a summary', { reasoning: { summary: 'detailed' } }, { param: 'reasoning.summary' }],
     ['other reasoning shown', { reasoning: { context: 'all_turns' } }, { param: 'reasoning.context' }],
-    ['verbosity', { text: { verbosity: 'low' } }, { param: 'text.verbosity' }],
+    [
+      'a grammar',
+      { text: { format: { type: 'grammar', grammar: 'start ::= "a"' } } },
+      { param: 'text.format.grammar', code: 'invalid_grammar' },
+    ],
     ['what no tool answers', { include: ['web_search_call.results'] }, { param: 'include[0]' }],
     ['unknown extras', { include: ['all'] }, { param: 'include[0]', code: 'invalid_value' }],
     ['a stored prompt', { prompt: { id: 'pmpt_1' } }, { param: 'prompt' }],
     ['moderation', { moderation: { model: 'x' } }, { param: 'moderation' }],
     ['context management', { context_management: [{ type: 'compaction' }] }, { param: 'context_management' }],
-    [
-      'obfuscation',
-      { stream: true, stream_options: { include_obfuscation: true } },
-      { param: 'stream_options.include_obfuscation' },
-    ],
     ['options of a stream alone', { stream_options: {} }, { param: 'stream_options' }],
     [
       'two pasts',
@@ -570,7 +632,11 @@ describe('what is refused', () => {
     ['a past without storage', { previous_response_id: 'resp_1' }, { param: null, status: 501 }],
   ];
 
-  const { ask } = serverWith();
+  // As the engine says it of a model whose template knows no efforts.
+  const error = new RequestError('the template knows no efforts', 'reasoning_effort');
+  const plain = fakeModel({ name: 'plain', failAt: { index: 0, error } });
+  const { app } = createServer({ models: providerOf([fakeModel(), plain]), chatPage: false });
+  const ask = (body: object) => post(app, '/v1/responses', { model: 'fake', input: 'Say hello', ...body });
   it.each(cases)('%s', async (_, body, expected) => {
     expect(await errorOf(await ask(body))).toMatchObject({ status: 400, ...expected });
   });

@@ -21,14 +21,15 @@ export const createResponse = defineEndpoint({
   streamEvent: responseEventSchema,
   async handle(call: Call<ResponseRequest>) {
     const { body } = call;
+    const obfuscates = body.stream_options?.include_obfuscation === true;
     const prepared = await prepareResponse(call);
     if (body.background) {
       const run = await runInBackground(call, prepared);
-      return body.stream ? listenTo(call, run, -1) : Response.json(prepared.response);
+      return body.stream ? listenTo(call, run, { obfuscates }) : Response.json(prepared.response);
     }
     const generation = await startResponse(call, prepared);
     const events = responseEvents(call, prepared, generation);
-    if (body.stream) return streamGeneration(call, generation, events, responseFrames());
+    if (body.stream) return streamGeneration(call, generation, events, responseFrames({ obfuscates }));
     let last: ResponseEvent | undefined;
     for await (const event of events) last = event;
     return Response.json((last as Extract<ResponseEvent, { type: 'response.completed' }>).response);

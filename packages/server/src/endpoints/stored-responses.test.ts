@@ -133,9 +133,12 @@ describe('kept responses', () => {
     expect(texts(await inputOf(id, `?order=asc&limit=9&after=${first.last_id}`))).toEqual(['c', 'd', 'e']);
     for (const [query, param] of [
       ['limit=0', 'limit'],
+      ['limit=101', 'limit'],
       ['order=up', 'order'],
       ['after=msg_1', 'after'],
-      ['include[]=x', 'include[]'],
+      ['include[]=x', 'include[0]'],
+      ['include=x', 'include'],
+      ['include[]=code_interpreter_call.outputs', 'include[0]'],
     ] as const) {
       const refused = await server.get(`/v1/responses/${id}/input_items?${query}`);
       expect(await errorOf(refused)).toMatchObject({ status: 400, param });
@@ -157,13 +160,25 @@ describe('kept responses', () => {
     }
   });
 
+  it('are fetched with what their request included, and padded where that is asked for', async () => {
+    const { id } = await made();
+    const included = 'include[]=message.output_text.logprobs&include[]=reasoning.encrypted_content';
+    expect(await (await server.get(`/v1/responses/${id}?${included}`)).json()).toEqual(await fetched(id));
+    expect((await inputOf(id, '?include=file_search_call.results')).data).toHaveLength(1);
+    const told = await eventsOf(await server.get(`/v1/responses/${id}?stream=true&include_obfuscation=true`));
+    for (const event of told) expect('obfuscation' in event).toBe('delta' in event);
+    for (const event of told.filter((one) => 'delta' in one))
+      expect(JSON.stringify(event).length % 64).toBe(0);
+  });
+
   it('are not fetched in ways that are not known', async () => {
     const { id } = await made();
     for (const [query, param] of [
       ['stream=yes', 'stream'],
       ['starting_after=1', 'starting_after'],
-      ['include_obfuscation=true', 'include_obfuscation'],
-      ['include[]=x', 'include[]'],
+      ['include_obfuscation=yes', 'include_obfuscation'],
+      ['include[]=x', 'include[0]'],
+      ['include[]=web_search_call.results', 'include[0]'],
     ] as const) {
       const refused = await server.get(`/v1/responses/${id}?${query}`);
       expect(await errorOf(refused)).toMatchObject({ status: 400, param });

@@ -3,10 +3,11 @@
 import type { ResponseStore } from '@steelyard/storage';
 import { z } from 'zod';
 import { defineEndpoint, type Call } from '../endpoint.ts';
-import { ApiError, unsupported } from '../http/api-error.ts';
+import { ApiError } from '../http/api-error.ts';
 import { RESPONSES_PATH } from '../responses/start-response.ts';
 import { found, fromStored } from '../responses/stored-responses.ts';
 import { streamStored } from '../responses/stream-stored.ts';
+import { checkIncludeQuery, includeQuery } from '../schemas/include.ts';
 import { itemListQuerySchema, itemListSchema, toItemList, toItemQuery } from '../schemas/item-list.ts';
 import { responseEventSchema } from '../schemas/response-events.ts';
 import { responseDeletedSchema, responseSchema, type ResponseDeleted } from '../schemas/response-object.ts';
@@ -24,6 +25,7 @@ const retrieveQuerySchema = z.strictObject({
     .transform(Number)
     .optional(),
   include_obfuscation: flag,
+  ...includeQuery,
 });
 
 export const retrieveResponse = defineEndpoint({
@@ -36,15 +38,15 @@ export const retrieveResponse = defineEndpoint({
   handle: (call) =>
     withResponse(call, async (store, id) => {
       const { stream, starting_after: after, include_obfuscation } = call.query;
-      if (include_obfuscation === 'true')
-        throw unsupported('include_obfuscation', 'Obfuscation of streams', 'Remove it or send false.');
+      checkIncludeQuery(call.query);
       if (stream !== 'true' && after !== undefined)
         throw new ApiError(400, "'starting_after' is only allowed when 'stream' is true.", {
           param: 'starting_after',
           code: 'invalid_value',
         });
       const response = fromStored(await store.get(id));
-      return stream === 'true' ? streamStored(call, response, after) : Response.json(response);
+      if (stream !== 'true') return Response.json(response);
+      return streamStored(call, response, { after, obfuscates: include_obfuscation === 'true' });
     }),
 });
 

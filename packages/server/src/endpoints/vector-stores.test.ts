@@ -79,6 +79,8 @@ describe('vector stores', () => {
       has_more: false,
       data: [{ file_id: danube, filename: 'danube.txt', attributes: { year: 1990 } }, { file_id: fruit }],
     });
+    const rewritten = { query: 'Where does the Danube flow?', rewrite_query: true };
+    expect(await search(id, rewritten)).toEqual(found);
     expect(found.data[0]!.content).toEqual([{ type: 'text', text: 'The Danube flows into the Black Sea.' }]);
     const files = async (body: object) =>
       (await search(id, { query: 'Danube', ...body })).data.map(({ file_id }) => file_id);
@@ -176,7 +178,6 @@ describe('vector stores', () => {
       'chunking_strategy.static',
     ],
     ['/search', { query: '' }, 'query'],
-    ['/search', { query: 'x', rewrite_query: true }, 'rewrite_query'],
     ['/search', { query: 'x', filters: { type: 'gt', key: 'a', value: true } }, 'filters.value'],
     ['/search', { query: 'x', max_num_results: 51 }, 'max_num_results'],
     ['/file_batches', {}, 'file_ids'],

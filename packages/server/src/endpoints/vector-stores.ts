@@ -1,7 +1,6 @@
 /** `/v1/vector_stores`: texts of files, found by meaning and by words. */
 
 import { defineEndpoint, type Call } from '../endpoint.ts';
-import { unsupported } from '../http/api-error.ts';
 import { listOf, toList } from '../schemas/list-page.ts';
 import {
   vectorSearchPageSchema,
@@ -118,8 +117,8 @@ export const searchVectorStore = defineEndpoint({
   response: vectorSearchPageSchema,
   handle: (call: Call<VectorSearchRequest>) =>
     withStore(call, async (stores, id) => {
-      const { query, rewrite_query: rewrite, ...options } = call.body;
-      if (rewrite) throw unsupported('rewrite_query', 'Rewriting queries', 'Remove it or send false.');
+      // `rewrite_query` allows another wording and promises none.
+      const { query, rewrite_query: _, ...options } = call.body;
       const queries = typeof query === 'string' ? [query] : query;
       const found = await searchStore(call, stores, id, { queries, options });
       const body: VectorSearchPage = {

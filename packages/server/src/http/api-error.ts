@@ -88,6 +88,16 @@ export function promptRefusal(error: unknown, param: string): unknown {
   return new ApiError(400, error.message, { param, code: 'context_length_exceeded', cause: error });
 }
 
+/**
+ * The engine's refusal, with the parameter by the name that this endpoint has for it.
+ * @param names by the engine's; a name that is none of them stays
+ */
+export function renamed(error: unknown, names: Readonly<Record<string, string>>): unknown {
+  if (!(error instanceof RequestError) || error.param === undefined) return error;
+  const param = Object.hasOwn(names, error.param) ? names[error.param] : undefined;
+  return param === undefined ? error : new RequestError(error.message, param);
+}
+
 /** Any thrown value as the answer it deserves. Unknown failures become 500 without their details. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;

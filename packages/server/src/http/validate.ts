@@ -2,6 +2,7 @@
 
 import type { z } from 'zod';
 import { ApiError } from './api-error.ts';
+import { takesIntegers } from './takes-integers.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -10,7 +11,7 @@ export function validate<Body>(schema: z.ZodType<Body>, input: unknown): Body {
   const result = schema.safeParse(input, { reportInput: true });
   if (result.success) return result.data;
   const issue = mostTelling(result.error.issues[0]!);
-  throw toError(issue, input);
+  throw toError(issue, input, schema);
 }
 
 /**
@@ -34,14 +35,15 @@ function mostTelling(issue: Issue, base: readonly PropertyKey[] = []): Issue {
   };
 }
 
-/** `messages[0].content`, as OpenAI writes paths. */
+/** `messages[0].content`, as OpenAI writes paths; entries of a query's list `include[]` as those of a body's. */
 export function paramPath(path: readonly PropertyKey[]): string {
   return path
     .map((key, i) => (typeof key === 'number' ? `[${key}]` : i === 0 ? String(key) : `.${String(key)}`))
-    .join('');
+    .join('')
+    .replace('[][', '[');
 }
 
-function toError(issue: Issue, body: unknown): ApiError {
+function toError(issue: Issue, body: unknown, schema: z.ZodType): ApiError {
   const param = paramPath(issue.path);
   const value = valueAt(body, issue.path);
   const bad = (code: string, message: string, at = param) => new ApiError(400, message, { param: at, code });
@@ -68,12 +70,12 @@ function toError(issue: Issue, body: unknown): ApiError {
     }
     case 'too_big':
       return bad(
-        `${sizeName(value)}_above_max_${sizeUnit(value)}`,
+        `${sizeName(issue, value, schema)}_above_max_${sizeUnit(issue)}`,
         limitText(param, issue, value, 'at most', issue.maximum),
       );
     case 'too_small':
       return bad(
-        `${sizeName(value)}_below_min_${sizeUnit(value)}`,
+        `${sizeName(issue, value, schema)}_below_min_${sizeUnit(issue)}`,
         limitText(param, issue, value, 'at least', issue.minimum),
       );
     case 'custom':
@@ -106,20 +108,32 @@ function limitText(
   limit: number | bigint,
 ): string {
   const strict = issue.inclusive === false ? ' (exclusive)' : '';
-  if (typeof value === 'number')
-    return `Invalid '${param}': got ${value}, expected ${bound} ${limit}${strict}.`;
+  // Numbers of queries and forms come as text.
+  if (isOfNumber(issue))
+    return `Invalid '${param}': got ${String(value)}, expected ${bound} ${limit}${strict}.`;
   const size = typeof value === 'string' || Array.isArray(value) ? value.length : 'another number of';
   const unit = issue.origin === 'string' ? 'characters' : 'entries';
   return `Invalid '${param}': got ${size} ${unit}, expected ${bound} ${limit}.`;
 }
 
-function sizeName(value: unknown): string {
-  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'decimal';
+function sizeName(
+  issue: { origin: string; path: readonly PropertyKey[] },
+  value: unknown,
+  schema: z.ZodType,
+): string {
+  if (isOfNumber(issue)) {
+    return Number.isInteger(Number(value)) && takesIntegers(schema, issue.path) ? 'integer' : 'decimal';
+  }
   return Array.isArray(value) ? 'array' : typeof value;
 }
 
-function sizeUnit(value: unknown): string {
-  return typeof value === 'number' ? 'value' : 'length';
+function sizeUnit(issue: { origin: string }): string {
+  return isOfNumber(issue) ? 'value' : 'length';
+}
+
+/** A bound on a number, not on a length. */
+function isOfNumber({ origin }: { origin: string }): boolean {
+  return origin === 'number' || origin === 'int';
 }
 
 function article(type: string): string {

@@ -102,6 +102,6 @@ function refuseSamplers({ mirostat, tfs_z, typical_p }: Options): void {
 
 function toConstraint(format: OllamaAsk['format']): Constraint | undefined {
   if (!format) return undefined;
-  if (format === 'json') return plainConstraint({ type: 'json_object' });
+  if (format === 'json') return plainConstraint({ type: 'json_object' }, 'format');
   return schemaConstraint({ name: 'format', schema: format }, 'format', 'format');
 }

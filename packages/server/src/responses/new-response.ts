@@ -40,7 +40,7 @@ export function newResponse({ body }: Call<ResponseRequest>, facts: ResponseFact
     service_tier: 'default',
     store: facts.stored,
     temperature: body.temperature ?? 1,
-    text: { format: toFormat(body.text?.format), verbosity: 'medium' },
+    text: { format: toFormat(body.text?.format), verbosity: body.text?.verbosity ?? 'medium' },
     tool_choice: toChoice(body.tool_choice),
     tools: (body.tools ?? []).flatMap((tool) => toTool(tool, body)),
     top_logprobs: body.top_logprobs ?? 0,

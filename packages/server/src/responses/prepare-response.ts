@@ -8,6 +8,7 @@ import { findNamed } from '../model-provider.ts';
 import { plainConstraint, schemaConstraint } from '../schemas/response-format.ts';
 import type { ResponseObject } from '../schemas/response-object.ts';
 import type { ResponseRequest } from '../schemas/response-request.ts';
+import { withVerbosity } from '../verbosity.ts';
 import { gatherContext, type ResponseContext } from './context.ts';
 import type { LoopPlan } from '../tool-loop/tool-loop.ts';
 import { itemsToMessages } from './items-to-messages.ts';
@@ -46,12 +47,19 @@ export async function prepareResponse(call: Call<ResponseRequest>): Promise<Prep
     ...tools,
     response: newResponse(call, facts),
     context,
-    messages: itemsToMessages([...context.history, ...context.input], body.instructions),
+    messages: messagesOf(body, context),
     ask,
     seal: body.include?.includes('reasoning.encrypted_content') ? sealOf(call).seal : undefined,
     ...(stored && storage ? { storage } : {}),
     ...(call.upstream === undefined ? {} : { upstream: call.upstream }),
   };
+}
+
+function messagesOf(
+  { instructions, text }: Pick<ResponseRequest, 'instructions' | 'text'>,
+  { history, input }: ResponseContext,
+): readonly ChatMessage[] {
+  return withVerbosity(itemsToMessages([...history, ...input], instructions), text?.verbosity);
 }
 
 async function modelName({ body, services }: Call<ResponseRequest>): Promise<string> {
@@ -75,6 +83,6 @@ function askOf(body: ResponseRequest): LoopPlan['ask'] {
 
 function toConstraint({ text }: ResponseRequest): Constraint | undefined {
   const format = text?.format;
-  if (format?.type !== 'json_schema') return plainConstraint(format);
+  if (format?.type !== 'json_schema') return plainConstraint(format, 'text.format');
   return schemaConstraint(format, 'text.format', 'text.format.schema');
 }

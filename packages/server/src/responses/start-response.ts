@@ -4,6 +4,7 @@ import { CapacityError } from '@steelyard/core';
 import type { ChatOptions, GenerateEvent, LanguageModel } from '@steelyard/engine';
 import type { ChatMessage } from '@steelyard/text';
 import type { Call } from '../endpoint.ts';
+import { renamed } from '../http/api-error.ts';
 import { checkSampling } from '../schemas/sampling.ts';
 import type { ResponseRequest } from '../schemas/response-request.ts';
 import type { FinishEvent } from '../schemas/usage.ts';
@@ -14,17 +15,24 @@ export const RESPONSES_PATH = '/v1/responses';
 /** Share of the context that an answer gets where the prompt is shortened for it, at most. */
 const ANSWER_SHARE = 0.25;
 
+/** The engine's names of parameters as responses have them. */
+export const ENGINE_NAMES = {
+  messages: 'input',
+  reasoning_effort: 'reasoning.effort',
+  constraint: 'text.format',
+};
+
 /**
  * @param onFinish hears of each time that the model has spoken, to its end or not
  * @throws as `startToolLoop`
  */
-export function startResponse(
+export async function startResponse(
   call: Call<ResponseRequest>,
   { messages, ask, client, sources, choice, response }: PreparedResponse,
   onFinish?: (finish: FinishEvent) => void,
 ): Promise<LoopGeneration> {
   const { model, parallel_tool_calls: parallel, max_tool_calls: maxCalls } = call.body;
-  return startToolLoop(call, {
+  const started = startToolLoop(call, {
     ...{ model, endpoint: RESPONSES_PATH, promptParam: 'input' },
     ...{ messages, ask, client, sources, choice, parallel, maxCalls },
     ...(onFinish ? { onFinish } : {}),
@@ -32,6 +40,9 @@ export function startResponse(
       checkSampling(ask.sampling, loaded.info.vocabSize);
       return response.truncation === 'auto' ? shortened(loaded, said, options) : loaded.chat(said, options);
     },
+  });
+  return started.catch((error: unknown) => {
+    throw renamed(error, ENGINE_NAMES);
   });
 }
 

@@ -10,29 +10,37 @@ import { replay } from './replay.ts';
 import { responseFrames } from './response-frames.ts';
 import { sealOf, type Seal } from './sealed-reasoning.ts';
 
+export interface StreamOptions {
+  /** Number of the last event that the listener has. Default: it has none. */
+  readonly after?: number | undefined;
+  /** Events are padded. Default false. */
+  readonly obfuscates?: boolean;
+}
+
 /** The events of a run after the one known, as they come; the run goes on when the listener leaves. */
-export function listenTo(call: Call<unknown>, run: BackgroundRun, after: number): Response {
+export function listenTo(
+  call: Call<unknown>,
+  run: BackgroundRun,
+  { after = -1, obfuscates = false }: StreamOptions,
+): Response {
   const { signal, abort } = linkedSignal([call.signal, call.services.lifecycle.signal]);
   return sseResponse(run.listen(after, signal), {
     stallMs: call.services.limits.stallMs,
-    frames: responseFrames(),
+    frames: responseFrames({ obfuscates }),
     onCancel: abort,
   });
 }
 
-/**
- * @param after number of the last event that the listener has
- * @throws ApiError 409 where the events are not to be had here
- */
+/** @throws ApiError 409 where the events are not to be had here */
 export function streamStored(
   call: Call<unknown>,
   response: ResponseObject,
-  after: number | undefined,
+  options: StreamOptions,
 ): Response {
   const run = call.services.background.get(response.id);
-  if (run) return listenTo(call, run, after ?? -1);
+  if (run) return listenTo(call, run, options);
   const done = response.status !== 'queued' && response.status !== 'in_progress';
-  if (done && after === undefined) return listenTo(call, toldAnew(response, sealOf(call)), -1);
+  if (done && options.after === undefined) return listenTo(call, toldAnew(response, sealOf(call)), options);
   throw new ApiError(
     409,
     `The events of response '${response.id}' are not kept here any more, or another server computes it. ` +

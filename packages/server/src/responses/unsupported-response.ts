@@ -1,15 +1,10 @@
 /** Fields of a response's request that this server knows and cannot honour, and those that cannot go together. */
 
 import { ApiError, unsupported } from '../http/api-error.ts';
+import { refuseIncludes } from '../schemas/include.ts';
 import type { ResponseRequest } from '../schemas/response-request.ts';
 
 const given = (value: unknown): boolean => value !== undefined && value !== null;
-/** What is included of what this server answers; all else belongs to tools that it has not. */
-const INCLUDED: readonly string[] = [
-  'reasoning.encrypted_content',
-  'message.output_text.logprobs',
-  'file_search_call.results',
-];
 
 interface Rule {
   readonly param: string;
@@ -31,12 +26,6 @@ const rules: readonly Rule[] = [
     what: 'A prompt kept elsewhere',
     instead: "Send its text as 'instructions' and 'input'.",
     asks: (body) => given(body.prompt),
-  },
-  {
-    param: 'text.verbosity',
-    what: 'Choosing the verbosity',
-    instead: "Remove it, or send 'medium'.",
-    asks: ({ text }) => given(text?.verbosity) && text?.verbosity !== 'medium',
   },
   {
     param: 'reasoning.summary',
@@ -62,26 +51,13 @@ const rules: readonly Rule[] = [
     instead: "Remove it, or send 'standard'.",
     asks: ({ reasoning }) => given(reasoning?.mode) && reasoning?.mode !== 'standard',
   },
-  {
-    param: 'stream_options.include_obfuscation',
-    what: 'Obfuscation of streams',
-    instead: 'Remove it or send false.',
-    asks: ({ stream_options: options }) => options?.include_obfuscation === true,
-  },
 ];
 
 /** @throws ApiError 400 for the first field that asks for something unsupported, or for two that cannot go together */
 export function refuseUnsupportedResponse(body: ResponseRequest): void {
   const rule = rules.find((one) => one.asks(body));
   if (rule) throw unsupported(rule.param, rule.what, rule.instead);
-  body.include?.forEach((field, i) => {
-    if (INCLUDED.includes(field)) return;
-    throw unsupported(
-      `include[${i}]`,
-      `Including '${field}'`,
-      'Remove it: no tool here answers such a thing.',
-    );
-  });
+  refuseIncludes(body.include);
   refuseTools(body);
   refuseConflicts(body);
 }

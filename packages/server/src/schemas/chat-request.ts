@@ -4,8 +4,9 @@ import { z } from 'zod';
 import { metadataSchema } from './metadata.ts';
 import { responseFormatSchema } from './response-format.ts';
 import { harmlessFields, samplingFields } from './sampling.ts';
-import { mcpToolSchema } from './server-tools.ts';
+import { mcpChoice, mcpToolSchema } from './server-tools.ts';
 import { toolNameSchema } from './tools.ts';
+import { verbositySchema } from './verbosity.ts';
 
 const MAX_TOP_LOGPROBS = 20;
 /** As OpenAI has it. */
@@ -76,6 +77,11 @@ const toolSchema = z.discriminatedUnion('type', [
   otherPart('custom'),
 ]);
 
+const functionChoice = z.strictObject({
+  type: z.literal('function'),
+  function: z.strictObject({ name: z.string() }),
+});
+
 const messageSchema = z.discriminatedUnion('role', [
   z.strictObject({ role: z.literal('system'), content: textContent, name }),
   z.strictObject({ role: z.literal('developer'), content: textContent, name }),
@@ -114,9 +120,15 @@ export const chatRequestSchema = z.strictObject({
     .union([
       z.enum(['none', 'auto', 'required']),
       z.discriminatedUnion('type', [
-        z.strictObject({ type: z.literal('function'), function: z.strictObject({ name: z.string() }) }),
+        functionChoice,
         otherPart('custom'),
-        otherPart('allowed_tools'),
+        z.strictObject({
+          type: z.literal('allowed_tools'),
+          allowed_tools: z.strictObject({
+            mode: z.enum(['auto', 'required']),
+            tools: z.array(z.discriminatedUnion('type', [functionChoice, mcpChoice])).min(1),
+          }),
+        }),
       ]),
     ])
     .nullish(),
@@ -127,7 +139,7 @@ export const chatRequestSchema = z.strictObject({
   audio: z.unknown().optional(),
   prediction: z.unknown().optional(),
   reasoning_effort: z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']).nullish(),
-  verbosity: z.enum(['low', 'medium', 'high']).nullish(),
+  verbosity: verbositySchema.nullish(),
   web_search_options: z.unknown().optional(),
   moderation: z.unknown().optional(),
   /** Extension: variables for the chat template (`enable_thinking`, ...). */

@@ -34,6 +34,8 @@ export const chatResponseSchema = z.object({
   created: z.int(),
   model: z.string(),
   system_fingerprint: z.string(),
+  /** Where the request names a tier. */
+  service_tier: z.literal('default').optional(),
   choices: z.array(
     z.object({
       index: z.int(),
@@ -63,6 +65,8 @@ export const chatChunkSchema = z.object({
   created: z.int(),
   model: z.string(),
   system_fingerprint: z.string(),
+  /** Where the request names a tier. */
+  service_tier: z.literal('default').optional(),
   choices: z.array(
     z.object({
       index: z.int(),
@@ -82,6 +86,8 @@ export const chatChunkSchema = z.object({
   usage: usageSchema.nullable().optional(),
   timings: timingsSchema.optional(),
   steelyard: steelyardAnswerSchema.optional(),
+  /** Random characters, with `stream_options.include_obfuscation`. */
+  obfuscation: z.string().optional(),
 });
 
 export type ChatResponse = z.infer<typeof chatResponseSchema>;

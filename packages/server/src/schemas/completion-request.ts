@@ -20,7 +20,13 @@ export const completionRequestSchema = z.strictObject({
     .string()
     .nullish()
     .describe('What comes after the answer; for models whose vocabulary has marks to fill in the middle.'),
-  best_of: z.int().min(1).nullish(),
+  best_of: z
+    .int()
+    .min(1)
+    .nullish()
+    .describe(
+      'Answers to compute, of which the n of highest mean log-probability per token are given, best first. Default n.',
+    ),
 });
 
 export type CompletionRequest = z.infer<typeof completionRequestSchema>;

@@ -29,6 +29,8 @@ export const completionResponseSchema = z.object({
   usage: usageSchema.nullable().optional(),
   timings: timingsSchema.optional(),
   steelyard: steelyardAnswerSchema.optional(),
+  /** Random characters, with `stream_options.include_obfuscation`. */
+  obfuscation: z.string().optional(),
 });
 
 export type CompletionResponse = z.infer<typeof completionResponseSchema>;

@@ -3,7 +3,7 @@
 import type { StoredFile } from '@steelyard/storage';
 import { z } from 'zod';
 
-export const purposes = ['assistants', 'batch', 'fine-tune', 'vision', 'user_data'] as const;
+export const purposes = ['assistants', 'batch', 'fine-tune', 'vision', 'user_data', 'evals'] as const;
 /** Purposes of files that the server itself makes. */
 const outputPurposes = ['assistants_output', 'batch_output', 'fine-tune-results'] as const;
 
@@ -74,6 +74,7 @@ export const fileDeletedSchema = z.object({
   deleted: z.literal(true),
 });
 
+export type FileRequest = z.infer<typeof fileFormSchema>;
 export type FileObject = z.infer<typeof fileSchema>;
 export type FileList = z.infer<typeof fileListSchema>;
 export type FileDeleted = z.infer<typeof fileDeletedSchema>;

@@ -3,6 +3,7 @@
 import type { ItemPage, ItemQuery } from '@steelyard/storage';
 import { z } from 'zod';
 import { fromStoredItems } from '../responses/stored-responses.ts';
+import { checkIncludeQuery, includeQuery } from './include.ts';
 import { keptItemSchema } from './response-items.ts';
 
 const MAX_PAGE = 100;
@@ -17,6 +18,7 @@ export const itemListQuerySchema = z.strictObject({
     .default(DEFAULT_PAGE),
   order: z.enum(['asc', 'desc']).default('desc').describe('By time of arrival.'),
   after: z.string().optional().describe('Id of the last item of the page before.'),
+  ...includeQuery,
 });
 
 export const itemListSchema = z.object({
@@ -30,8 +32,11 @@ export const itemListSchema = z.object({
 
 export type ItemList = z.infer<typeof itemListSchema>;
 
-export function toItemQuery({ after, ...page }: z.infer<typeof itemListQuerySchema>): ItemQuery {
-  return { ...page, ...(after === undefined ? {} : { after }) };
+/** @throws ApiError 400 for what cannot be included */
+export function toItemQuery(query: z.infer<typeof itemListQuerySchema>): ItemQuery {
+  checkIncludeQuery(query);
+  const { limit, order, after } = query;
+  return { limit, order, ...(after === undefined ? {} : { after }) };
 }
 
 export function toItemList({ items, hasMore }: ItemPage): ItemList {

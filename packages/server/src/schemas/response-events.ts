@@ -20,6 +20,9 @@ const part = z.discriminatedUnion('type', [textPartSchema, reasoningPartSchema])
 const logprobSchema = z.object({ token: z.string(), logprob: z.number() });
 const logprobs = z.array(logprobSchema.extend({ top_logprobs: z.array(logprobSchema) }));
 
+/** Random characters, with `stream_options.include_obfuscation`. */
+const padding = { obfuscation: z.string().optional() };
+
 export const responseEventSchema = z.discriminatedUnion('type', [
   withResponse('response.created'),
   withResponse('response.queued'),
@@ -31,14 +34,21 @@ export const responseEventSchema = z.discriminatedUnion('type', [
   withItem('response.output_item.done'),
   z.object({ type: z.literal('response.content_part.added'), part, ...ofPart }),
   z.object({ type: z.literal('response.content_part.done'), part, ...ofPart }),
-  z.object({ type: z.literal('response.output_text.delta'), delta: z.string(), logprobs, ...ofPart }),
+  z.object({
+    type: z.literal('response.output_text.delta'),
+    delta: z.string(),
+    logprobs,
+    ...padding,
+    ...ofPart,
+  }),
   z.object({ type: z.literal('response.output_text.done'), text: z.string(), logprobs, ...ofPart }),
-  z.object({ type: z.literal('response.reasoning_text.delta'), delta: z.string(), ...ofPart }),
+  z.object({ type: z.literal('response.reasoning_text.delta'), delta: z.string(), ...padding, ...ofPart }),
   z.object({ type: z.literal('response.reasoning_text.done'), text: z.string(), ...ofPart }),
   z.object({
     type: z.literal('response.function_call_arguments.delta'),
     item_id: z.string(),
     delta: z.string(),
+    ...padding,
     ...ofItem,
   }),
   z.object({
@@ -61,7 +71,7 @@ export const responseEventSchema = z.discriminatedUnion('type', [
   ofTool('response.mcp_list_tools.completed'),
   ofTool('response.mcp_list_tools.failed'),
   ofTool('response.mcp_call.in_progress'),
-  ofTool('response.mcp_call_arguments.delta').extend({ delta: z.string() }),
+  ofTool('response.mcp_call_arguments.delta').extend({ delta: z.string(), ...padding }),
   ofTool('response.mcp_call_arguments.done').extend({ arguments: z.string() }),
   ofTool('response.mcp_call.completed'),
   ofTool('response.mcp_call.failed'),

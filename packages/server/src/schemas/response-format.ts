@@ -14,27 +14,70 @@ export const jsonSchemaFields = {
   strict: z.boolean().nullish(),
 };
 
-export const responseFormatSchema = z.discriminatedUnion('type', [
+/** Formats that have no name of their own, and are the same at all endpoints. */
+export const plainFormats = [
   z.strictObject({ type: z.literal('text') }),
   z.strictObject({ type: z.literal('json_object') }),
+  z.strictObject({
+    type: z.literal('grammar'),
+    grammar: z
+      .string()
+      .min(1)
+      .describe(
+        "Rules of the whole answer, 'name ::= ...', from 'root': the EBNF of llama.cpp and xgrammar.",
+      ),
+  }),
+  /** Extension. */
+  z.strictObject({
+    type: z.literal('regex'),
+    pattern: z.string().describe('An ECMAScript pattern that the whole answer matches, without look-around.'),
+  }),
+] as const;
+
+export const responseFormatSchema = z.discriminatedUnion('type', [
+  ...plainFormats,
   z.strictObject({
     type: z.literal('json_schema'),
     json_schema: z.strictObject(jsonSchemaFields),
   }),
 ]);
 
+export type PlainFormat = z.infer<(typeof plainFormats)[number]>;
 export type ResponseFormat = z.infer<typeof responseFormatSchema>;
 
 /** @throws ApiError 400 naming the keyword of the schema that cannot be held to, by its path in the request */
 export function toConstraint(format: ResponseFormat | null | undefined): Constraint | undefined {
-  if (format?.type !== 'json_schema') return plainConstraint(format);
+  if (format?.type !== 'json_schema') return plainConstraint(format, 'response_format');
   return schemaConstraint(format.json_schema, 'response_format', 'response_format.json_schema.schema');
 }
 
-export function plainConstraint(
-  format: { type: 'text' | 'json_object' } | null | undefined,
-): Constraint | undefined {
-  return format?.type === 'json_object' ? { type: 'json' } : undefined;
+/**
+ * @param at path of the format in the request
+ * @throws ApiError 400 naming the grammar or the pattern that cannot be held to
+ */
+export function plainConstraint(format: PlainFormat | null | undefined, at: string): Constraint | undefined {
+  switch (format?.type) {
+    case 'json_object':
+      return { type: 'json' };
+    case 'grammar':
+      return checked({ type: 'ebnf', grammar: format.grammar }, `${at}.grammar`);
+    case 'regex':
+      return checked({ type: 'regex', pattern: format.pattern }, `${at}.pattern`);
+    default:
+      return undefined;
+  }
+}
+
+function checked(constraint: Constraint, param: string): Constraint {
+  try {
+    checkConstraint(constraint);
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    throw new ApiError(400, `Invalid '${param}': ${error.message}.`, {
+      ...{ param, code: 'invalid_grammar', cause: error },
+    });
+  }
+  return constraint;
 }
 
 /**

@@ -27,6 +27,8 @@ const functionSchema = z.object({
 const formatSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('text') }),
   z.object({ type: z.literal('json_object') }),
+  z.object({ type: z.literal('grammar'), grammar: z.string() }),
+  z.object({ type: z.literal('regex'), pattern: z.string() }),
   z.object({
     type: z.literal('json_schema'),
     name: z.string(),
@@ -72,7 +74,7 @@ export const responseSchema = z.object({
   service_tier: z.literal('default'),
   store: z.boolean(),
   temperature: z.number(),
-  text: z.object({ format: formatSchema, verbosity: z.literal('medium') }),
+  text: z.object({ format: formatSchema, verbosity: z.enum(['low', 'medium', 'high']) }),
   tool_choice: z.union([
     z.enum(['none', 'auto', 'required']),
     functionName,

@@ -1,12 +1,14 @@
 /** Body of `POST /v1/responses`. Known fields that this server cannot honour are accepted here and refused later. */
 
 import { z } from 'zod';
+import { includableSchema } from './include.ts';
 import { metadataSchema } from './metadata.ts';
 import { inputItemSchema } from './response-items.ts';
-import { jsonSchemaFields } from './response-format.ts';
-import { harmlessFields, samplingFields } from './sampling.ts';
+import { jsonSchemaFields, plainFormats } from './response-format.ts';
+import { harmlessFields, obfuscationSchema, samplingFields } from './sampling.ts';
 import { fileSearchChoice, fileSearchToolSchema, mcpChoice, mcpToolSchema } from './server-tools.ts';
 import { toolNameSchema } from './tools.ts';
+import { verbositySchema } from './verbosity.ts';
 
 const MAX_TOP_LOGPROBS = 20;
 
@@ -79,8 +81,7 @@ const toolChoice = z.union([
 ]);
 
 const textFormatSchema = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('text') }),
-  z.strictObject({ type: z.literal('json_object') }),
+  ...plainFormats,
   z.strictObject({ type: z.literal('json_schema'), ...jsonSchemaFields }),
 ]);
 
@@ -104,7 +105,7 @@ export const responseRequestSchema = z.strictObject({
   text: z
     .strictObject({
       format: textFormatSchema.nullish(),
-      verbosity: z.enum(['low', 'medium', 'high']).nullish(),
+      verbosity: verbositySchema.nullish(),
     })
     .nullish(),
   reasoning: z
@@ -121,29 +122,15 @@ export const responseRequestSchema = z.strictObject({
   top_logprobs: z.int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
   max_output_tokens: z.int().min(1).nullish(),
   truncation: z.enum(['auto', 'disabled']).nullish(),
-  include: z
-    .array(
-      z.enum([
-        'file_search_call.results',
-        'web_search_call.results',
-        'web_search_call.action.sources',
-        'message.input_image.image_url',
-        'computer_call_output.output.image_url',
-        'code_interpreter_call.outputs',
-        'reasoning.encrypted_content',
-        'message.output_text.logprobs',
-      ]),
-    )
-    .nullish(),
+  include: z.array(includableSchema).nullish(),
   store: z.boolean().nullish(),
   background: z.boolean().nullish(),
   stream: z.boolean().nullish(),
-  stream_options: z.strictObject({ include_obfuscation: z.boolean().nullish() }).nullish(),
+  stream_options: z.strictObject({ include_obfuscation: obfuscationSchema.nullish() }).nullish(),
   previous_response_id: z.string().nullish(),
   conversation: z.union([z.string(), z.strictObject({ id: z.string() })]).nullish(),
   ...harmlessFields,
   metadata: metadataSchema.nullish(),
-  service_tier: z.enum(['auto', 'default', 'flex', 'scale', 'priority']).nullish(),
   context_management: z.array(z.unknown()).nullish(),
   moderation: z.unknown().optional(),
   prompt: z.unknown().optional(),

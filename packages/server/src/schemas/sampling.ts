@@ -9,6 +9,11 @@ const MAX_CHOICES = 128;
 const MAX_STOPS = 4;
 const MAX_BIAS = 100;
 
+/** OpenAI pads unless told not to; here only who asks for it pays for it. */
+export const obfuscationSchema = z
+  .boolean()
+  .describe("Pad events with random characters in 'obfuscation', to an even length. Default false.");
+
 /** Fields absent or null take the default, as in OpenAI's API. */
 export const samplingFields = {
   temperature: z
@@ -58,7 +63,7 @@ export const samplingFields = {
     .describe('Answers to give, each with the seed of the one before plus 1. Default 1.'),
   stream: z.boolean().nullish().describe('Send the answer in events while it is written. Default false.'),
   stream_options: z
-    .strictObject({ include_usage: z.boolean().nullish(), include_obfuscation: z.boolean().nullish() })
+    .strictObject({ include_usage: z.boolean().nullish(), include_obfuscation: obfuscationSchema.nullish() })
     .nullish(),
   // Extensions of open-weight servers; 0 keeps all tokens, and so does vLLM's -1.
   top_k: z
@@ -95,7 +100,8 @@ export const harmlessFields = {
   prompt_cache_options: z.unknown().optional(),
   metadata: z.record(z.string(), z.string()).nullish(),
   steelyard: steelyardRequestSchema,
-  service_tier: z.string().nullish(),
+  /** Every tier is served alike, as `default`. */
+  service_tier: z.enum(['auto', 'default', 'flex', 'scale', 'priority']).nullish(),
 };
 
 export type SamplingFields = z.infer<z.ZodObject<typeof samplingFields>>;

@@ -73,7 +73,10 @@ export type StoredChatDeleted = z.infer<typeof storedChatDeletedSchema>;
 /** What of a request is shown with its answer. */
 export function keptFields(
   body: ChatRequest,
-): Omit<StoredChat, keyof typeof chatResponseSchema.shape | 'metadata' | 'request_id'> {
+): Omit<
+  StoredChat,
+  Exclude<keyof typeof chatResponseSchema.shape, 'service_tier'> | 'metadata' | 'request_id'
+> {
   return {
     tools: body.tools ?? null,
     tool_choice: body.tool_choice ?? null,

@@ -28,7 +28,12 @@ export const searchFields = {
 
 export const vectorSearchRequestSchema = z.strictObject({
   query: z.union([z.string().min(1), z.array(z.string().min(1)).min(1).max(MAX_QUERIES)]),
-  rewrite_query: z.boolean().nullish(),
+  rewrite_query: z
+    .boolean()
+    .nullish()
+    .describe(
+      'Changes nothing: queries are searched for as they are, since rankings by meaning need no rewriting.',
+    ),
   ...searchFields,
 });
 

@@ -37,7 +37,7 @@ export class ChunkCollector {
   /** The answer of chunks whose last need not tell what it cost. */
   withUsage(usage: ChatResponse['usage']): ChatResponse | undefined {
     if (!this.#last) return undefined;
-    const { id, created, model, system_fingerprint } = this.#last;
+    const { id, created, model, system_fingerprint, service_tier } = this.#last;
     const choices = this.#choices.map((choice) => {
       const { message } = choice;
       // Text that did not come is empty, unless calls came instead.
@@ -49,6 +49,7 @@ export class ChunkCollector {
     const receipts = this.#receipts.toSorted((a, b) => choiceOf(a) - choiceOf(b));
     return {
       ...{ id, object: 'chat.completion', created, model, system_fingerprint, choices, usage },
+      ...(service_tier ? { service_tier } : {}),
       ...(receipts.length > 0 ? { steelyard: { receipts } } : {}),
     };
   }

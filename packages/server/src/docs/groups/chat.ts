@@ -6,7 +6,10 @@ export const chat: Group = {
   text:
     "A conversation goes in, the assistant's next message comes out, whole or as it is written. Tools, JSON under a " +
     'schema, logprobs, seeds and reasoning are as in OpenAI; thoughts come apart from the answer as ' +
-    '`reasoning_content`.',
+    '`reasoning_content`. Beside JSON, `response_format` takes grammars: `{"type": "grammar", "grammar": "root ::= ..."}` in ' +
+    'the EBNF of llama.cpp and xgrammar, in which no rule may begin with itself, and `{"type": "regex", "pattern": "..."}` ' +
+    'for an ECMAScript pattern of the whole answer. `verbosity` is a hint in words, in the system message. With ' +
+    '`stream_options.include_obfuscation` pieces are padded to a multiple of 64 bytes.',
   paths: ['/v1/chat/completions'],
   examples: [
     {
@@ -52,6 +55,15 @@ const answer = await client.chat.completions.create({
   },
 });
 console.log(JSON.parse(answer.choices[0].message.content).longer);`,
+    },
+    {
+      title: 'One of several words, by a grammar',
+      language: 'sh',
+      code: curl('/v1/chat/completions', {
+        model: 'MODEL',
+        messages: [{ role: 'user', content: 'Is this review good or bad? "I would buy it again."' }],
+        response_format: { type: 'grammar', grammar: 'root ::= "good" | "bad"' },
+      }),
     },
   ],
 };

@@ -10,7 +10,10 @@ export const responses: Group = {
     'schema, and where `tool_choice` names it. The model is asked to cite passages by their numbers, as in [1]: such marks ' +
     'are taken out of the text and become annotations, whose `index` is the number of characters before them. Earlier ' +
     'searches are shown to the model again only where their results were included. Calls of tools that run here are ' +
-    'limited by `max_tool_calls`, and by 16 rounds of an answer.',
+    'limited by `max_tool_calls`, and by 16 rounds of an answer. `text.format` takes grammars and patterns as ' +
+    '`response_format` of chat completions does. `POST /v1/responses/input_tokens` counts what a response would be asked, ' +
+    'without computing it; what a search that comes first would find is not in it. Nothing is compacted. `include` of a ' +
+    'query adds nothing: what is kept holds what its own request included.',
   paths: ['/v1/responses', '/v1/conversations'],
   examples: [
     {
