@@ -44,7 +44,7 @@ function toAssistant(message: Extract<ToolMessage, { role: 'assistant' }>, at: s
   if (message.audio) throw unsupported(`${at}.audio`, 'Audio', 'Send the transcript as text.');
   const calls = (message.tool_calls ?? []).map((call, i) => {
     if (call.type === 'function') return call;
-    throw unsupported(`${at}.tool_calls[${i}]`, 'A call of a custom tool', "Send calls of type 'function'.");
+    throw new Error(`${at}.tool_calls[${i}]: calls of custom tools are those of functions by now`);
   });
   const content = message.content ?? message.refusal ?? null;
   if (content === null && calls.length === 0) {

@@ -6,6 +6,10 @@ import type { ToolRequest } from './legacy-functions.ts';
 import type { Named, ToolChoice } from './tool-loop/toolbox.ts';
 
 type Tool = NonNullable<ToolRequest['tools']>[number];
+type Allowed = Extract<
+  NonNullable<ToolRequest['tool_choice']>,
+  { type: 'allowed_tools' }
+>['allowed_tools']['tools'][number];
 type Choice = ToolRequest['tool_choice'];
 
 /** For one round without tools of the server. @throws ApiError 400 for an allowed tool that is not there */
@@ -24,7 +28,6 @@ export function toLoopChoice(choice: Choice, tools: readonly Tool[]): ToolChoice
   if (typeof choice !== 'object' || !choice) return { mode: choice ?? 'auto' };
   if (choice.type === 'function')
     return { mode: 'auto', first: { type: 'function', name: choice.function.name } };
-  // Other kinds have been refused.
   if (choice.type !== 'allowed_tools') return { mode: 'auto' };
   return { mode: choice.allowed_tools.mode, allowed: allowedOf(choice, tools)! };
 }
@@ -38,7 +41,7 @@ function toToolChoice(choice: Choice): ChatAsk['toolChoice'] {
 function allowedOf(choice: Choice, tools: readonly Tool[]): readonly Named[] | undefined {
   if (typeof choice !== 'object' || choice?.type !== 'allowed_tools') return undefined;
   return choice.allowed_tools.tools.map((given, i) => {
-    const named: Named = given.type === 'function' ? { type: 'function', name: given.function.name } : given;
+    const named = namedBy(given);
     if (tools.some((tool) => isNamed(tool, named))) return named;
     const at = `tool_choice.allowed_tools.tools[${i}]`;
     const what = named.type === 'function' ? `'${named.name}'` : `mcp '${named.server_label}'`;
@@ -47,6 +50,13 @@ function allowedOf(choice: Choice, tools: readonly Tool[]): readonly Named[] | u
       code: 'invalid_value',
     });
   });
+}
+
+/** Custom tools are functions by now. */
+function namedBy(given: Allowed): Exclude<Named, { type: 'file_search' }> {
+  if (given.type === 'mcp') return given;
+  const { name } = given.type === 'function' ? given.function : given.custom;
+  return { type: 'function', name };
 }
 
 function isNamed(tool: Tool, named: Named): boolean {

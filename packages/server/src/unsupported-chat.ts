@@ -15,18 +15,6 @@ const given = (value: unknown): boolean => value !== undefined && value !== null
 
 const rules: readonly Rule[] = [
   {
-    param: 'tools',
-    what: 'A custom tool',
-    instead: "Send tools of the types 'function' and 'mcp'.",
-    asks: (body) => body.tools?.some(({ type }) => type === 'custom') ?? false,
-  },
-  {
-    param: 'tool_choice',
-    what: 'A custom tool',
-    instead: "Send 'none', 'auto', 'required', a function or 'allowed_tools'.",
-    asks: ({ tool_choice }) => typeof tool_choice === 'object' && tool_choice?.type === 'custom',
-  },
-  {
     param: 'modalities',
     what: 'Audio output',
     instead: 'Send ["text"] or remove it.',

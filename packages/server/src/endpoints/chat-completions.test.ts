@@ -445,11 +445,6 @@ describe('errors', () => {
       { param: 'messages[0].colour', code: 'unknown_parameter' },
     ],
     [
-      'custom tools',
-      { ...hello, tools: [{ type: 'custom', custom: { name: 'f' } }] },
-      { param: 'tools', code: 'unsupported_parameter' },
-    ],
-    [
       'a tool without a name',
       { ...hello, tools: [{ type: 'function', function: {} }] },
       { param: 'tools[0].function.name', code: 'missing_required_parameter' },

@@ -3,6 +3,7 @@
 import type { GenerateEvent, LanguageModel, TokenLogprob } from '@steelyard/engine';
 import { answerHead, type AnswerHead } from '../answer-head.ts';
 import { mayCall, newCallId } from '../chat-options.ts';
+import { customNames, withCustomCallPieces, withCustomCalls, withoutCustomTools } from '../custom-tools.ts';
 import { defineEndpoint, type Call } from '../endpoint.ts';
 import { streamGeneration, type ChoiceEvent, type Generation } from '../generation.ts';
 import { ApiError } from '../http/api-error.ts';
@@ -15,13 +16,12 @@ import {
 } from '../legacy-functions.ts';
 import { chatRequestSchema, type ChatRequest } from '../schemas/chat-request.ts';
 import {
-  chatChunkSchema,
-  chatResponseSchema,
   toChatLogprobs,
   type ToolCallBody,
   type ChatChunk,
   type ChatResponse,
 } from '../schemas/chat-response.ts';
+import { wireChunkSchema, wireResponseSchema } from '../schemas/custom-calls.ts';
 import { withReceipts } from '../receipts/give-receipt.ts';
 import { paddedChunks } from '../obfuscation.ts';
 import type { AnyReceipt } from '../receipts/upstream-receipt.ts';
@@ -37,11 +37,12 @@ export const chatCompletions = defineEndpoint({
   summary: "The assistant's next message.",
   routable: true,
   request: chatRequestSchema,
-  response: chatResponseSchema,
-  streamEvent: chatChunkSchema,
+  response: wireResponseSchema,
+  streamEvent: wireChunkSchema,
   async handle(given: Call<ChatRequest>) {
     refuseUnsupportedChat(given.body);
-    const body = withTools(given.body);
+    const custom = customNames(given.body);
+    const body = withTools(withoutCustomTools(given.body));
     const older = asksForFunctions(given.body);
     const call = { ...given, body };
     const kept = body.store === true;
@@ -57,13 +58,13 @@ export const chatCompletions = defineEndpoint({
         generation,
       );
       const told = kept ? keepChunks(call, written) : written;
-      const shown = older ? withFunctionCallPieces(told) : told;
+      const shown = older ? withFunctionCallPieces(told) : withCustomCallPieces(custom, told);
       const pads = body.stream_options?.include_obfuscation === true;
       return streamGeneration(call, generation, pads ? paddedChunks(shown) : shown);
     }
     const answer = await collect(body, head, generation);
     if (kept) await keepChat(call, answer);
-    return Response.json(older ? withFunctionCall(answer) : answer);
+    return Response.json(older ? withFunctionCall(answer) : withCustomCalls(custom, answer));
   },
 });
 

@@ -54,6 +54,12 @@ export const toolCallSchema = z.strictObject({
   function: z.strictObject({ name: z.string(), arguments: z.string() }),
 });
 
+export const customCallSchema = z.strictObject({
+  id: z.string(),
+  type: z.literal('custom'),
+  custom: z.strictObject({ name: z.string(), input: z.string() }),
+});
+
 /** The older form of a tool. */
 const functionSchema = z.strictObject({
   name: toolNameSchema,
@@ -74,12 +80,33 @@ const toolSchema = z.discriminatedUnion('type', [
   }),
   /** Extension, in the form that responses have it: tools of a server that is configured here. */
   mcpToolSchema,
-  otherPart('custom'),
+  z.strictObject({
+    type: z.literal('custom'),
+    custom: z.strictObject({
+      name: toolNameSchema,
+      description: z.string().nullish(),
+      /** Default any text. */
+      format: z
+        .discriminatedUnion('type', [
+          z.strictObject({ type: z.literal('text') }),
+          z.strictObject({
+            type: z.literal('grammar'),
+            grammar: z.strictObject({ definition: z.string(), syntax: z.enum(['lark', 'regex']) }),
+          }),
+        ])
+        .nullish(),
+    }),
+  }),
 ]);
 
 const functionChoice = z.strictObject({
   type: z.literal('function'),
   function: z.strictObject({ name: z.string() }),
+});
+
+const customChoice = z.strictObject({
+  type: z.literal('custom'),
+  custom: z.strictObject({ name: z.string() }),
 });
 
 const messageSchema = z.discriminatedUnion('role', [
@@ -91,7 +118,7 @@ const messageSchema = z.discriminatedUnion('role', [
     content: assistantContent.nullish(),
     name,
     reasoning_content: z.string().nullish(),
-    tool_calls: z.array(z.discriminatedUnion('type', [toolCallSchema, otherPart('custom')])).nullish(),
+    tool_calls: z.array(z.discriminatedUnion('type', [toolCallSchema, customCallSchema])).nullish(),
     function_call: z.strictObject({ name: z.string(), arguments: z.string() }).nullish(),
     // Parts of an earlier answer that SDKs send back as they got them.
     refusal: z.string().nullish(),
@@ -121,12 +148,12 @@ export const chatRequestSchema = z.strictObject({
       z.enum(['none', 'auto', 'required']),
       z.discriminatedUnion('type', [
         functionChoice,
-        otherPart('custom'),
+        customChoice,
         z.strictObject({
           type: z.literal('allowed_tools'),
           allowed_tools: z.strictObject({
             mode: z.enum(['auto', 'required']),
-            tools: z.array(z.discriminatedUnion('type', [functionChoice, mcpChoice])).min(1),
+            tools: z.array(z.discriminatedUnion('type', [functionChoice, customChoice, mcpChoice])).min(1),
           }),
         }),
       ]),
@@ -147,4 +174,5 @@ export const chatRequestSchema = z.strictObject({
 });
 
 export type ChatRequest = z.infer<typeof chatRequestSchema>;
+export type CustomTool = Extract<NonNullable<ChatRequest['tools']>[number], { type: 'custom' }>['custom'];
 export type ChatRequestMessage = ChatRequest['messages'][number];

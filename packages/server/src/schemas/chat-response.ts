@@ -18,7 +18,7 @@ const logprobsSchema = z.object({
 });
 
 /** The first piece of a call has its id and name; arguments of all pieces join to one text. */
-const toolCallPieceSchema = z.object({
+export const toolCallPieceSchema = z.object({
   index: z.int(),
   id: z.string().optional(),
   type: z.literal('function').optional(),

@@ -7,6 +7,7 @@ import type { ChatRequest } from './chat-request.ts';
 import type { ChatChunk, ChatResponse } from './chat-response.ts';
 import type { CompletionRequest } from './completion-request.ts';
 import type { CompletionResponse } from './completion-response.ts';
+import type { WireResponse } from './custom-calls.ts';
 import type { EmbeddingRequest, EmbeddingResponse } from './embeddings.ts';
 import type { ErrorObject } from './error.ts';
 import type { FileDeleted, FileObject, FileRequest } from './files.ts';
@@ -51,6 +52,7 @@ type EventWithKnownFormat<Event> = Event extends { response: ResponseObject }
 
 it('gives what the SDK expects', () => {
   expectTypeOf<ChatResponse>().toExtend<OpenAI.ChatCompletion>();
+  expectTypeOf<WireResponse>().toExtend<OpenAI.ChatCompletion>();
   expectTypeOf<ChatChunk>().toExtend<OpenAI.ChatCompletionChunk>();
   expectTypeOf<UsageBody>().toExtend<OpenAI.CompletionUsage>();
   expectTypeOf<KnownFile<FileObject>>().toExtend<OpenAI.FileObject>();

@@ -9,7 +9,9 @@ export const chat: Group = {
     '`reasoning_content`. Beside JSON, `response_format` takes grammars: `{"type": "grammar", "grammar": "root ::= ..."}` in ' +
     'the EBNF of llama.cpp and xgrammar, in which no rule may begin with itself, and `{"type": "regex", "pattern": "..."}` ' +
     'for an ECMAScript pattern of the whole answer. `verbosity` is a hint in words, in the system message. With ' +
-    '`stream_options.include_obfuscation` pieces are padded to a multiple of 64 bytes.',
+    '`stream_options.include_obfuscation` pieces are padded to a multiple of 64 bytes. Models are told of custom tools as of ' +
+    'functions with one argument, `input`; a `format` of the syntax `regex` is held to, one of Lark is refused. Streams ' +
+    'have calls of custom tools in one piece.',
   paths: ['/v1/chat/completions'],
   examples: [
     {
