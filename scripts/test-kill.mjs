@@ -1,6 +1,6 @@
 /**
- * `npm run test:kill -- --kills N --seed N`: a server killed N times (100) while objects of every kind come and go; what
- * it acknowledged must be there. The seed decides about the writes; when each kill comes is the machine's.
+ * `npm run test:kill -- --kills N --seed N`: servers killed N times (100), two side by side, while objects of every kind
+ * come and go; what they acknowledged must be there. The seed decides about the writes; when each kill comes is the machine's.
  */
 
 import { parseArgs } from 'node:util';
