@@ -33,6 +33,7 @@ describe('openLanguageModel', () => {
       contextLength: 256,
       vocabSize: 72,
       backend: 'reference',
+      chatTemplate: expect.stringContaining('<|start|>assistant') as string,
       hasChatTemplate: true,
       callsTools: false,
       reasons: false,
