@@ -8,7 +8,8 @@ import { ApiError, promptRefusal } from './http/api-error.ts';
 import { acquireModel, type AcquireOptions, type Lease } from './model-provider.ts';
 import type { Place } from './queue/fair-queue.ts';
 import { giveEmbeddingReceipts } from './receipts/give-receipt.ts';
-import type { AnyReceipt, UpstreamVectors } from './receipts/upstream-receipt.ts';
+import type { AnyReceipt } from './receipts/any-receipt.ts';
+import type { UpstreamVectors } from './receipts/upstream-receipt.ts';
 import { GenerationWatch } from './telemetry/generation-watch.ts';
 
 export const EMBEDDINGS_PATH = '/v1/embeddings';

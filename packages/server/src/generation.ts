@@ -14,7 +14,7 @@ import type { Place } from './queue/fair-queue.ts';
 import type { Demand } from './queue/queues.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { giveReceipt, receiptWish, traced, type ReceiptWish } from './receipts/give-receipt.ts';
-import type { AnyReceipt } from './receipts/upstream-receipt.ts';
+import type { AnyReceipt } from './receipts/any-receipt.ts';
 import type { FinishEvent } from './schemas/usage.ts';
 import { GenerationWatch } from './telemetry/generation-watch.ts';
 

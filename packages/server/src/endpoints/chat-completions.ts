@@ -24,7 +24,7 @@ import {
 import { wireChunkSchema, wireResponseSchema } from '../schemas/custom-calls.ts';
 import { withReceipts } from '../receipts/give-receipt.ts';
 import { paddedChunks } from '../obfuscation.ts';
-import type { AnyReceipt } from '../receipts/upstream-receipt.ts';
+import type { AnyReceipt } from '../receipts/any-receipt.ts';
 import { toTimings, toUsage, type FinishEvent } from '../schemas/usage.ts';
 import { keepChat, keepChunks } from '../stored-chat/keep-chat.ts';
 import { CHAT_PATH, startChat } from '../start-chat.ts';

@@ -17,7 +17,7 @@ import {
 import { best, MeanLogprob } from '../best-of.ts';
 import { paddedChunks } from '../obfuscation.ts';
 import { withReceipts } from '../receipts/give-receipt.ts';
-import type { AnyReceipt } from '../receipts/upstream-receipt.ts';
+import type { AnyReceipt } from '../receipts/any-receipt.ts';
 import { checkSampling, toGenerateOptions } from '../schemas/sampling.ts';
 import { toTimings, toUsage, type FinishEvent } from '../schemas/usage.ts';
 

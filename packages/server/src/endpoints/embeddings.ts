@@ -1,6 +1,6 @@
 /** `POST /v1/embeddings`: vectors of texts or token ids. */
 
-import { embedTexts } from '../embed-texts.ts';
+import { EMBEDDINGS_PATH, embedTexts } from '../embed-texts.ts';
 import { defineEndpoint, type Call } from '../endpoint.ts';
 import { withReceipts } from '../receipts/give-receipt.ts';
 import {
@@ -12,7 +12,7 @@ import {
 
 export const embeddings = defineEndpoint({
   method: 'POST',
-  path: '/v1/embeddings',
+  path: EMBEDDINGS_PATH,
   summary: 'Vectors of texts.',
   routable: true,
   request: embeddingRequestSchema,

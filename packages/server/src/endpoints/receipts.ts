@@ -3,7 +3,7 @@
 import { defineEndpoint, type Call } from '../endpoint.ts';
 import { ApiError } from '../http/api-error.ts';
 import { RECEIPT_ACTION } from '../receipts/give-receipt.ts';
-import { anyReceiptSchema } from '../receipts/upstream-receipt.ts';
+import { anyReceiptSchema } from '../receipts/any-receipt.ts';
 
 export const retrieveReceipt = defineEndpoint({
   method: 'GET',

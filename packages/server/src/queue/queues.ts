@@ -15,7 +15,7 @@ export interface Demand {
 
 /** Tokens that an answer is taken to have where the request does not say. */
 const ORDINARY_ANSWER = 256;
-const BYTES_PER_TOKEN = 4;
+export const BYTES_PER_TOKEN = 4;
 /** Of all who come without a key. */
 const NOBODY = '';
 

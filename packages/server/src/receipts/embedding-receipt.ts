@@ -1,20 +1,13 @@
 /** What vectors were computed from and with, in digests, so that they can be computed again and compared. */
 
-import { randomUUID } from 'node:crypto';
 import type { EmbeddingModel } from '@steelyard/engine';
 import { canonicalJson } from '@steelyard/storage';
 import { z } from 'zod';
-import { digest, sha256, signatureSchema } from './receipt.ts';
+import { sha256 } from './receipt.ts';
+import { digest, headFields, receiptHead, signatureSchema } from './receipt-head.ts';
 
 export const embeddingReceiptSchema = z.object({
-  id: z.string(),
-  object: z.literal('steelyard.receipt'),
-  version: z.literal(1),
-  /** Unix seconds. */
-  created: z.int(),
-  endpoint: z.string(),
-  /** Id of the request, as in the header `x-request-id`. */
-  request_id: z.string(),
+  ...headFields,
   computed_by: z.literal('local'),
   model: z.object({
     name: z.string(),
@@ -49,12 +42,7 @@ export async function makeEmbeddingReceipt(facts: EmbeddingFacts): Promise<Embed
   const { weights, level } = (await model.origin?.()) ?? {};
   const { name, architecture, quantisation, backend, pooling } = model.info;
   return {
-    id: `rcpt_${randomUUID().replaceAll('-', '')}`,
-    object: 'steelyard.receipt',
-    version: 1,
-    created: Math.floor(Date.now() / 1000),
-    endpoint: facts.endpoint,
-    request_id: facts.requestId,
+    ...receiptHead({ endpoint: facts.endpoint, request_id: facts.requestId }),
     computed_by: 'local',
     model: {
       ...{ name, architecture, quantisation, pooling },

@@ -7,10 +7,10 @@ import type { FinishEvent } from '../schemas/usage.ts';
 import { makeEmbeddingReceipt, type EmbeddingFacts } from './embedding-receipt.ts';
 import type { Signer } from './sign.ts';
 import { makeReceipt, type Receipt } from './receipt.ts';
+import { type AnyReceipt } from './any-receipt.ts';
 import {
   isFromUpstream,
   makeUpstreamReceipt,
-  type AnyReceipt,
   type UpstreamFacts,
   type UpstreamFinish,
   type UpstreamReceipt,
@@ -131,7 +131,7 @@ async function signAndNote<Kind extends AnyReceipt>(
   { services, caller }: Call<unknown>,
   made: Kind,
 ): Promise<Kind> {
-  const receipt = services.receipts.sign ? await services.receipts.sign(made) : made;
+  const receipt = services.receipts.sign?.(made) ?? made;
   if (services.keeps) {
     const { content: _, ...details } = receipt as Receipt;
     const { audit } = await services.storage();

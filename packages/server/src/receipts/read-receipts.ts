@@ -4,7 +4,8 @@ import { RequestError } from '@steelyard/core';
 import { paramPath } from '../http/validate.ts';
 import { embeddingReceiptSchema } from './embedding-receipt.ts';
 import { receiptSchema, type Receipt } from './receipt.ts';
-import { anyReceiptSchema, upstreamReceiptSchema, type AnyReceipt } from './upstream-receipt.ts';
+import { anyReceiptSchema, type AnyReceipt } from './any-receipt.ts';
+import { upstreamReceiptSchema } from './upstream-receipt.ts';
 
 /**
  * Of any form, as signatures are checked.

@@ -3,30 +3,15 @@
  * weights, template, prompt, seed, sampler, constraint, engine, backend. It holds what was said only where that is asked.
  */
 
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Constraint, LanguageModel, Trace } from '@steelyard/engine';
 import { canonicalJson } from '@steelyard/storage';
 import { z } from 'zod';
 import type { FinishEvent } from '../schemas/usage.ts';
-
-export const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
-
-export const signatureSchema = z.object({
-  algorithm: z.literal('ed25519'),
-  public_key: z.string(),
-  value: z.string(),
-});
+import { digest, headFields, receiptHead, signatureSchema } from './receipt-head.ts';
 
 export const receiptSchema = z.object({
-  id: z.string(),
-  object: z.literal('steelyard.receipt'),
-  /** Of this form. */
-  version: z.literal(1),
-  /** Unix seconds. */
-  created: z.int(),
-  endpoint: z.string(),
-  /** Id of the request, as in the header `x-request-id`. */
-  request_id: z.string(),
+  ...headFields,
   /** Index among the answers of the request. */
   choice: z.int(),
   computed_by: z.string(),
@@ -108,12 +93,7 @@ export async function makeReceipt({ model, finish, trace, ...facts }: ReceiptFac
   const { maxTokens, stop = [], ignoreEos = false, endTokens } = trace.options;
   const constraint = heldTo(trace);
   return {
-    id: `rcpt_${randomUUID().replaceAll('-', '')}`,
-    object: 'steelyard.receipt',
-    version: 1,
-    created: Math.floor(Date.now() / 1000),
-    endpoint: facts.endpoint,
-    request_id: facts.requestId,
+    ...receiptHead({ endpoint: facts.endpoint, request_id: facts.requestId }),
     choice: facts.choice,
     computed_by: 'local',
     model: {

@@ -206,11 +206,11 @@ describe('signatures', () => {
     expect(new Set(keys.map(({ signature }) => signature!.public_key)).size).toBe(1);
     expect(statSync(keyFile).mode & 0o77).toBe(0);
     expect(readFileSync(keyFile, 'utf8')).toMatch(/PRIVATE KEY/);
-    const again = await fileSigner(keyFile)(keys[0]!);
+    const again = fileSigner(keyFile)(keys[0]!);
     expect(again.signature).toEqual(keys[0]!.signature);
     const wrong = join(folder, 'wrong.pem');
     writeFileSync(wrong, 'not a key');
-    await expect(fileSigner(wrong)(keys[0]!)).rejects.toThrow(/wrong\.pem: holds no Ed25519/);
+    expect(() => fileSigner(wrong)(keys[0]!)).toThrow(/wrong\.pem: holds no Ed25519/);
   });
 });
 

@@ -8,25 +8,18 @@ import {
   verify,
   type KeyObject,
 } from 'node:crypto';
-import { mkdir, open, readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { FormatError } from '@steelyard/core';
 import { canonicalJson } from '@steelyard/storage';
+import { readOrMakeKey } from '../key-file.ts';
 import type { Receipt } from './receipt.ts';
-import type { AnyReceipt } from './upstream-receipt.ts';
+import type { AnyReceipt } from './any-receipt.ts';
 
-export type Signer = <Kind extends AnyReceipt>(receipt: Kind) => Promise<Kind>;
+export type Signer = <Kind extends AnyReceipt>(receipt: Kind) => Kind;
 
 /** Signs with the Ed25519 key in a file, which is made at the first receipt. @throws FormatError for another file */
 export function fileSigner(path: string): Signer {
-  let loading: Promise<KeyObject> | undefined;
-  return async <Kind extends AnyReceipt>(receipt: Kind) => {
-    loading ??= loadKey(path).catch((error: unknown) => {
-      loading = undefined;
-      throw error;
-    });
-    return signReceipt(receipt, await loading);
-  };
+  let key: KeyObject | undefined;
+  return <Kind extends AnyReceipt>(receipt: Kind) => signReceipt(receipt, (key ??= loadKey(path)));
 }
 
 export function signReceipt<Kind extends AnyReceipt>(receipt: Kind, key: KeyObject): Kind {
@@ -60,23 +53,12 @@ function signedBytes(receipt: AnyReceipt): Buffer {
   return Buffer.from(canonicalJson(signed), 'utf8');
 }
 
-async function loadKey(path: string): Promise<KeyObject> {
-  await mkdir(dirname(path), { recursive: true });
+function loadKey(path: string): KeyObject {
+  const pem = readOrMakeKey(path, () =>
+    generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }),
+  );
   try {
-    const file = await open(path, 'wx', 0o600);
-    const { privateKey } = generateKeyPairSync('ed25519');
-    try {
-      await file.writeFile(privateKey.export({ format: 'pem', type: 'pkcs8' }));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    return privateKey;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  try {
-    const key = createPrivateKey(await readFile(path));
+    const key = createPrivateKey(pem);
     if (key.asymmetricKeyType === 'ed25519') return key;
   } catch (error) {
     throw wrongKey(path, error);

@@ -3,24 +3,15 @@
  * of it. It cannot be computed again here.
  */
 
-import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { FinishEvent } from '../schemas/usage.ts';
-import { embeddingReceiptSchema, type EmbeddingReceipt } from './embedding-receipt.ts';
-import { digest, receiptSchema, signatureSchema, type Receipt } from './receipt.ts';
+import { digest, headFields, receiptHead, signatureSchema } from './receipt-head.ts';
 
 /** What a receipt of an answer computed here says, and nobody says of one from elsewhere. */
 const UNKNOWN = ['weights', 'quantisation', 'template', 'engine', 'sampling', 'seed', 'tokens'] as const;
 
 export const upstreamReceiptSchema = z.object({
-  id: z.string(),
-  object: z.literal('steelyard.receipt'),
-  version: z.literal(1),
-  /** Unix seconds. */
-  created: z.int(),
-  endpoint: z.string(),
-  /** Id of the request, as in the header `x-request-id`. */
-  request_id: z.string(),
+  ...headFields,
   computed_by: z.string().regex(/^upstream:/),
   upstream: z.object({
     name: z.string(),
@@ -49,14 +40,6 @@ export const upstreamReceiptSchema = z.object({
 
 export type UpstreamReceipt = z.infer<typeof upstreamReceiptSchema>;
 
-/** Of an answer, wherever it was computed. */
-export type AnyReceipt = Receipt | UpstreamReceipt | EmbeddingReceipt;
-
-export const anyReceiptSchema = z.union([receiptSchema, upstreamReceiptSchema, embeddingReceiptSchema]);
-
-/** Extension of answers: a receipt for each choice, or in a stream for the one that ends. */
-export const steelyardAnswerSchema = z.object({ receipts: z.array(anyReceiptSchema) });
-
 /** The end of an answer that came from an upstream, with what a receipt of it says. */
 export interface UpstreamFinish extends FinishEvent {
   readonly elsewhere: Omit<UpstreamFacts, 'endpoint' | 'request_id'>;
@@ -78,10 +61,7 @@ export type UpstreamFacts = Pick<
 
 export function makeUpstreamReceipt(facts: UpstreamFacts): UpstreamReceipt {
   return {
-    id: `rcpt_${randomUUID().replaceAll('-', '')}`,
-    object: 'steelyard.receipt',
-    version: 1,
-    created: Math.floor(Date.now() / 1000),
+    ...receiptHead(facts),
     computed_by: `upstream:${facts.upstream.name}`,
     ...facts,
     unknown: [...UNKNOWN],

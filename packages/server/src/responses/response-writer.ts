@@ -7,7 +7,7 @@ import type { TokenLogprob } from '@steelyard/engine';
 import { mayCall, newCallId } from '../chat-options.ts';
 import { toChatLogprobs } from '../schemas/chat-response.ts';
 import { withReceipts } from '../receipts/give-receipt.ts';
-import type { AnyReceipt } from '../receipts/upstream-receipt.ts';
+import type { AnyReceipt } from '../receipts/any-receipt.ts';
 import type { EventLogprobs, ResponseEvent } from '../schemas/response-events.ts';
 import type { OutputItem, TextPart } from '../schemas/response-items.ts';
 import {

@@ -3,11 +3,10 @@
  * history give them back: encrypted and authenticated (AES-256-GCM), for one project, with a key that never leaves here.
  */
 
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, randomUUID } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { FormatError } from '@steelyard/core';
 import type { Call } from '../endpoint.ts';
+import { readOrMakeKey } from '../key-file.ts';
 
 const MARK = 'steelyard.';
 const CIPHER = 'aes-256-gcm';
@@ -77,29 +76,9 @@ function sealerOf(key: () => Buffer): Sealer {
   });
 }
 
-/** Whole at once: another server over the same directory sees all of it or nothing. */
 function loadKey(path: string): Buffer {
-  const draft = `${path}.${randomUUID()}`;
-  mkdirSync(dirname(path), { recursive: true });
-  try {
-    return keyIn(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
-  writeFileSync(draft, `${randomBytes(KEY_BYTES).toString('base64')}\n`, { mode: 0o600, flush: true });
-  try {
-    linkSync(draft, path);
-  } catch (error) {
-    // Not all file systems have links.
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') renameSync(draft, path);
-  } finally {
-    rmSync(draft, { force: true });
-  }
-  return keyIn(path);
-}
-
-function keyIn(path: string): Buffer {
-  const key = Buffer.from(readFileSync(path, 'utf8').trim(), 'base64');
+  const held = readOrMakeKey(path, () => `${randomBytes(KEY_BYTES).toString('base64')}\n`);
+  const key = Buffer.from(held.toString('utf8').trim(), 'base64');
   if (key.length === KEY_BYTES) return key;
   throw new FormatError(
     `${path}: holds no key of ${KEY_BYTES} bytes in base64; put the key back, or remove the file to have a new one made`,

@@ -2,7 +2,7 @@
 
 import type { TokenLogprob } from '@steelyard/engine';
 import { z } from 'zod';
-import { steelyardAnswerSchema } from '../receipts/upstream-receipt.ts';
+import { steelyardAnswerSchema } from '../receipts/any-receipt.ts';
 import { timingsSchema, usageSchema } from './usage.ts';
 
 const logprobsSchema = z.object({

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { steelyardRequestSchema } from '../receipts/receipt.ts';
-import { steelyardAnswerSchema } from '../receipts/upstream-receipt.ts';
+import { steelyardAnswerSchema } from '../receipts/any-receipt.ts';
 
 /** Texts of one request, as OpenAI has it. */
 const MAX_TEXTS = 2048;

@@ -1,7 +1,7 @@
 /** Answers of `POST /v1/messages`: whole, and as stream events. The shapes are Anthropic's. */
 
 import { z } from 'zod';
-import { steelyardAnswerSchema } from '../receipts/upstream-receipt.ts';
+import { steelyardAnswerSchema } from '../receipts/any-receipt.ts';
 import type { FinishEvent } from './usage.ts';
 
 const textBlock = z.object({ type: z.literal('text'), text: z.string(), citations: z.null() });

@@ -2,7 +2,7 @@
 
 import type { TokenLogprob } from '@steelyard/engine';
 import { z } from 'zod';
-import { steelyardAnswerSchema } from '../receipts/upstream-receipt.ts';
+import { steelyardAnswerSchema } from '../receipts/any-receipt.ts';
 import type { FinishEvent } from './usage.ts';
 
 const tokenSchema = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.int()) });

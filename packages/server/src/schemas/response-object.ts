@@ -1,7 +1,7 @@
 /** A response as it is answered, kept and carried by events. */
 
 import { z } from 'zod';
-import { steelyardAnswerSchema } from '../receipts/upstream-receipt.ts';
+import { steelyardAnswerSchema } from '../receipts/any-receipt.ts';
 import { metadataSchema } from './metadata.ts';
 import { outputItemSchema } from './response-items.ts';
 import { shownFileSearchSchema, shownMcpSchema } from './server-tools.ts';

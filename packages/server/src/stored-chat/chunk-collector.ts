@@ -1,6 +1,6 @@
 /** From the chunks of a streamed answer to the answer as it would have come whole. */
 
-import type { AnyReceipt } from '../receipts/upstream-receipt.ts';
+import type { AnyReceipt } from '../receipts/any-receipt.ts';
 import type { ChatChunk, ChatResponse, ToolCallBody } from '../schemas/chat-response.ts';
 
 type Choice = ChatResponse['choices'][number];

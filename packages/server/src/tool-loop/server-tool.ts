@@ -2,7 +2,7 @@
 
 import type { GenerateEvent } from '@steelyard/engine';
 import type { ChatMessage } from '@steelyard/text';
-import type { AnyReceipt } from '../receipts/upstream-receipt.ts';
+import type { AnyReceipt } from '../receipts/any-receipt.ts';
 import type { FileCitation, ToolItem } from '../schemas/tool-items.ts';
 
 /** One step of an item that a tool makes: it is begun, something happens, it is whole. */

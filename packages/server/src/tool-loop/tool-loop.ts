@@ -9,7 +9,7 @@ import { abortReason, admit, stopOf, type Stop } from '../admission.ts';
 import { toChatOptions, type ChatAsk } from '../chat-options.ts';
 import type { Call } from '../endpoint.ts';
 import { startGeneration, type Generation, type GenerationPlan } from '../generation.ts';
-import type { AnyReceipt } from '../receipts/upstream-receipt.ts';
+import type { AnyReceipt } from '../receipts/any-receipt.ts';
 import { totalUsage, type FinishEvent } from '../schemas/usage.ts';
 import { Round } from './round.ts';
 import type { ItemStep, LoopEvent, LoopStart, ServerTool, ToolSource } from './server-tool.ts';

@@ -4,11 +4,11 @@
  */
 
 import { createHash } from 'node:crypto';
+import { BYTES_PER_TOKEN } from '../queue/queues.ts';
 import { DONE, dataOf, frameEnd, isObject, parsed } from './sse-events.ts';
 
 /** Of one answer or event, held until it is whole; what is longer goes on unread. */
 const MOST_HELD = 32 * 1024 * 1024;
-const BYTES_PER_TOKEN = 4;
 
 export interface UpstreamUsage {
   readonly inputTokens: number;

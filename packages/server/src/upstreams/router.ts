@@ -5,7 +5,7 @@ import { admit, stopOf } from '../admission.ts';
 import type { Call, Endpoint } from '../endpoint.ts';
 import { ApiError, toApiError } from '../http/api-error.ts';
 import { findNamed, providerOf } from '../model-provider.ts';
-import { bodyBytes, Queues } from '../queue/queues.ts';
+import { bodyBytes, BYTES_PER_TOKEN, Queues } from '../queue/queues.ts';
 import { giveUpstreamReceipt, receiptWish } from '../receipts/give-receipt.ts';
 import { CHAT_PATH } from '../start-chat.ts';
 import { RESPONSES_PATH } from '../responses/start-response.ts';
@@ -24,7 +24,6 @@ import { upstreamModel } from './upstream-model.ts';
 export const COMPUTED_BY_HEADER = 'x-steelyard-computed-by';
 
 const LOCAL = 'local';
-const BYTES_PER_TOKEN = 4;
 /** Answers of an upstream wait for none of this server's places. */
 const NO_QUEUE = { places: Number.MAX_SAFE_INTEGER, maxWaiting: Number.MAX_SAFE_INTEGER };
 

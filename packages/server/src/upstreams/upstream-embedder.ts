@@ -1,6 +1,7 @@
 /** A model of an upstream that makes vectors, in the form of one of the engine's, for other providers' wire formats. */
 
 import type { EmbeddingModel, Embeddings } from '@steelyard/engine';
+import { EMBEDDINGS_PATH } from '../embed-texts.ts';
 import type { Call } from '../endpoint.ts';
 import type { UpstreamVectors } from '../receipts/upstream-receipt.ts';
 import { usageAttributes } from '../telemetry/generation-watch.ts';
@@ -10,8 +11,6 @@ import { depart, factsOf } from './departure.ts';
 import { AnswerReader } from './read-along.ts';
 import { eventsIn } from './sse-events.ts';
 import type { UpstreamModelPlan } from './upstream-model.ts';
-
-const PATH = '/v1/embeddings';
 
 /** @param call as for `upstreamModel` */
 export function upstreamEmbedder(
@@ -36,7 +35,7 @@ export function upstreamEmbedder(
         ...{ model: sentName, input: texts, encoding_format: 'float' },
         ...(dimensions === undefined ? {} : { dimensions }),
       };
-      const departure = { upstream, path: PATH, model: name, sent, signal };
+      const departure = { upstream, path: EMBEDDINGS_PATH, model: name, sent, signal };
       const { response, span } = await depart(call, departure);
       const along = new AnswerReader(JSON.stringify(sent).length);
       try {

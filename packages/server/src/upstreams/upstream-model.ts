@@ -7,7 +7,9 @@ import type { ChatOptions, EngineStats, GenerateEvent, LanguageModel, ModelInfo 
 import type { ChatMessage } from '@steelyard/text';
 import type { Call } from '../endpoint.ts';
 import type { ApiError } from '../http/api-error.ts';
+import { BYTES_PER_TOKEN } from '../queue/queues.ts';
 import type { UpstreamFinish } from '../receipts/upstream-receipt.ts';
+import { CHAT_PATH } from '../start-chat.ts';
 import { usageAttributes } from '../telemetry/generation-watch.ts';
 import { brokeOff } from './ask-upstream.ts';
 import { chatBody, notElsewhere } from './chat-body.ts';
@@ -17,8 +19,6 @@ import { depart, factsOf } from './departure.ts';
 import { AnswerReader } from './read-along.ts';
 import { eventsIn } from './sse-events.ts';
 
-const CHAT_PATH = '/v1/chat/completions';
-const BYTES_PER_TOKEN = 4;
 /** Tokens that its context is taken to have, which it does not tell: what tools find is cut to fit. */
 const CONTEXT_LENGTH = 32_768;
 const BACKEND = 'upstream:';

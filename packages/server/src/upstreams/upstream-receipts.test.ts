@@ -9,7 +9,7 @@ import { fakeModel } from '../../test/fake-model.ts';
 import { keptServer, type KeptServer } from '../../test/kept-server.ts';
 import type { AppOptions } from '../app.ts';
 import { readReceipts } from '../receipts/read-receipts.ts';
-import { signatureHolds, signReceipt } from '../receipts/sign.ts';
+import { signatureHolds, signReceipt, type Signer } from '../receipts/sign.ts';
 import { upstreamReceiptSchema, type UpstreamReceipt } from '../receipts/upstream-receipt.ts';
 
 const open: (() => unknown)[] = [];
@@ -105,10 +105,9 @@ const wished = { steelyard: { receipt: true } };
 describe('a receipt of an answer from elsewhere', () => {
   it('says where, of what, at what cost, and what is not known', async () => {
     const { privateKey } = generateKeyPairSync('ed25519');
-    const sign = <Kind extends UpstreamReceipt>(receipt: Kind) =>
-      Promise.resolve(signReceipt(receipt, privateKey));
+    const sign: Signer = (receipt) => signReceipt(receipt, privateKey);
     const text = JSON.stringify(whole);
-    const { ask, sent, host, call } = await world(text, { receipts: { sign: sign as never } });
+    const { ask, sent, host, call } = await world(text, { receipts: { sign } });
     const answer = (await (await ask(wished)).json()) as { steelyard: { receipts: unknown[] } };
     const { steelyard, ...rest } = answer;
     expect(rest).toEqual(whole);

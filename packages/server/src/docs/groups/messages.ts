@@ -5,8 +5,8 @@ export const messages: Group = {
   title: "Messages, in Anthropic's wire format",
   text:
     "For Anthropic's SDK and what is built on it; its base URL is this server's address without /v1. A key may come in " +
-    'the header x-api-key. Thoughts keep to their budget (from 1024 tokens on, and only of models that think), and a last message of the assistant is gone on from. With the ' +
-    'header anthropic-version, other endpoints answer in this format where it has them.',
+    'the header x-api-key. Thoughts keep to their budget (from 1024 tokens on, and only of models that think), and a last ' +
+    'message of the assistant is gone on from. With the header anthropic-version, other endpoints answer in this format where it has them.',
   paths: ['/v1/messages'],
   examples: [
     {

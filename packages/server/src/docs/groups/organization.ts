@@ -3,7 +3,9 @@ import { EXAMPLE_BASE, type Group } from './group.ts';
 export const organization: Group = {
   slug: 'organization',
   title: 'Projects and keys',
-  text: 'For admins of a server that asks for keys (`steelyard serve --keys`): projects, their keys with scopes and limits, and what was used. A budget of a month holds from the answer that spends it, over HTTP and in batches.',
+  text:
+    'For admins of a server that asks for keys (`steelyard serve --keys`): projects, their keys with scopes and limits, ' +
+    'and what was used. A budget of a month holds from the answer that spends it, over HTTP and in batches.',
   paths: ['/v1/organization'],
   examples: [
     {
