@@ -81,9 +81,11 @@ export class ChatPrompt {
     // The pattern has one group, so every second piece is a special token.
     for (const [i, piece] of text.split(this.#specialTokens()).entries()) {
       const special = i % 2 === 1 ? this.#tokenizer.id(piece) : undefined;
-      const plain = piece.replace(PLACEHOLDER, restore);
-      const own = special ?? this.#tokenizer.encode(plain, { addSpecial: false, parseSpecial: false, limit });
-      for (const id of [own].flat()) ids.push(id);
+      if (special === undefined) {
+        const plain = piece.replace(PLACEHOLDER, restore);
+        const own = this.#tokenizer.encode(plain, { addSpecial: false, parseSpecial: false, limit });
+        for (const id of own) ids.push(id);
+      } else ids.push(special);
       if (ids.length > limit) break;
     }
     return ids;

@@ -53,6 +53,28 @@ describe('openLanguageModel', () => {
     await expect(collect(model.complete('abc'))).rejects.toThrow(/disposed/);
   });
 
+  it('refuses a prompt far beyond the context without reading it to its end', async () => {
+    const model = await openLanguageModel(letters.folder, { backend: 'reference' });
+    const long = 'hello '.repeat(50_000);
+    // With special tokens in them, messages are read in sections.
+    const spelled = '<|end|>hello '.repeat(20_000);
+    const refusals = [
+      collect(model.complete(long)),
+      collect(model.chat([{ role: 'user', content: long }])),
+      collect(model.chat([{ role: 'user', content: spelled }])),
+    ];
+    for (const refusal of refusals) {
+      const error = (await refusal.catch((one: unknown) => one)) as Error;
+      expect(error).toBeInstanceOf(CapacityError);
+      const tokens = Number(/has (\d+) tokens at least/.exec(error.message)?.[1]);
+      expect(tokens).toBeGreaterThan(256);
+      expect(tokens).toBeLessThan(10_000);
+    }
+    expect(() => model.countTokens([{ role: 'user', content: long }])).toThrow(/more than the 256 tokens/);
+    expect(model.tokenize(long).length).toBeLessThan(10_000);
+    await model.dispose();
+  });
+
   it('takes the best backend, and says when that is not the fastest', async () => {
     const notices: string[] = [];
     const model = await openLanguageModel(letters.folder, { onNotice: (notice) => notices.push(notice) });

@@ -1,6 +1,6 @@
 /**
- * Grammars as callers write them, in the EBNF of xgrammar and llama.cpp: `name ::= ...`, the first of them `root`. They
- * are read here and written anew, for xgrammar itself is ended for good by some texts (nested too deeply), and a rule
+ * Grammars as callers write them, in the EBNF of xgrammar and llama.cpp: `name ::= ...`, one of them `root`. They are
+ * read here and written anew, for xgrammar itself is ended for good by some texts (nested too deeply), and a rule
  * that begins with itself has it try without end. Look-ahead and other extensions are refused.
  */
 

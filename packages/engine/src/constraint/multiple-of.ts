@@ -15,6 +15,7 @@ import {
   type CharRange,
   type Expr,
 } from './grammar.ts';
+import { signed, stretches, type Stretch } from './number-range.ts';
 import { merged } from './regex.ts';
 
 export interface Multiples {
@@ -47,41 +48,17 @@ export function commonDivisor(a: number, b: number): number {
   return b === 0 ? a : commonDivisor(b, a % b);
 }
 
-export function multiplesBetween({ low, high, ...grid }: Multiples, rules: Rules): Expr {
-  const branches: Expr[] = [];
-  if (high >= 0n) branches.push(positive({ ...grid, low: low > 0n ? low : 0n, high }, rules));
-  if (low < 0n) {
-    const nearest = high < 0n ? -high : 1n;
-    branches.push(seq(text('-'), positive({ ...grid, low: nearest, high: -low }, rules)));
-  }
-  return alt(...branches);
+export function multiplesBetween({ low, high, step, decimals }: Multiples, rules: Rules): Expr {
+  return signed(low, high, (from, to) =>
+    alt(
+      ...Array.from(stretches(from, to, decimals), (stretch) =>
+        new Walk({ ...stretch, step, decimals }, rules).from(0, 0, true, true),
+      ),
+    ),
+  );
 }
 
-/** Of bounds that are not negative, by how many digits stand before the decimal point. */
-function positive({ low, high, step, decimals }: Multiples, rules: Rules): Expr {
-  if (low > high) return NOTHING;
-  const branches: Expr[] = [];
-  const longest = high.toString().padStart(decimals + 1, '0').length - decimals;
-  for (let whole = 1; whole <= longest; whole++) {
-    const first = whole === 1 ? 0n : 10n ** BigInt(whole - 1 + decimals);
-    const last = 10n ** BigInt(whole + decimals) - 1n;
-    const [from, to] = [low > first ? low : first, high < last ? high : last];
-    if (from > to) continue;
-    const padded = (value: bigint): string => value.toString().padStart(whole + decimals, '0');
-    const walk = new Walk({ low: padded(from), high: padded(to), whole, step, decimals }, rules);
-    branches.push(walk.from(0, 0, true, true));
-  }
-  return alt(...branches);
-}
-
-interface Digits {
-  readonly low: string;
-  readonly high: string;
-  /** Digits before the decimal point. */
-  readonly whole: number;
-  readonly step: number;
-  readonly decimals: number;
-}
+type Digits = Stretch & Pick<Multiples, 'step' | 'decimals'>;
 
 class Walk {
   readonly #of: Digits;

@@ -3,7 +3,7 @@
  * exclusive bound is the next point's inclusive one; digits are few enough that a double tells the points apart.
  */
 
-import { alt, chars, EMPTY, NOTHING, optional, repeat, seq, text, type Expr } from './grammar.ts';
+import { alt, chars, EMPTY, optional, repeat, seq, text, type Expr } from './grammar.ts';
 import { digit } from './json-text.ts';
 
 export interface NumberBounds {
@@ -26,10 +26,42 @@ export function numberRange(bounds: NumberBounds, integer: boolean): Expr {
   const decimals = integer ? 0 : Math.max(0, Math.min(MAX_DECIMALS, DIGITS - wholeDigits));
   const limit = 10n ** BigInt(Math.max(DIGITS, wholeDigits) + decimals) - 1n;
   const { low, high } = gridBounds(bounds, decimals, limit);
+  return signed(low, high, (from, to) => between(from, to, decimals));
+}
+
+/**
+ * Points from `low` to `high` by their signs.
+ * @param between makes the numbers between two bounds that are not negative
+ */
+export function signed(low: bigint, high: bigint, between: (low: bigint, high: bigint) => Expr): Expr {
   const branches: Expr[] = [];
-  if (high >= 0n) branches.push(between(larger(low, 0n), high, decimals));
-  if (low < 0n) branches.push(seq(text('-'), between(larger(-high, 1n), -low, decimals)));
+  if (high >= 0n) branches.push(between(larger(low, 0n), high));
+  if (low < 0n) branches.push(seq(text('-'), between(larger(-high, 1n), -low)));
   return alt(...branches);
+}
+
+/** Those of the points from `low` to `high`, both at least 0, that have so many digits before the decimal point. */
+export interface Stretch {
+  /** The first and the last of them, with all their digits. */
+  readonly low: string;
+  readonly high: string;
+  readonly whole: number;
+  /** Whether they are all that have so many. */
+  readonly isAll: boolean;
+}
+
+/** By how many digits stand before the decimal point, the fewest first. */
+export function* stretches(low: bigint, high: bigint, decimals: number): Generator<Stretch> {
+  const last = high.toString().padStart(decimals + 1, '0').length - decimals;
+  for (let whole = 1; whole <= last; whole++) {
+    const first = whole === 1 ? 0n : 10n ** BigInt(whole - 1 + decimals);
+    const end = 10n ** BigInt(whole + decimals) - 1n;
+    const from = larger(low, first);
+    const to = -larger(-high, -end);
+    if (from > to) continue;
+    const padded = (value: bigint): string => value.toString().padStart(whole + decimals, '0');
+    yield { low: padded(from), high: padded(to), whole, isAll: from === first && to === end };
+  }
 }
 
 /**
@@ -71,27 +103,16 @@ export function onGrid(value: number, decimals: number, direction: 'up' | 'down'
   return rest < 0n ? quotient - 1n : quotient;
 }
 
-/** Points from `low` to `high`, both at least 0, by how many digits stand before the decimal point. */
 function between(low: bigint, high: bigint, decimals: number): Expr {
-  if (low > high) return NOTHING;
   const branches: Expr[] = [];
-  const last = high.toString().padStart(decimals + 1, '0').length - decimals;
   /** Lengths whose numbers are all within, and begin with any digit but 0. */
   let [shortest, longest] = [0, 0];
-  for (let whole = 1; whole <= last; whole++) {
-    const first = whole === 1 ? 0n : 10n ** BigInt(whole - 1 + decimals);
-    const end = 10n ** BigInt(whole + decimals) - 1n;
-    const from = larger(low, first);
-    const to = -larger(-high, -end);
-    if (from > to) continue;
-    if (whole > 1 && from === first && to === end) {
+  for (const stretch of stretches(low, high, decimals)) {
+    const { whole, isAll } = stretch;
+    if (whole > 1 && isAll) {
       shortest ||= whole;
       longest = whole;
-      continue;
-    }
-    const width = whole + decimals;
-    const padded = (value: bigint): string => value.toString().padStart(width, '0');
-    branches.push(digitsFrom({ low: padded(from), high: padded(to), whole }, 0, true, true));
+    } else branches.push(digitsFrom(stretch, 0, true, true));
   }
   if (shortest > 0) {
     const more = repeat(digit, shortest - 1, longest - 1);
@@ -100,15 +121,8 @@ function between(low: bigint, high: bigint, decimals: number): Expr {
   return alt(...branches);
 }
 
-interface Digits {
-  readonly low: string;
-  readonly high: string;
-  /** Digits before the decimal point. */
-  readonly whole: number;
-}
-
 /** What may follow at a position, while the digits before are those of the low bound, of the high one, or of both. */
-function digitsFrom(of: Digits, at: number, atLow: boolean, atHigh: boolean): Expr {
+function digitsFrom(of: Stretch, at: number, atLow: boolean, atHigh: boolean): Expr {
   const { low, high, whole } = of;
   if (at === low.length) return EMPTY;
   // Bounds of zeros and of nines bind no more.
