@@ -5,7 +5,9 @@
 #include "matmul.cc"
 #include "norms.cc"
 #include "recurrence.cc"
+#if !defined(__wasm__)
 #include "rows.cc"
+#endif
 
 namespace steelyard::SY_LEVEL {
 namespace {
@@ -50,9 +52,11 @@ const KernelTable kTable = {
     chunks,
     packed_bytes,
     pack_panel,
+#if !defined(__wasm__)
     row_argmax,
     row_weigh,
     row_at_least,
+#endif
     {
 #define SY_KERNEL(name) op_##name,
 #define SY_VIEW(name) nullptr,

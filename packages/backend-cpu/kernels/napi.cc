@@ -425,7 +425,7 @@ napi_value weigh_js(napi_env env, napi_callback_info info) {
   double* weights = elements<double>(env, args[4], napi_float64_array, &room);
   double* sums = elements<double>(env, args[5], napi_float64_array, &blocks);
   if (!table || !weights || !sums) return nullptr;
-  if (room < count || blocks * 256 < count) return fail(env, "no room for the weights of a row"), nullptr;
+  if (room < count || blocks * kRowBlock < count) return fail(env, "no room for the weights of a row"), nullptr;
   napi_get_value_double(env, args[2], &top);
   napi_get_value_double(env, args[3], &scale);
   napi_create_double(env, table->row_weigh(row, count, top, scale, weights, sums), &result);

@@ -1,6 +1,6 @@
 // Passes over a row of logits that sampling makes for every token, bit for bit those of `plainRows` in the package graph:
-// doubles, no fused multiply-adds, partial sums in the same order. Not instructions: they are called on the rows' reader's
-// own thread.
+// doubles, no fused multiply-adds, partial sums in the same order. No instructions of a graph: who samples calls them.
+#include <cmath>
 #include <limits>
 
 #include "simd.h"
@@ -12,7 +12,6 @@ namespace {
 // Partial sums of a block, and how many of them are a vector of doubles.
 constexpr int kRowSums = 8;
 constexpr int kRowLanes = kLanes / 2;
-constexpr int64_t kRowBlock = 256;
 typedef double vd __attribute__((vector_size(kRowLanes * 8)));
 typedef int64_t vl __attribute__((vector_size(kRowLanes * 8)));
 typedef int32_t vh __attribute__((vector_size(kRowLanes * 4)));

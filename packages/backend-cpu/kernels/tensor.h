@@ -103,6 +103,9 @@ inline int chunks_of(int64_t work, int64_t grain, int64_t units, int threads) {
 }
 
 // The kernels of one instruction-set level, by op code; null for views.
+// Weights of a row of logits whose sum is kept beside them: `ROW_BLOCK` in the package graph.
+constexpr int64_t kRowBlock = 256;
+
 struct KernelTable {
   const char* level;
   ScratchSize (*scratch)(int op, const Operands& operands);
@@ -112,10 +115,12 @@ struct KernelTable {
   // rows into zeros.
   size_t (*packed_bytes)(const Tensor& w);
   void (*pack_panel)(const Tensor& w, int64_t panel, char* to);
+#if !defined(__wasm__)
   // Passes over rows of logits, for sampling; see rows.cc.
   int64_t (*row_argmax)(const float* row, int64_t count);
   double (*row_weigh)(const float* row, int64_t count, double top, double scale, double* weights, double* sums);
   int64_t (*row_at_least)(const float* row, int64_t count, double floor, uint32_t* ids);
+#endif
   Kernel kernels[kOpCount];
 };
 
