@@ -39,14 +39,35 @@ inline vb32 load32(const uint8_t* p) {
   return v;
 }
 inline vb32 join(vb16 low, vb16 high) {
+#if defined(__AVX2__)
   return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22,
                                  23, 24, 25, 26, 27, 28, 29, 30, 31);
+#else
+  // g++ shuffles what is wider than its vectors byte by byte.
+  vb32 v;
+  __builtin_memcpy(&v, &low, 16);
+  __builtin_memcpy((char*)&v + 16, &high, 16);
+  return v;
+#endif
+}
+
+// Bits of every byte moved, within pairs of bytes, as no vector shifts bytes: what comes from a neighbour is for a mask to
+// drop.
+template <class V>
+inline V moved_down(V v, int by) {
+  typedef uint16_t Pairs __attribute__((vector_size(sizeof(V))));
+  return (V)((Pairs)v >> by);
+}
+template <class V>
+inline V moved_up(V v, int by) {
+  typedef uint16_t Pairs __attribute__((vector_size(sizeof(V))));
+  return (V)((Pairs)v << by);
 }
 
 // Low nibbles are elements 0 to 15, high nibbles 16 to 31.
 inline vb32 nibbles(const uint8_t* from) {
   vb16 v = load16(from);
-  return join(v & 15, v >> 4);
+  return join(v & 15, moved_down(v, 4) & 15);
 }
 
 inline void set(Unpacked& r, float scale, float offset) {
@@ -104,7 +125,7 @@ struct Q2_K {
     const uint8_t* p = row + run / 8 * 84;
     int g = run % 8;
     float d = load_half(p + 80), dmin = load_half(p + 82);
-    r.u = load32(p + 16 + g / 4 * 32) >> (uint8_t)(2 * (g % 4)) & 3;
+    r.u = moved_down(load32(p + 16 + g / 4 * 32), 2 * (g % 4)) & 3;
     for (int h = 0; h < 2; h++) {
       r.scale[h] = d * (p[2 * g + h] & 15);
       r.offset[h] = -(dmin * (p[2 * g + h] >> 4));
@@ -116,7 +137,7 @@ struct Q3_K {
     const uint8_t* p = row + run / 8 * 110;
     int g = run % 8;
     float d = load_half(p + 108);
-    r.u = (load32(p + 32 + g / 4 * 32) >> (uint8_t)(2 * (g % 4)) & 3) | (load32(p) >> (uint8_t)g & 1) << 2;
+    r.u = (moved_down(load32(p + 32 + g / 4 * 32), 2 * (g % 4)) & 3) | (moved_down(load32(p), g) & 1) << 2;
     for (int h = 0; h < 2; h++) {
       int s = 2 * g + h;
       int low = p[96 + s % 8] >> (s < 8 ? 0 : 4) & 15, high = p[104 + s % 4] >> 2 * (s / 4) & 3;
@@ -129,7 +150,7 @@ struct Q4_K {
   static void unpack(const uint8_t* row, int64_t run, Unpacked& r) {
     const uint8_t* p = row + run / 8 * 144;
     int g = run % 8;
-    r.u = load32(p + 16 + g / 2 * 32) >> (uint8_t)(g % 2 * 4) & 15;
+    r.u = moved_down(load32(p + 16 + g / 2 * 32), g % 2 * 4) & 15;
     set(r, load_half(p) * packed6(p + 4, g, false), -(load_half(p + 2) * packed6(p + 4, g, true)));
   }
 };
@@ -137,7 +158,7 @@ struct Q5_K {
   static void unpack(const uint8_t* row, int64_t run, Unpacked& r) {
     const uint8_t* p = row + run / 8 * 176;
     int g = run % 8;
-    r.u = (load32(p + 48 + g / 2 * 32) >> (uint8_t)(g % 2 * 4) & 15) | (load32(p + 16) >> (uint8_t)g & 1) << 4;
+    r.u = (moved_down(load32(p + 48 + g / 2 * 32), g % 2 * 4) & 15) | (moved_down(load32(p + 16), g) & 1) << 4;
     set(r, load_half(p) * packed6(p + 4, g, false), -(load_half(p + 2) * packed6(p + 4, g, true)));
   }
 };
@@ -146,7 +167,7 @@ struct Q6_K {
     const uint8_t* p = row + run / 8 * 210;
     int g = run % 8, half = g / 4, part = g % 4;
     vb32 low = load32(p + half * 64 + part % 2 * 32), high = load32(p + 128 + half * 32);
-    r.u = (low >> (uint8_t)(part / 2 * 4) & 15) | (high >> (uint8_t)(2 * part) & 3) << 4;
+    r.u = (moved_down(low, part / 2 * 4) & 15) | (moved_down(high, 2 * part) & 3) << 4;
     float d = load_half(p + 208);
     for (int h = 0; h < 2; h++) {
       r.scale[h] = d * (int8_t)p[192 + 2 * g + h];

@@ -296,9 +296,8 @@ size_t packed_bytes(const Tensor& w) {
 
 void pack_panel(const Tensor& w, int64_t panel, char* to) {
   with_packed_format(w.dtype, [&](auto format) {
-    const int64_t first = panel * kPanelRows, k = w.last();
-    uint8_t* at = (uint8_t*)to + panel * format.panel_bytes(k);
-    for (int r = 0; r < kPanelRows && first + r < w.rows(); r++) format.pack_row(w.block_row(first + r), k, r, at);
+    const int64_t first = panel * kPanelRows;
+    format.pack(w.block_row(first), std::min<int64_t>(kPanelRows, w.rows() - first), w.last(), (uint8_t*)to);
   });
 }
 

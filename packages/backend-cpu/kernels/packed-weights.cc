@@ -25,6 +25,7 @@ class PackJob final : public Job {
     const DTypeInfo& info = dtype_info(w.dtype);
     row_bytes_ = w.last() / info.block_size * info.block_bytes;
     panels_ = (w.rows() + kPanelRows - 1) / kPanelRows;
+    panel_bytes_ = table.packed_bytes(w) / panels_;
     int64_t per_chunk = kSourceBytes / (row_bytes_ * kPanelRows);
     per_chunk_ = per_chunk < 1 ? 1 : per_chunk;
   }
@@ -41,7 +42,7 @@ class PackJob final : public Job {
   }
   void run_chunk(int chunk, int) override {
     int64_t begin = chunk * per_chunk_, end = begin + per_chunk_ < panels_ ? begin + per_chunk_ : panels_;
-    for (int64_t panel = begin; panel < end; panel++) table_.pack_panel(w_, panel, to_);
+    for (int64_t panel = begin; panel < end; panel++) table_.pack_panel(w_, panel, to_ + panel * panel_bytes_);
     int64_t last = end * kPanelRows < w_.rows() ? end * kPanelRows : w_.rows();
     if (mapped_) drop_pages(w_.data + begin * kPanelRows * row_bytes_, (last - begin * kPanelRows) * row_bytes_);
   }
@@ -51,7 +52,7 @@ class PackJob final : public Job {
   const Tensor& w_;
   char* to_;
   bool mapped_, opened_ = false;
-  int64_t row_bytes_, panels_, per_chunk_;
+  int64_t row_bytes_, panels_, panel_bytes_, per_chunk_;
 };
 
 using Key = std::tuple<const KernelTable*, const char*, int, int64_t, int64_t>;
@@ -99,9 +100,7 @@ std::shared_ptr<PackedWeight> pack_in_place(const KernelTable& table, const Tens
     const int64_t left = w.rows() - panel * kPanelRows;
     rows.dims[0] = left < kPanelRows ? left : kPanelRows;
     std::memcpy(rows.data, w.data + panel * kPanelRows * row_bytes, rows.dims[0] * row_bytes);
-    char* to = w.data + panel * (bytes / panels);
-    std::memset(to, 0, bytes / panels);
-    table.pack_panel(rows, 0, to);
+    table.pack_panel(rows, 0, w.data + panel * (bytes / panels));
   }
   own.packed = true;
   auto packed = std::make_shared<PackedWeight>();

@@ -21,6 +21,24 @@ inline vf load_small(const uint8_t* p) {
 
 inline void store_half(uint8_t* to, int row, const uint8_t* from) { std::memcpy(to + 2 * row, from, 2); }
 
+// Halves of a run of four rows by their groups: byte 4 r + c of groups[g] is column 4 g + c of row r.
+inline void transpose_fours(const vb16* rows, vb16* groups) {
+  typedef int32_t Words __attribute__((vector_size(16)));
+  typedef int64_t Pairs __attribute__((vector_size(16)));
+  Pairs low[2], high[2];
+  for (int i = 0; i < 2; i++) {
+    const Words a = (Words)rows[2 * i], b = (Words)rows[2 * i + 1];
+    low[i] = (Pairs)__builtin_shufflevector(a, b, 0, 4, 1, 5);
+    high[i] = (Pairs)__builtin_shufflevector(a, b, 2, 6, 3, 7);
+  }
+  groups[0] = (vb16)__builtin_shufflevector(low[0], low[1], 0, 2);
+  groups[1] = (vb16)__builtin_shufflevector(low[0], low[1], 1, 3);
+  groups[2] = (vb16)__builtin_shufflevector(high[0], high[1], 0, 2);
+  groups[3] = (vb16)__builtin_shufflevector(high[0], high[1], 1, 3);
+}
+
+inline void store16(uint8_t* to, vb16 v) { std::memcpy(to, &v, 16); }
+
 // --- Codes: the small unsigned integers of a run.
 
 // Groups of nibbles and, with kHighBits, a fifth bit of each: a plane of 64 bytes after the nibbles.
@@ -41,11 +59,13 @@ struct Nibbles {
     if constexpr (kHighBits == 1) u |= (codes[256 + within] >> (group + 4 * high) & 1) << 4;
     return u;
   }
-  static void pack(uint8_t* codes, int row, const uint8_t* u) {
-    for (int c = 0; c < 16; c++) {
-      int at = c / 4 * 64 + row * 4 + c % 4, within = row * 4 + c % 4, group = c / 4;
-      codes[at] = (u[c] & 15) | (u[c + 16] & 15) << 4;
-      if constexpr (kHighBits == 1) codes[256 + within] |= (u[c] >> 4) << group | (u[c + 16] >> 4) << (group + 4);
+  // Four rows from `row` on, by their groups.
+  static void pack(uint8_t* codes, int row, const vb16 (&groups)[8]) {
+    for (int g = 0; g < 4; g++) store16(codes + 64 * g + 4 * row, (groups[g] & 15) | moved_up(groups[g + 4] & 15, 4));
+    if constexpr (kHighBits == 1) {
+      vb16 plane = {};
+      for (int g = 0; g < 8; g++) plane |= g < 4 ? moved_down(groups[g] & 16, 4 - g) : moved_up(groups[g] & 16, g - 4);
+      store16(codes + 256 + 4 * row, plane);
     }
   }
 };
@@ -64,12 +84,9 @@ struct Sixes {
     const int group = c % 16 / 4;
     return group < 3 ? from[64 * group] & 63 : from[0] >> 6 | (from[64] >> 6) << 2 | (from[128] >> 6) << 4;
   }
-  static void pack(uint8_t* codes, int row, const uint8_t* u) {
-    for (int c = 0; c < 32; c++) {
-      uint8_t* to = codes + c / 16 * 192 + row * 4 + c % 4;
-      if (c % 16 < 12) to[c % 16 / 4 * 64] |= u[c];
-      else for (int i = 0; i < 3; i++) to[64 * i] |= (u[c] >> 2 * i & 3) << 6;
-    }
+  static void pack(uint8_t* codes, int row, const vb16 (&groups)[8]) {
+    for (int half = 0; half < 2; half++)
+      for (int g = 0; g < 3; g++) store16(codes + 192 * half + 64 * g + 4 * row, groups[4 * half + g] | moved_up(groups[4 * half + 3] & (uint8_t)(3 << 2 * g), 6 - 2 * g));
   }
 };
 
@@ -81,12 +98,12 @@ struct Bytes {
     return load_bytes(codes + 64 * kG) ^ (uint8_t)kBias;
   }
   static int at(const uint8_t* codes, int row, int c) { return codes[c / 4 * 64 + row * 4 + c % 4]; }
-  static void pack(uint8_t* codes, int row, const uint8_t* u) {
-    for (int c = 0; c < 32; c++) codes[c / 4 * 64 + row * 4 + c % 4] = u[c];
+  static void pack(uint8_t* codes, int row, const vb16 (&groups)[8]) {
+    for (int g = 0; g < 8; g++) store16(codes + 64 * g + 4 * row, groups[g]);
   }
 };
 
-// --- Scales: w = scale * (code - kZero), or scale * code + offset.
+// --- Scales: w = scale * (code - kZero), or scale * code + offset. `pack` takes a row's published block, for all its runs.
 
 // One scale of 16 bits to a row and run.
 template <int kZeroPoint, int kScaleAt>
@@ -94,7 +111,7 @@ struct HalfScale {
   static constexpr int kZero = kZeroPoint, kBytes = 32, kBlockBytes = 0, kRuns = 1;
   static constexpr bool kOffset = false, kHalves = false;
   static vf scale(const uint8_t*, const uint8_t* run, int part, int) { return load_halves(run + 2 * kLanes * part); }
-  static void pack(uint8_t*, uint8_t* run, int row, const uint8_t* block, int) { store_half(run, row, block + kScaleAt); }
+  static void pack(uint8_t*, uint8_t* run, int64_t, int row, const uint8_t* block) { store_half(run, row, block + kScaleAt); }
 };
 // A scale and an offset of 16 bits.
 struct HalfScaleOffset {
@@ -102,7 +119,7 @@ struct HalfScaleOffset {
   static constexpr bool kOffset = true, kHalves = false;
   static vf scale(const uint8_t*, const uint8_t* run, int part, int) { return load_halves(run + 2 * kLanes * part); }
   static vf offset(const uint8_t*, const uint8_t* run, int part) { return load_halves(run + 32 + 2 * kLanes * part); }
-  static void pack(uint8_t*, uint8_t* run, int row, const uint8_t* block, int) {
+  static void pack(uint8_t*, uint8_t* run, int64_t, int row, const uint8_t* block) {
     store_half(run, row, block);
     store_half(run + 32, row, block + 2);
   }
@@ -117,11 +134,19 @@ struct SuperScaleOffset {
   static vf offset(const uint8_t* block, const uint8_t* run, int part) {
     return -(load_halves(block + 32 + 2 * kLanes * part) * load_small<uint8_t>(run + 16 + kLanes * part));
   }
-  static void pack(uint8_t* to_block, uint8_t* run, int row, const uint8_t* block, int g) {
+  static void pack(uint8_t* to_block, uint8_t* runs, int64_t run_bytes, int row, const uint8_t* block) {
     store_half(to_block, row, block);
     store_half(to_block + 32, row, block + 2);
-    run[row] = packed6(block + 4, g, false);
-    run[16 + row] = packed6(block + 4, g, true);
+    // What `packed6` reads, four groups to a word.
+    uint32_t words[3];
+    std::memcpy(words, block + 4, 12);
+    constexpr uint32_t kLow4 = 0x0f0f0f0f, kLow6 = 0x3f3f3f3f, kHigh2 = 0x30303030;
+    const uint32_t scales[2] = {words[0] & kLow6, (words[2] & kLow4) | (words[0] >> 2 & kHigh2)};
+    const uint32_t offsets[2] = {words[1] & kLow6, (words[2] >> 4 & kLow4) | (words[1] >> 2 & kHigh2)};
+    for (int g = 0; g < 8; g++) {
+      runs[g * run_bytes + row] = (uint8_t)(scales[g / 4] >> 8 * (g % 4));
+      runs[g * run_bytes + 16 + row] = (uint8_t)(offsets[g / 4] >> 8 * (g % 4));
+    }
   }
 };
 // Q6_K: signed bytes, one to 16 columns, of one scale of 16 bits to a super-block.
@@ -131,10 +156,12 @@ struct SuperHalfScales {
   static vf scale(const uint8_t* block, const uint8_t* run, int part, int half) {
     return load_halves(block + 2 * kLanes * part) * load_small<int8_t>(run + 16 * half + kLanes * part);
   }
-  static void pack(uint8_t* to_block, uint8_t* run, int row, const uint8_t* block, int g) {
+  static void pack(uint8_t* to_block, uint8_t* runs, int64_t run_bytes, int row, const uint8_t* block) {
     store_half(to_block, row, block + 208);
-    run[row] = block[192 + 2 * g];
-    run[16 + row] = block[193 + 2 * g];
+    for (int g = 0; g < 8; g++) {
+      runs[g * run_bytes + row] = block[192 + 2 * g];
+      runs[g * run_bytes + 16 + row] = block[193 + 2 * g];
+    }
   }
 };
 
@@ -146,18 +173,28 @@ struct PackedFormat {
   static constexpr int64_t kBlockBytes = S::kBlockBytes + S::kRuns * kRunBytes;
   static int64_t panel_bytes(int64_t k) { return k / 32 / S::kRuns * kBlockBytes; }
 
-  // Row `row` of a panel from its published blocks; the panel was zeros.
-  static void pack_row(const uint8_t* from, int64_t k, int row, uint8_t* panel) {
-    Unpacked r;
-    for (int64_t run = 0; run < k / 32; run++) {
-      uint8_t* block = panel + run / S::kRuns * kBlockBytes;
-      uint8_t* to = block + S::kBlockBytes + run % S::kRuns * kRunBytes;
-      From::unpack(from, run, r);
-      uint8_t u[32];
-      std::memcpy(u, &r.u, 32);
-      S::pack(block, to, row, from + run / S::kRuns * kFromBytes, (int)(run % S::kRuns));
-      C::pack(to + S::kBytes, row, u);
+  // A panel from `rows` published ones, `from` on, at most kPanelRows; the others are zeros.
+  static void pack(const uint8_t* from, int64_t rows, int64_t k, uint8_t* panel) {
+    const int64_t blocks = k / 32 / S::kRuns, row_bytes = blocks * kFromBytes;
+    if (rows < kPanelRows) std::memset(panel, 0, panel_bytes(k));
+    for (int64_t i = 0; i < blocks; i++, panel += kBlockBytes) {
+      uint8_t* runs = panel + S::kBlockBytes;
+      for (int row = 0; row < rows; row++) S::pack(panel, runs, kRunBytes, row, from + row * row_bytes + i * kFromBytes);
+      for (int64_t run = 0; run < S::kRuns; run++)
+        for (int row = 0; row < rows; row += 4) pack_fours(from + row * row_bytes, row_bytes, rows - row, i * S::kRuns + run, runs + run * kRunBytes + S::kBytes, row);
     }
+  }
+
+  // The codes of a run of four rows, of which `rows` are there.
+  static void pack_fours(const uint8_t* from, int64_t row_bytes, int64_t rows, int64_t run, uint8_t* codes, int row) {
+    vb16 halves[2][4] = {}, groups[8];
+    for (int r = 0; r < 4 && r < rows; r++) {
+      Unpacked unpacked;
+      From::unpack(from + r * row_bytes, run, unpacked);
+      for (int h = 0; h < 2; h++) halves[h][r] = load16((const uint8_t*)&unpacked.u + 16 * h);
+    }
+    for (int h = 0; h < 2; h++) transpose_fours(halves[h], groups + 4 * h);
+    C::pack(codes, row, groups);
   }
 
   // The same values as decode_row gives for the published row: w = scale * code + offset.

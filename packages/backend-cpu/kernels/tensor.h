@@ -111,8 +111,8 @@ struct KernelTable {
   ScratchSize (*scratch)(int op, const Operands& operands);
   // Chunks of a phase of an instruction; 0 when there is no such phase. Results never depend on it.
   int (*chunks)(int op, const Operands& operands, int phase, int threads);
-  // Bytes of a weight in this level's layout, 0 when matmuls read it as published; and its making, panel by panel of 16
-  // rows into zeros.
+  // Bytes of a weight in this level's layout, 0 when matmuls read it as published; and the making of one panel of it, of
+  // 16 rows, as many bytes as the others.
   size_t (*packed_bytes)(const Tensor& w);
   void (*pack_panel)(const Tensor& w, int64_t panel, char* to);
 #if !defined(__wasm__)
