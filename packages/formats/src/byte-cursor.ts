@@ -2,6 +2,7 @@
 
 import { FormatError } from '@steelyard/core';
 import type { ByteSource } from './model-file.ts';
+import { isUtf8, TextList } from './text-list.ts';
 
 const WINDOW = 1 << 20;
 /** A header beyond this is refused, however large the file: sparse files are cheap to make. Published ones have 30 MB. */
@@ -17,7 +18,10 @@ export class ByteCursor {
   /** Byte of the source where the window begins, and of the window that is next. */
   #start = 0;
   #next = 0;
-  readonly #utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  /** What was read of windows from `#keptFrom` on, while a list is read. */
+  #kept: Uint8Array[] | undefined;
+  #keptFrom = 0;
+  readonly #utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
   constructor(source: ByteSource) {
     this.source = source;
@@ -71,15 +75,42 @@ export class ByteCursor {
 
   /** A 64-bit length and that many bytes of UTF-8, at most `limit`. */
   text(limit: number): string {
+    const length = this.#passText(limit);
+    return this.#utf8.decode(this.#window.subarray(this.#next - length, this.#next));
+  }
+
+  /** `count` texts, each as `text` reads it. */
+  texts(count: number, limit: number): TextList {
+    const [starts, ends] = [new Uint32Array(count), new Uint32Array(count)];
+    const begin = this.offset;
+    const kept: Uint8Array[] = (this.#kept = []);
+    this.#keptFrom = this.#next;
+    for (let i = 0; i < count; i++) {
+      const length = this.#passText(limit);
+      ends[i] = this.offset - begin;
+      starts[i] = this.offset - begin - length;
+    }
+    this.#keep();
+    this.#kept = undefined;
+    const bytes = new Uint8Array(this.offset - begin);
+    let at = 0;
+    for (const part of kept) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    return new TextList(bytes, starts, ends);
+  }
+
+  /** Moves past a length and a text, and returns the length. The text lies in the window then. */
+  #passText(limit: number): number {
     const length = this.count(Math.min(limit, Math.max(0, this.remaining - 8)), 'length of ');
     this.#take(length);
-    try {
-      return this.#utf8.decode(this.#window.subarray(this.#next - length, this.#next));
-    } catch {
+    if (!isUtf8(this.#window, this.#next - length, this.#next)) {
       throw new FormatError(
         `${this.source.name}: ${this.field} at byte ${this.offset - length} is not UTF-8, expected text; the file is damaged`,
       );
     }
+    return length;
   }
 
   /** A copy of the next `length` bytes. */
@@ -97,6 +128,11 @@ export class ByteCursor {
     this.#next += length;
   }
 
+  #keep(): void {
+    this.#kept?.push(this.#window.subarray(this.#keptFrom, this.#next));
+    this.#keptFrom = 0;
+  }
+
   #fill(length: number): void {
     const { offset, remaining } = this;
     if (length > remaining && this.source.size > MAX_HEADER_BYTES) {
@@ -109,6 +145,7 @@ export class ByteCursor {
         `${this.source.name}: ends at byte ${this.source.size}, expected ${length} bytes of ${this.field} from byte ${offset}; the file is truncated, pull it again`,
       );
     }
+    this.#keep();
     this.#window = this.source.read(offset, Math.max(length, Math.min(WINDOW, remaining)));
     this.#view = new DataView(this.#window.buffer, this.#window.byteOffset, this.#window.byteLength);
     this.#start = offset;

@@ -89,6 +89,7 @@ class MetadataReader {
     if (this.#boxed > MAX_BOXED_VALUES) {
       this.#refuse(`brings the values in lists to ${this.#boxed}, expected at most ${MAX_BOXED_VALUES}`);
     }
+    if (depth === 1 && type === ValueType.string) return cursor.texts(count, MAX_STRING_BYTES);
     return Array.from({ length: count }, () => this.value(type, depth));
   }
 

@@ -1,9 +1,11 @@
 /** What every format reader returns: one published model, whatever files it came in. */
 
 import type { TensorData } from '@steelyard/graph';
+import type { TextList } from './text-list.ts';
 
 /** GGUF metadata value. 64-bit integers become numbers when safe, else bigint. */
-export type MetadataValue = string | number | bigint | boolean | readonly MetadataValue[] | NumericArray;
+export type MetadataValue =
+  string | number | bigint | boolean | readonly MetadataValue[] | TextList | NumericArray;
 export type NumericArray =
   Int32Array | Uint32Array | Float32Array | Uint8Array | Int8Array | Int16Array | Uint16Array | Float64Array;
 

@@ -1,7 +1,7 @@
 /** The GGUF reader: what the writer wrote comes back, and every kind of damage is refused by name. */
 
 import { FormatError, UnsupportedError } from '@steelyard/core';
-import { readGguf } from '@steelyard/formats';
+import { readGguf, type TextList } from '@steelyard/formats';
 import { describe, expect, it } from 'vitest';
 import { concat, find, ggufBytes, METADATA, source, TENSORS, withInteger } from './files.ts';
 
@@ -90,6 +90,19 @@ describe('a valid file', () => {
     expect(metadata.get('long') === long).toBe(true);
     expect(metadata.get('test.ints')).toEqual(new Int32Array([1, -2, 3]));
     expect(metadata.get('test.i64')).toBe(-5);
+  });
+
+  it('gives lists of strings over the ends of windows, by place and one after another', () => {
+    const value = Array.from({ length: 300 }, (_, i) => 'ä𝄞'.repeat((i * 37) % 2000));
+    const texts = read(ggufBytes({ texts: { type: 'array', of: 'string', value } }, [])).metadata.get(
+      'texts',
+    );
+    const list = texts as TextList;
+    expect(list.length).toBe(value.length);
+    expect([...list]).toEqual(value);
+    expect(list.at(299)).toBe(value[299]);
+    expect([list.at(300), list.at(-1)]).toEqual([undefined, undefined]);
+    expect(JSON.stringify(list)).toBe(JSON.stringify(value));
   });
 
   it('is read in version 2 too', () => {
@@ -259,6 +272,12 @@ describe('refusals', () => {
       },
     };
     expect(() => readGguf([sparse])).toThrow(/length of metadata test\.\w+ is 8589934592, expected at most/);
+  });
+
+  it('invalid UTF-8 in a list', () => {
+    const bytes = ggufBytes({ list: { type: 'array', of: 'string', value: ['fine', 'x'] } }, []);
+    bytes[find(bytes, 'fine') + 12] = 0xff;
+    expect(() => read(bytes)).toThrow(/metadata list at byte \d+ is not UTF-8/);
   });
 
   it('invalid UTF-8', () => {

@@ -226,7 +226,9 @@ export class ConfigReader {
 /** Absent, switched off, or empty. */
 function saysNothing(value: unknown): boolean {
   if (value === null || value === undefined || value === false) return true;
-  return typeof value === 'object' && Object.keys(value).length === 0;
+  if (typeof value !== 'object') return false;
+  // Vocabularies are long lists, of which there is no need to list the keys.
+  return ('length' in value ? value.length : Object.keys(value).length) === 0;
 }
 
 function preview(value: unknown): string {

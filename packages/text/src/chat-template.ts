@@ -2,11 +2,12 @@
 
 import { FormatError, RequestError } from '@steelyard/core';
 import type { ChatTemplate } from './chat-template-types.ts';
-import { optionalId, optionalString, optionalStrings } from './gguf-metadata.ts';
+import { optionalId, optionalString, optionalTexts } from './gguf-metadata.ts';
 import { HarmonyTemplate, isHarmony } from './harmony/harmony-template.ts';
 import { JinjaChatTemplate, type TemplateSources } from './jinja-chat-template.ts';
 import { badField, isObject, type Json } from './json-access.ts';
 import { tokenText } from './tokenizer-from-json.ts';
+import { encodeTexts, textAt } from './text-index.ts';
 import type { MetadataLike } from './tokenizer-types.ts';
 
 const tokenKeys = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'].map((name) => `${name}_token`);
@@ -58,13 +59,13 @@ export function chatTemplateFromGguf(metadata: ReadonlyMap<string, MetadataLike>
   const main = optionalString(metadata, 'tokenizer.chat_template');
   if (main === undefined) return undefined;
   const toolUse = optionalString(metadata, 'tokenizer.chat_template.tool_use');
-  const tokens = optionalStrings(metadata, 'tokenizer.ggml.tokens') ?? [];
+  const tokens = optionalTexts(metadata, 'tokenizer.ggml.tokens') ?? encodeTexts([]);
   const specialTokens: Record<string, string> = {};
   for (const key of tokenKeys) {
     const name =
       { unk_token: 'unknown_token', pad_token: 'padding_token', sep_token: 'seperator_token' }[key] ?? key;
     const id = optionalId(metadata, `tokenizer.ggml.${name}_id`, tokens.length);
-    if (id !== undefined) specialTokens[key] = tokens[id]!;
+    if (id !== undefined) specialTokens[key] = textAt(tokens, id)!;
   }
   return templateOf({ main, toolUse, specialTokens });
 }

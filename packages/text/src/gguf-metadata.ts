@@ -1,6 +1,7 @@
 /** Checked access to the `tokenizer.ggml.*` metadata of a GGUF file, which anyone may have written. */
 
 import { FormatError } from '@steelyard/core';
+import { encodeTexts, textAt, TextIndex, type EncodedTexts } from './text-index.ts';
 import type { MetadataLike } from './tokenizer-types.ts';
 
 export type Metadata = ReadonlyMap<string, MetadataLike>;
@@ -8,10 +9,24 @@ export type Metadata = ReadonlyMap<string, MetadataLike>;
 /** Token types of GGUF's `tokenizer.ggml.token_type`. */
 export const tokenType = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
-export interface GgufVocabulary {
-  readonly tokens: readonly string[];
+export class GgufVocabulary {
+  readonly index: TextIndex;
   /** One of `tokenType` per token; all normal where the file says nothing. */
   readonly types: ArrayLike<number>;
+
+  constructor(index: TextIndex, types: ArrayLike<number>) {
+    this.index = index;
+    this.types = types;
+  }
+
+  get size(): number {
+    return this.index.texts.length;
+  }
+
+  /** All of them as strings, for tokenizers that look at each. */
+  get tokens(): readonly string[] {
+    return [...this.index.texts];
+  }
 }
 
 function refuse(key: string, got: string, expected: string): FormatError {
@@ -52,15 +67,16 @@ export function optionalId(metadata: Metadata, key: string, count: number): numb
 }
 
 /** Strings under a key; undefined where the key is missing. */
-export function optionalStrings(metadata: Metadata, key: string): readonly string[] | undefined {
+export function optionalTexts(metadata: Metadata, key: string): EncodedTexts | undefined {
   const value = metadata.get(key);
   if (value === undefined) return undefined;
+  if (typeof value === 'object' && 'starts' in value) return value;
   if (!Array.isArray(value)) throw refuse(key, describe(value), 'a list of strings');
   const list = value as readonly unknown[];
   for (let i = 0; i < list.length; i++) {
     if (typeof list[i] !== 'string') throw refuse(`${key}[${i}]`, typeof list[i], 'a string');
   }
-  return list as readonly string[];
+  return encodeTexts(list as readonly string[]);
 }
 
 /** Numbers under a key, as many as there are tokens; undefined where the key is missing. */
@@ -72,6 +88,7 @@ export function optionalNumbers(
   const value = metadata.get(key);
   if (value === undefined) return undefined;
   if (typeof value !== 'object') throw refuse(key, describe(value), `${count} numbers`);
+  if ('starts' in value) throw refuse(`${key}[0]`, 'a string', 'a number');
   if (value.length !== count) throw refuse(key, `${value.length} values`, `${count}, one per token`);
   const list = value as ArrayLike<unknown>;
   for (let i = 0; i < list.length; i++) {
@@ -83,14 +100,17 @@ export function optionalNumbers(
 
 export function readVocabulary(metadata: Metadata): GgufVocabulary {
   const key = 'tokenizer.ggml.tokens';
-  const list = optionalStrings(metadata, key);
+  const list = optionalTexts(metadata, key);
   if (!list || list.length === 0) throw refuse(key, describe(metadata.get(key)), 'a list of tokens');
-  const tokens = list.map((token, id) => (token === '' ? `[EMPTY_${id}]` : token));
-  const seen = new Set(tokens);
-  if (seen.size !== tokens.length) {
-    const id = tokens.findIndex((token) => !seen.delete(token));
-    throw refuse(`${key}[${id}]`, `${describe(tokens[id])} a second time`, 'every token once');
-  }
-  const types = optionalNumbers(metadata, 'tokenizer.ggml.token_type', tokens.length);
-  return { tokens, types: types ?? new Uint8Array(tokens.length).fill(tokenType.normal) };
+  const texts = list.starts.some((start, id) => start === list.ends[id]) ? withoutEmpty(list) : list;
+  const index: TextIndex = new TextIndex(texts, (id) => {
+    const text = describe(textAt(texts, id));
+    throw refuse(`${key}[${id}]`, `${text} a second time`, 'every token once');
+  });
+  const types = optionalNumbers(metadata, 'tokenizer.ggml.token_type', list.length);
+  return new GgufVocabulary(index, types ?? new Uint8Array(list.length).fill(tokenType.normal));
+}
+
+function withoutEmpty(list: EncodedTexts): EncodedTexts {
+  return encodeTexts([...list].map((token, id) => (token === '' ? `[EMPTY_${id}]` : token)));
 }

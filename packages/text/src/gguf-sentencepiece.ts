@@ -28,7 +28,8 @@ export function sentencePiece(metadata: Metadata, file: GgufVocabulary, spacePre
     { type: 'Fuse' },
   ];
   if (spacePrefix) decoders.push({ type: 'Strip', content: ' ', start: 1, stop: 0 });
-  const marked = { ...file, tokens: unescapeRuns(file) };
+  const { types } = file;
+  const tokens = unescapeRuns(file);
   const json = {
     normalizer: spacePrefix
       ? { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: mark }, replace] }
@@ -36,19 +37,23 @@ export function sentencePiece(metadata: Metadata, file: GgufVocabulary, spacePre
     pre_tokenizer: null,
     decoder: { type: 'Sequence', decoders },
   };
-  return { json, added: addedTokens(marked), vocabulary: readScores(metadata, marked) };
+  const added = addedTokens(types, (id) => tokens[id]!);
+  return { json, added, vocabulary: readScores(metadata, tokens, types) };
 }
 
-function readScores(metadata: Metadata, marked: GgufVocabulary): ModelVocabulary {
-  const { tokens, types } = marked;
+function readScores(
+  metadata: Metadata,
+  tokens: readonly string[],
+  types: ArrayLike<number>,
+): ModelVocabulary {
   const scores = optionalNumbers(metadata, 'tokenizer.ggml.scores', tokens.length);
   if (!scores) {
     throw new FormatError(
       'tokenizer.ggml.scores: got nothing, expected one score per token, which a llama tokenizer needs. Download the model again.',
     );
   }
-  const ids = modelVocabulary(marked);
-  const runs = addSpaceRuns(marked, ids);
+  const ids = modelVocabulary(tokens, types);
+  const runs = addSpaceRuns(tokens, types, ids);
   const unknownId = optionalId(metadata, 'tokenizer.ggml.unknown_token_id', tokens.length);
   const unknown = tokens.find((_, id) => types[id] === tokenType.unknown) ?? tokens[unknownId ?? -1];
   return {
@@ -59,7 +64,8 @@ function readScores(metadata: Metadata, marked: GgufVocabulary): ModelVocabulary
       fuse_unk: true,
       byte_fallback: true,
     },
-    tokens: [...tokens],
+    size: tokens.length,
+    token: (id) => tokens[id],
     ids,
     ranks: new ScoreRanks(ids, (id) => (runs.has(id) ? Infinity : scores[id]!)),
   };
@@ -80,7 +86,11 @@ function unescapeRuns({ tokens, types }: GgufVocabulary): string[] {
  * normalised, so these tokens are found by merging. They come before all other merges, as SentencePiece takes
  * user-defined pieces first; the scores that converters write for them mean nothing.
  */
-function addSpaceRuns({ tokens, types }: GgufVocabulary, ids: Map<string, number>): Set<number> {
+function addSpaceRuns(
+  tokens: readonly string[],
+  types: ArrayLike<number>,
+  ids: Map<string, number>,
+): Set<number> {
   const runs = new Set<number>();
   for (let id = 0; id < tokens.length; id++) {
     const token = tokens[id]!;

@@ -27,8 +27,13 @@ export function wordPiece(file: GgufVocabulary, lowercase?: boolean): RebuiltMod
       pre_tokenizer: { type: 'BertPreTokenizer' },
       decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
     },
-    added: addedTokens({ tokens, types: file.types }),
-    vocabulary: { model, tokens, ids: new Map(tokens.map((token, id) => [token, id])) },
+    added: addedTokens(file.types, (id) => tokens[id]!),
+    vocabulary: {
+      model,
+      size: tokens.length,
+      token: (id) => tokens[id],
+      ids: new Map(tokens.map((token, id) => [token, id])),
+    },
   };
 }
 

@@ -35,8 +35,10 @@ export class LoadedTokenizer implements Tokenizer {
   bosId: number | undefined;
   eosIds: readonly number[] = [];
   infill?: NonNullable<Tokenizer['infill']>;
-  private readonly tokens: (string | undefined)[];
-  private readonly ids: Map<string, number>;
+  private readonly vocabulary: ModelVocabulary;
+  /** Added tokens by id and by text. */
+  private readonly addedTexts = new Map<number, string>();
+  private readonly addedIds = new Map<string, number>();
   private readonly special = new Set<number>();
   private readonly library: TokenizerStages;
   private readonly unknownId: number | undefined;
@@ -45,20 +47,18 @@ export class LoadedTokenizer implements Tokenizer {
   private readonly around: Surroundings;
   private readonly pieces: TokenPieces;
 
-  /** `json` is a tokenizer.json, of which the model is not read; `vocabulary` becomes the tokenizer's own. */
+  /** `json` is a tokenizer.json, of which the model is not read; the ids of `vocabulary` become the tokenizer's own. */
   constructor(json: Json, added: readonly AddedToken[], vocabulary: ModelVocabulary) {
-    const { model, tokens, ids } = vocabulary;
     this.library = createLibrary(json, vocabulary);
-    this.tokens = tokens;
-    this.ids = ids;
+    this.vocabulary = vocabulary;
     this.addTokens(added);
-    const unknown = model.unk_token;
-    this.unknownId = typeof unknown === 'string' ? ids.get(unknown) : this.library.model.unk_token_id;
-    this.vocabSize = tokens.length;
+    const unknown = vocabulary.model.unk_token;
+    this.unknownId = typeof unknown === 'string' ? this.id(unknown) : this.library.model.unk_token_id;
+    this.vocabSize = added.reduce((size, { id }) => Math.max(size, id + 1), vocabulary.size);
     this.withSpecial = this.splitters(added);
     this.withoutSpecial = this.splitters(added.filter((token) => !token.special));
-    this.around = surroundings(json.post_processor, (token) => this.ids.get(token));
-    this.pieces = compileDecoder(json.decoder, (id) => this.tokens[id]);
+    this.around = surroundings(json.post_processor, (token) => this.id(token));
+    this.pieces = compileDecoder(json.decoder, (id) => this.token(id));
   }
 
   encode(text: string, options: EncodeOptions = {}): number[] {
@@ -91,11 +91,11 @@ export class LoadedTokenizer implements Tokenizer {
   }
 
   token(id: number): string | undefined {
-    return this.tokens[id];
+    return this.addedTexts.get(id) ?? this.vocabulary.token(id);
   }
 
   id(token: string): number | undefined {
-    return this.ids.get(token);
+    return this.addedIds.get(token) ?? this.vocabulary.ids.get(token);
   }
 
   bytes(id: number): Uint8Array {
@@ -139,14 +139,14 @@ export class LoadedTokenizer implements Tokenizer {
 
   private addTokens(added: readonly AddedToken[]): void {
     for (const { id, content, special } of added) {
-      const taken = this.tokens[id];
+      const taken = this.token(id);
       if (taken !== undefined && taken !== content) {
         throw new FormatError(
           `added_tokens: ${JSON.stringify(content)} has the id ${id} of ${JSON.stringify(taken)}; every token needs its own. Download the model again.`,
         );
       }
-      this.tokens[id] = content;
-      this.ids.set(content, id);
+      this.addedTexts.set(id, content);
+      this.addedIds.set(content, id);
       if (!special) continue;
       this.special.add(id);
       // Plain text must not reach a special token, not even as a whole word looked up in the vocabulary.
@@ -181,7 +181,7 @@ function createLibrary(json: Json, vocabulary: ModelVocabulary): TokenizerStages
     const library = new TokenizerLibrary(input, {});
     if (!listed) {
       // Handing over a map at once spares the library from taking a large object apart, a third of the loading time.
-      library.model.tokens_to_ids = new Map(ids);
+      library.model.tokens_to_ids = ids;
       if (typeof model.unk_token === 'string') library.model.unk_token_id = ids.get(model.unk_token);
       if (ranks) library.model.bpe_ranks = ranks;
     }

@@ -3,12 +3,16 @@
 import { FormatError, UnsupportedError } from '@steelyard/core';
 import type { AddedToken } from './added-tokens.ts';
 import { badField, describe, idAt, isObject, listAt, stringAt, type Json } from './json-access.ts';
+import { notKnown } from './merge-ranks.ts';
 
 export interface ModelVocabulary {
   /** The library's input, without the vocabulary of BPE and WordPiece. */
   readonly model: Json;
-  /** Token strings by id; holes where added tokens or nothing live. */
-  readonly tokens: (string | undefined)[];
+  /** One more than the largest id of its own. */
+  readonly size: number;
+  /** Token strings by id; undefined where added tokens or nothing live. */
+  readonly token: (id: number) => string | undefined;
+  /** Ids of the model's own tokens; becomes the tokenizer's. */
   readonly ids: Map<string, number>;
   /** The order of merges by the JSON text of a pair, where it is not the order of `model.merges`. */
   readonly ranks?: Map<string, number>;
@@ -39,19 +43,20 @@ export function readModel(model: Json, added: readonly AddedToken[]): ModelVocab
     tokens[id] = token;
     ids.set(token, id);
   }
+  const held = { size: tokens.length, token: (id: number) => tokens[id] };
   if (type === 'WordPiece')
-    return { model: { continuing_subword_prefix: '##', ...model, type }, tokens, ids };
+    return { model: { continuing_subword_prefix: '##', ...model, type }, ...held, ids };
   if (typeof model.continuing_subword_prefix === 'string' && model.continuing_subword_prefix !== '') {
     throw new UnsupportedError(
       'tokenizer.json model.continuing_subword_prefix: BPE with a prefix is not supported.',
     );
   }
   const merges = readMerges(model.merges, ids, special, 'tokenizer.json model.merges');
-  return { model: { ...model, type, merges }, tokens, ids };
+  return { model: { ...model, type, merges }, ...held, ids };
 }
 
 /** Texts that plain text must not turn into. */
-export function specialTexts(added: readonly AddedToken[]): Set<string> {
+function specialTexts(added: readonly AddedToken[]): Set<string> {
   return new Set(added.filter((token) => token.special).map((token) => token.content));
 }
 
@@ -66,7 +71,7 @@ function modelType(model: Json): string {
  * Pairs of tokens, best first. Merges that spell a special token are left out: its text in content that may not hold
  * special tokens must stay ordinary text.
  */
-export function readMerges(
+function readMerges(
   value: unknown,
   ids: ReadonlyMap<string, number>,
   special: ReadonlySet<string>,
@@ -79,9 +84,7 @@ export function readMerges(
     const merged = left + right;
     if (!ids.has(left) || !ids.has(right) || !ids.has(merged)) {
       const missing = [left, right, merged].find((token) => !ids.has(token));
-      throw new FormatError(
-        `${where}[${i}]: ${describe(missing)} is not in the vocabulary; a merge joins two known tokens into a third. Download the model again.`,
-      );
+      throw notKnown(`${where}[${i}]`, missing);
     }
     if (!special.has(merged)) merges.push([left, right]);
   }
@@ -124,5 +127,10 @@ function readUnigram(model: Json, special: ReadonlySet<string>): ModelVocabulary
     throw badField('tokenizer.json model.unk_id', model.unk_id, `an id below ${vocab.length}`);
   }
   const ids = new Map(tokens.map((token, id) => [token, id]));
-  return { model: { ...model, type: 'Unigram', vocab }, tokens, ids };
+  return {
+    model: { ...model, type: 'Unigram', vocab },
+    size: tokens.length,
+    token: (id) => tokens[id],
+    ids,
+  };
 }

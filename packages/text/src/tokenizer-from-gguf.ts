@@ -31,15 +31,14 @@ interface Rebuilt extends RebuiltModel {
 export function tokenizerFromGguf(metadata: ReadonlyMap<string, MetadataLike>): Tokenizer {
   const vocabulary = readVocabulary(metadata);
   const { json, added, addBos, addSep, vocabulary: model } = rebuild(metadata, vocabulary);
-  const id = (name: string) =>
-    optionalId(metadata, `tokenizer.ggml.${name}_token_id`, vocabulary.tokens.length);
+  const id = (name: string) => optionalId(metadata, `tokenizer.ggml.${name}_token_id`, vocabulary.size);
   const eos = id('eos');
   const bos = id('bos') ?? id('cls');
   const before = flag(metadata, 'tokenizer.ggml.add_bos_token', addBos) ? [bos] : [];
   const after = flag(metadata, 'tokenizer.ggml.add_eos_token', false) ? [eos] : [];
   if (flag(metadata, 'tokenizer.ggml.add_sep_token', addSep))
     after.push(id('seperator') ?? id('separator') ?? eos);
-  const template = templateProcessing(model.tokens, before, after);
+  const template = templateProcessing((id) => model.token(id), before, after);
   const tokenizer = new LoadedTokenizer({ ...json, post_processor: template }, added, model);
   tokenizer.bosId = bos;
   const declared = [eos, id('eot'), id('eom')].filter((end) => end !== undefined);
@@ -90,12 +89,12 @@ function rebuild(metadata: Metadata, vocabulary: ReturnType<typeof readVocabular
 
 /** Special tokens around a text. A file that wants a token it does not name gets none. */
 function templateProcessing(
-  tokens: readonly (string | undefined)[],
+  token: (id: number) => string | undefined,
   before: readonly (number | undefined)[],
   after: readonly (number | undefined)[],
 ): Json {
   const special = (ids: readonly (number | undefined)[]) =>
-    ids.filter((id) => id !== undefined).map((id) => ({ SpecialToken: { id: tokens[id], type_id: 0 } }));
+    ids.filter((id) => id !== undefined).map((id) => ({ SpecialToken: { id: token(id), type_id: 0 } }));
   return {
     type: 'TemplateProcessing',
     single: [...special(before), { Sequence: { id: 'A', type_id: 0 } }, ...special(after)],

@@ -1,12 +1,15 @@
 /** What a tokenizer offers to the layers above. How ids are computed is not said here. */
 
-/** A GGUF metadata value as the readers return it; arrays of numbers may be typed arrays. */
+import type { EncodedTexts } from './text-index.ts';
+
+/** A GGUF metadata value as the readers return it; arrays of numbers may be typed arrays, arrays of strings their bytes. */
 export type MetadataLike =
   | string
   | number
   | bigint
   | boolean
   | readonly MetadataLike[]
+  | EncodedTexts
   | Int8Array
   | Uint8Array
   | Int16Array
