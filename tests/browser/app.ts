@@ -18,14 +18,15 @@ async function fetchGolden({ architecture, variant }: GoldenPlan): Promise<Golde
   return parseGolden({ architecture, variant, json, logits, files: [] });
 }
 
-async function measureGolden(backend: Backend, threads: number, plan: GoldenPlan): Promise<GoldenRow[]> {
-  const golden = await fetchGolden(plan);
+async function measureGolden(backend: Backend, plan: GoldenPlan): Promise<GoldenRow[]> {
+  const expected = await fetchGolden(plan);
   const rows: GoldenRow[] = [];
   for (const file of plan.files) {
     const opened = await openModelUrl(`/golden/${plan.architecture}/${plan.variant}/${file}`);
-    const { prefill, decode } = await measureOpened(backend, golden, opened, false);
+    const { prefill, decode } = await measureOpened(backend, expected, opened, false);
     opened.close();
-    rows.push({ threads, golden: `${plan.architecture}/${plan.variant}`, file, prefill, decode });
+    const golden = `${plan.architecture}/${plan.variant}`;
+    rows.push({ backend: backend.description, golden, file, prefill, decode });
   }
   return rows;
 }
@@ -55,10 +56,12 @@ async function run(plan: Plan): Promise<Report> {
   const rows: GoldenRow[] = [];
   const large: number[][] = [];
   let blobError: number | undefined;
-  for (const threads of plan.threads) {
-    const backend = await createBrowserWasmBackend({ kernels: '/kernels/', threads, activations: 'int16' });
+  for (const { below, ...choice } of plan.backends) {
+    const backend = await createBrowserWasmBackend({ kernels: '/kernels/', activations: 'int16', ...choice });
     descriptions.push(backend.description);
-    for (const golden of plan.goldens) rows.push(...(await measureGolden(backend, threads, golden)));
+    // Never written, so that the system gives it no memory.
+    if (below > 0) backend.allocateState('f16', [below / 2]);
+    for (const golden of plan.goldens) rows.push(...(await measureGolden(backend, golden)));
     if (plan.goldens[0]) blobError ??= await measureBlob(backend, plan.goldens[0]);
     if (plan.large) large.push(await lastLogits(backend, plan.large));
     backend.dispose();

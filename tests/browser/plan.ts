@@ -1,7 +1,7 @@
 /** What the test asks of the page, and what the page reports. */
 
 export interface Plan {
-  readonly threads: readonly number[];
+  readonly backends: readonly BackendPlan[];
   /** Folders below /golden/ with the GGUF files of each. */
   readonly goldens: readonly {
     readonly architecture: string;
@@ -12,21 +12,29 @@ export interface Plan {
   readonly large?: { readonly file: string; readonly tokens: readonly number[] };
 }
 
+export interface BackendPlan {
+  readonly threads: number;
+  /** Said to be the model's: it decides which addresses the kernels have. */
+  readonly weightBytes: number;
+  /** Bytes of a state that is allocated first, so that all else lies above it. */
+  readonly below: number;
+}
+
 export interface Report {
   /** What went wrong. */
   readonly error?: string;
   readonly isolated?: boolean;
-  /** Of the backend, by threads asked for. */
+  /** Of the backends. */
   readonly descriptions?: readonly string[];
   readonly rows?: readonly GoldenRow[];
-  /** Logits of the last token, by threads. */
+  /** Logits of the last token, by backend. */
   readonly large?: readonly (readonly number[])[];
   /** Of the file read as a Blob, as an error relative to its golden. */
   readonly blobError?: number;
 }
 
 export interface GoldenRow {
-  readonly threads: number;
+  readonly backend: string;
   readonly golden: string;
   readonly file: string;
   readonly prefill: number;

@@ -1,6 +1,7 @@
 /**
  * The WebAssembly backend in Chromium: a page served with the headers for shared memory loads tiny golden models and one
- * of a published size in a worker, in one thread and in two, and results are compared here. `CHROMIUM` names a browser.
+ * of a published size in a worker, in one thread and in two, below 4 GiB of addresses and above, and results are compared
+ * here. `CHROMIUM` names a browser.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -19,7 +20,7 @@ import { boundOf } from '../conformance/backends.ts';
 import { listGoldens } from '../conformance/goldens.ts';
 import { relativeError } from '../conformance/measure.ts';
 import { PagedRunner } from '../conformance/paged-runner.ts';
-import type { Plan, Report } from './plan.ts';
+import type { BackendPlan, Plan, Report } from './plan.ts';
 
 const root = join(import.meta.dirname, '../..');
 const chromium = findChromium();
@@ -71,7 +72,11 @@ async function referenceLogits(path: string): Promise<Float32Array> {
 describe.skipIf(skipped)(`in ${chromium?.version ?? `Chromium (skipped: ${String(skipped)})`}`, () => {
   const folder = mkdtempSync(join(tmpdir(), 'browser-test-'));
   const model = '135m-q4_0.gguf';
-  const threads = availableParallelism() > 1 ? [1, 2] : [1];
+  const counts = availableParallelism() > 1 ? [1, 2] : [1];
+  const backends: BackendPlan[] = [
+    ...counts.map((threads) => ({ threads, weightBytes: 0, below: 0 })),
+    ...counts.map((threads) => ({ threads, weightBytes: 5 * 2 ** 30, below: 5 * 2 ** 30 })),
+  ];
   let report: Report;
   let reference: Float32Array;
 
@@ -83,7 +88,7 @@ describe.skipIf(skipped)(`in ${chromium?.version ?? `Chromium (skipped: ${String
       '135m',
       join(folder, model),
     ]);
-    const plan: Plan = { threads, goldens: goldenPlans(), large: { file: model, tokens: TOKENS } };
+    const plan: Plan = { backends, goldens: goldenPlans(), large: { file: model, tokens: TOKENS } };
     writeFileSync(join(folder, 'plan.json'), JSON.stringify(plan));
     const site: Site = await startSite({
       '/app/': folder,
@@ -102,20 +107,21 @@ describe.skipIf(skipped)(`in ${chromium?.version ?? `Chromium (skipped: ${String
       await site.close();
     }
     if (report.error !== undefined) throw new Error(`in the page: ${report.error}`);
-  }, 180_000);
+  }, 300_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('shares memory among as many threads as were asked for', () => {
+  it('runs relaxed SIMD in as many threads as were asked for, and 64-bit addresses where they are needed', () => {
     expect(report.isolated).toBe(true);
-    expect(report.descriptions?.length).toBe(threads.length);
-    threads.forEach((count, i) =>
-      expect(report.descriptions?.[i]).toContain(`relaxed-simd, ${count} thread`),
+    expect(report.descriptions?.map((text) => text.split(', ').slice(1, 3).join(', '))).toEqual(
+      ['relaxed-simd', 'relaxed-simd-64'].flatMap((variant) =>
+        counts.map((count) => `${variant}, ${count} thread${count > 1 ? 's' : ''}`),
+      ),
     );
   });
 
   it('computes every golden model from its GGUF files as transformers did', () => {
     const rows = report.rows ?? [];
-    expect(rows.length).toBe(threads.length * goldenPlans().flatMap(({ files }) => files).length);
+    expect(rows.length).toBe(backends.length * goldenPlans().flatMap(({ files }) => files).length);
     const bounds = new Map(
       listGoldens().flatMap(({ architecture, variant, files }) =>
         files.map((file) => [`${architecture}/${variant} ${basename(file.path)}`, boundOf(wasm, file)]),
@@ -132,11 +138,12 @@ describe.skipIf(skipped)(`in ${chromium?.version ?? `Chromium (skipped: ${String
     expect(report.blobError).toBeLessThan(boundOf(wasm, { quantised: true }));
   });
 
-  it('computes a model of 135M parameters like the reference, in any number of threads alike', () => {
+  it('computes a model of 135M parameters like the reference, in any number of threads and above 4 GiB alike', () => {
     const [one = [], ...others] = report.large ?? [];
     expect(relativeError(Float32Array.from(one), reference, reference.length)).toBeLessThan(
       boundOf(wasm, { quantised: true }),
     );
+    expect(others.length).toBe(backends.length - 1);
     for (const other of others) expect(other).toEqual(one);
   });
 });

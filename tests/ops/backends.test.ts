@@ -8,7 +8,7 @@ import {
   createCpuBackend,
   cpuLevels,
   loadWasmModule,
-  type WasmVariant,
+  wasmVariants,
 } from '@steelyard/backend-cpu';
 import { createWasmBackend } from '@steelyard/backend-cpu/wasm';
 import { createReferenceBackend } from '@steelyard/backend-reference';
@@ -29,7 +29,7 @@ const levels = cpuLevels.filter((level) => {
 });
 
 /** Builds of the WebAssembly kernels that are there and that this version of Node accepts. */
-const wasmModules = (['simd', 'relaxed-simd'] as const).flatMap((variant: WasmVariant) => {
+const wasmModules = wasmVariants.flatMap((variant) => {
   const loaded = loadWasmModule(variant);
   return 'module' in loaded ? [loaded] : [];
 });

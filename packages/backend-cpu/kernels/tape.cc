@@ -66,7 +66,7 @@ std::string parse_tape(std::vector<int32_t> words, Tape* tape) {
   if (w[3] < 0 || w[4] < 0 || w[5] < 0 || arena < 0 || arena > kMaxBytes) return "the tape's counts are out of range";
   tape->symbols = w[3];
   // An address may have 32 bits.
-  if ((uint64_t)arena > SIZE_MAX) return "cannot allocate " + std::to_string(arena) + " bytes for temporaries";
+  if ((uint64_t)arena > (size_t)-1) return "cannot allocate " + std::to_string(arena) + " bytes for temporaries";
   tape->arena_bytes = (size_t)arena;
   size_t at = kHeaderWords;
   if ((uint64_t)w[4] * kSlotWords > w.size() - at) return "the tape ends within its tensor table";

@@ -22,7 +22,7 @@ char* allocate_pages(size_t bytes, bool) {
   size_t size = align_up(bytes);
   if (size < bytes) return nullptr;
   uint64_t known = (uint64_t)__builtin_wasm_memory_size(0) * 65536;
-  char* p = (char*)std::aligned_alloc(64, size);
+  char* p = (char*)std::malloc(size);  // 64-byte aligned: see wasm-heap.cc
   uint64_t at = (uint64_t)(uintptr_t)p;
   if (p && at < known) std::memset(p, 0, known - at < size ? (size_t)(known - at) : size);
   return p;
@@ -92,6 +92,11 @@ SY_EXPORT(isPacked) int sy_is_packed(const char* data) {
   auto own = weights.find(data);
   return own != weights.end() && own->second->packed;
 }
+
+#if defined(__wasm64__)
+// By its name alone who instantiates the module learns that addresses have 64 bits.
+SY_EXPORT(wide) void sy_wide() {}
+#endif
 
 SY_EXPORT(problem) const char* sy_problem() { return problem.data(); }
 SY_EXPORT(problemLength) size_t sy_problem_length() { return problem.size(); }

@@ -1,7 +1,8 @@
 /**
  * Compiles the same kernels to WebAssembly with the clang of @yowasp/clang, itself WebAssembly: no system toolchain.
- * Two modules, one with relaxed SIMD for hosts that have it. Nothing is done while the inputs are unchanged.
- * A cold build takes a minute of processor time, so where the native kernels are built it waits to be asked for.
+ * Modules of 32-bit and of 64-bit addresses, each with relaxed SIMD too for hosts that have it. No libraries are linked,
+ * as they come for 32 bits only: see kernels/wasm-library.cc. Nothing is done while the inputs are unchanged.
+ * A cold build takes some minutes of processor time, so where the native kernels are built it waits to be asked for.
  *
  *   node scripts/build-wasm.mjs [--quiet] [--fallback] [VARIANT...]     --fallback: only where there are no native kernels
  */
@@ -20,7 +21,6 @@ const quiet = process.argv.includes('--quiet');
 const say = (text) => quiet || console.error(text);
 
 const common = [
-  '--target=wasm32-wasip1',
   '-std=c++20',
   '-O3',
   '-DNDEBUG',
@@ -35,15 +35,13 @@ const common = [
   '-mbulk-memory',
 ];
 const link = [
-  '-mexec-model=reactor',
+  '-nostdlib',
+  '-Wl,--no-entry',
   '-Wl,--strip-all',
   '-Wl,-z,stack-size=1048576',
-  // The C library was compiled without atomics, which is right: one thread alone calls it.
-  '-Wl,--no-check-features',
   '-Wl,--shared-memory',
   '-Wl,--import-memory',
   '-Wl,--initial-memory=4194304',
-  '-Wl,--max-memory=4294967296',
   '-Wl,--export=__stack_pointer',
 ];
 /** Native files that the module leaves out: the addon and the operating system's pages. */
@@ -56,11 +54,26 @@ const units = [
   'packed-weights.cc',
   'thread-pool.cc',
   'wasm-pool.cc',
+  'wasm-heap.cc',
+  'wasm-library.cc',
   'wasm.cc',
 ];
+const narrow = ['--target=wasm32-wasip1', '-Wl,--max-memory=4294967296'];
+// The headers suit both, but for the likes of SIZE_MAX; the driver looks for them by the target's name. As much memory as
+// engines allow.
+const wide = [
+  '--target=wasm64-wasip1',
+  '-isystem',
+  '/usr/include/c++/v1',
+  '-isystem',
+  '/usr/include/wasm32-wasip1',
+  '-Wl,--max-memory=17179869184',
+];
 const variants = [
-  { name: 'simd', flags: [] },
-  { name: 'relaxed-simd', flags: ['-mrelaxed-simd'] },
+  { name: 'simd', flags: narrow },
+  { name: 'relaxed-simd', flags: [...narrow, '-mrelaxed-simd'] },
+  { name: 'simd-64', flags: wide },
+  { name: 'relaxed-simd-64', flags: [...wide, '-mrelaxed-simd'] },
 ];
 
 const text = generateHeader();

@@ -5,6 +5,7 @@ export {
   createNodeWasmRunner,
   loadWasmModule,
   wasmAvailability,
+  wasmVariants,
   type NodeWasmOptions,
   type WasmAvailability,
   type WasmVariant,

@@ -4,8 +4,8 @@ import {
   createCpuBackend,
   createNodeWasmRunner,
   loadWasmModule,
+  wasmVariants,
   type CpuOptions,
-  type WasmVariant,
 } from '@steelyard/backend-cpu';
 import { createWasmBackend } from '@steelyard/backend-cpu/wasm';
 import type { Backend } from '@steelyard/graph';
@@ -18,8 +18,6 @@ export interface Kind {
   readonly create: (options: Omit<CpuOptions, 'level'>) => Backend;
 }
 
-const variants: readonly WasmVariant[] = ['simd', 'relaxed-simd'];
-
 /** Empty where neither is built. */
 export const kinds: readonly Kind[] = [
   ...levels.map((level) => ({
@@ -27,7 +25,7 @@ export const kinds: readonly Kind[] = [
     threads: [2, 3],
     create: (options: Omit<CpuOptions, 'level'>) => createCpuBackend({ ...options, level }),
   })),
-  ...variants.flatMap((variant) => {
+  ...wasmVariants.flatMap((variant) => {
     const loaded = loadWasmModule(variant);
     if ('reason' in loaded) return [];
     const { module } = loaded;

@@ -12,12 +12,13 @@ import {
   type ThreadEvents,
   type ThreadStart,
 } from '../wasm/threads.ts';
-import { createWasmBackend, type WasmOptions } from '../wasm/wasm-backend.ts';
+import { hasWideMemory, needsWideMemory } from '../wasm/kernel-memory.ts';
+import { createWasmBackend, type WasmChoice, type WasmOptions } from '../wasm/wasm-backend.ts';
 import type { Response } from '../wasm/worker-runner.ts';
 import { hasRelaxedSimd, hasSimd } from './features.ts';
 
-export interface BrowserWasmOptions extends Omit<WasmOptions, 'module' | 'runner'> {
-  /** Folder of `simd.wasm` and `relaxed-simd.wasm`. Default: as this package has it, which bundlers may not find. */
+export interface BrowserWasmOptions extends Omit<WasmOptions, 'module' | 'runner'>, WasmChoice {
+  /** Folder of this package's .wasm files. Default: as this package has it, which bundlers may not find. */
   readonly kernels?: string | URL;
   /** Default and most: one per core, as far as a browser tells. One where the page is not cross-origin isolated. */
   readonly threads?: number;
@@ -31,12 +32,15 @@ function cores(): number {
   return threads > 2 ? Math.ceil(threads / 2) : threads;
 }
 
-async function compileKernels(folder: URL): Promise<{ module: WebAssembly.Module; variant: string }> {
+async function compileKernels(
+  folder: URL,
+  wide: boolean,
+): Promise<{ module: WebAssembly.Module; variant: string }> {
   if (!hasSimd())
     throw new UnsupportedError(
       'this browser has no SIMD in WebAssembly; update it, or use the reference backend',
     );
-  const variant = hasRelaxedSimd() ? 'relaxed-simd' : 'simd';
+  const variant = `${hasRelaxedSimd() ? 'relaxed-simd' : 'simd'}${wide ? '-64' : ''}`;
   const url = new URL(`${variant}.wasm`, folder);
   const response = await fetch(url).catch((error: unknown) => {
     throw new UnsupportedError(`${url.href}: cannot be read: ${(error as Error).message}`, { cause: error });
@@ -69,11 +73,11 @@ function startWorker(createWorker: () => Worker, start: ThreadStart, events: Thr
  * @throws UnsupportedError when the browser lacks SIMD or the kernels are not where they were said to be
  */
 export async function createBrowserWasmBackend(options: BrowserWasmOptions = {}): Promise<Backend> {
-  const { kernels, threads = cores(), createWorker, ...rest } = options;
+  const { kernels, threads = cores(), createWorker, weightBytes = 0, ...rest } = options;
   const folder = new URL(kernels ?? '../../build/wasm/', kernels ? location.href : import.meta.url);
   if (!folder.pathname.endsWith('/'))
     throw new RequestError(`kernels must name a folder, ending in /, got ${folder.href}`, 'kernels');
-  const found = await compileKernels(folder);
+  const found = await compileKernels(folder, needsWideMemory(weightBytes) && hasWideMemory());
   const make =
     createWorker ?? (() => new Worker(new URL('./worker.js', import.meta.url), { type: 'module' }));
   const host = {

@@ -7,7 +7,8 @@ import { UnsupportedError } from '@steelyard/core';
 import type { Backend } from '@steelyard/graph';
 import { defaultThreads } from '../availability.ts';
 import { parseActivations } from '../planned-graph.ts';
-import { createWasmBackend, type WasmOptions } from '../wasm/wasm-backend.ts';
+import { hasWideMemory, needsWideMemory } from '../wasm/kernel-memory.ts';
+import { createWasmBackend, type WasmChoice, type WasmOptions } from '../wasm/wasm-backend.ts';
 import {
   checkWasmThreads,
   MAX_WASM_THREADS,
@@ -20,9 +21,12 @@ import {
 import type { Response, WorkerRunner } from '../wasm/worker-runner.ts';
 import { physicalCores } from './physical-cores.ts';
 
-/** Best first. */
-const variants = ['relaxed-simd', 'simd'] as const;
-export type WasmVariant = (typeof variants)[number];
+/** Of 32-bit addresses, best first. */
+const narrow = ['relaxed-simd', 'simd'] as const;
+/** Of 64-bit addresses. */
+const wide = ['relaxed-simd-64', 'simd-64'] as const;
+export const wasmVariants = [...narrow, ...wide] as const;
+export type WasmVariant = (typeof wasmVariants)[number];
 
 export interface WasmAvailability {
   readonly available: boolean;
@@ -63,11 +67,17 @@ type Loaded =
 
 let loaded: Loaded | undefined;
 
-/** The best build that this version of Node accepts, or `only`. Compiled once. */
+/** The best build of 32-bit addresses that this version of Node accepts, or `only`. The former is compiled once. */
 export function loadWasmModule(only?: WasmVariant): Loaded {
   if (only) return load([only]);
-  loaded ??= load(variants);
+  loaded ??= load(narrow);
   return loaded;
+}
+
+/** A build of 64-bit addresses where a model needs them and this version of Node has them. */
+function wideVariant(weightBytes: number): WasmVariant | undefined {
+  const found = needsWideMemory(weightBytes) ? load(wide) : undefined;
+  return found && 'module' in found ? found.variant : undefined;
 }
 
 /** Builds from before threads had a memory of their own. */
@@ -80,8 +90,9 @@ function load(candidates: readonly WasmVariant[]): Loaded {
   for (const variant of candidates) {
     const bytes = moduleBytes(variant);
     if (!bytes) continue;
-    if (!WebAssembly.validate(bytes)) {
-      reason = `Node ${process.versions.node} does not know the SIMD instructions of the WebAssembly kernels; update Node`;
+    const widths = (wide as readonly WasmVariant[]).includes(variant) ? hasWideMemory() : true;
+    if (!widths || !WebAssembly.validate(bytes)) {
+      reason = `Node ${process.versions.node} does not know what the WebAssembly kernels (${variant}) are made of; update Node`;
       continue;
     }
     const module = new WebAssembly.Module(bytes);
@@ -116,7 +127,7 @@ export function createNodeWasmRunner(threads: number, only?: WasmVariant): Worke
   return startThreads(host, { ...found, threads });
 }
 
-export interface NodeWasmOptions extends Omit<WasmOptions, 'module' | 'runner'> {
+export interface NodeWasmOptions extends Omit<WasmOptions, 'module' | 'runner'>, WasmChoice {
   /** At most as many as the machine has cores. Default all of them, or `STEELYARD_THREADS`. */
   readonly threads?: number;
 }
@@ -127,8 +138,9 @@ export interface NodeWasmOptions extends Omit<WasmOptions, 'module' | 'runner'> 
  *   threads outside 1 to 64
  */
 export function createNodeWasmBackend(options: NodeWasmOptions = {}): Backend {
-  const { threads = wasmAvailability().threads, ...rest } = options;
+  const { threads = wasmAvailability().threads, weightBytes = 0, ...rest } = options;
   const activations = options.activations ?? parseActivations(process.env['STEELYARD_ACTIVATIONS']);
-  const runner = createNodeWasmRunner(Math.min(checkWasmThreads(threads), physicalCores()));
+  const count = Math.min(checkWasmThreads(threads), physicalCores());
+  const runner = createNodeWasmRunner(count, wideVariant(weightBytes));
   return createWasmBackend({ ...rest, activations, runner });
 }

@@ -11,7 +11,7 @@ export {
   type ThreadHost,
   type ThreadStart,
 } from './threads.ts';
-export { createWasmBackend, type WasmOptions } from './wasm-backend.ts';
+export { createWasmBackend, type WasmChoice, type WasmOptions } from './wasm-backend.ts';
 export {
   createResponder,
   createWorkerRunner,

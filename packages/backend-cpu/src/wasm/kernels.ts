@@ -1,44 +1,47 @@
 /** An instance of the WebAssembly kernels: its exports as typed calls. One instance of a memory calls, others help it. */
 
+import { hasWideAddresses } from './kernel-memory.ts';
+
 /** Bytes in the module's memory. */
 export interface Span {
   readonly address: number;
   readonly bytes: number;
 }
 
+/** An address or a size as the module takes it: a bigint where addresses have 64 bits. */
+type Word = number | bigint;
+
 interface Exports {
-  readonly __stack_pointer: WebAssembly.Global;
+  readonly __stack_pointer: WebAssembly.Global<'i32' | 'i64'>;
   _initialize(): void;
-  allocate(bytes: number): number;
-  allocateWeight(bytes: number, dtype: number, rows: number, columns: number): number;
-  isPacked(address: number): number;
-  free(address: number): void;
-  problem(): number;
-  problemLength(): number;
+  allocate(bytes: Word): Word;
+  allocateWeight(bytes: Word, dtype: number, rows: number, columns: number): Word;
+  isPacked(address: Word): number;
+  free(address: Word): void;
+  problem(): Word;
+  problemLength(): Word;
   compile(
-    tape: number,
-    words: number,
-    weights: number,
-    weightCount: number,
-    states: number,
-    stateCount: number,
-    limits: number,
-    symbols: number,
+    tape: Word,
+    words: Word,
+    weights: Word,
+    weightCount: Word,
+    states: Word,
+    stateCount: Word,
+    limits: Word,
+    symbols: Word,
     threads: number,
     integerActivations: number,
     poison: number,
-  ): number;
-  release(executable: number): void;
-  temporaryBytes(executable: number): number;
-  arena(executable: number): number;
-  run(executable: number, dims: number, symbols: number, inputs: number, inputCount: number): number;
+  ): Word;
+  release(executable: Word): void;
+  temporaryBytes(executable: Word): Word;
+  arena(executable: Word): Word;
+  run(executable: Word, dims: Word, symbols: Word, inputs: Word, inputCount: Word): number;
   help(thread: number): never;
 }
 
 /** Parts of a call, packed into one allocation at multiples of this. */
 const PART_ALIGNMENT = 16;
-/** WASI's code for a function that does not exist; the kernels only carry the C library's stubs. */
-const ENOSYS = 52;
 
 /** A weight that is a matrix; `dtype` is the format's number. */
 export interface MatrixType {
@@ -61,20 +64,22 @@ export interface CompileCall {
 export class WasmKernels {
   readonly #memory: WebAssembly.Memory;
   readonly #exports: Exports;
+  readonly #wide: boolean;
 
   /**
    * Instantiates on the calling thread; pages forbid this on their main thread for modules of this size. With the top of
    * a stack: as a helper, of the instance that allocated it.
    */
   constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, stackTop?: number) {
-    const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {};
-    for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
-      (imports[from] ??= {})[name] = kind === 'memory' ? memory : () => ENOSYS;
-    }
     this.#memory = memory;
-    this.#exports = new WebAssembly.Instance(module, imports).exports as unknown as Exports;
+    this.#wide = hasWideAddresses(module);
+    this.#exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports;
     if (stackTop === undefined) this.#exports._initialize();
-    else this.#exports.__stack_pointer.value = stackTop;
+    else this.#exports.__stack_pointer.value = this.#word(stackTop);
+  }
+
+  #word(value: number): Word {
+    return this.#wide ? BigInt(value) : value;
   }
 
   /** Takes part in the runs of the instance that calls, as thread 1 and up; never returns. */
@@ -84,23 +89,22 @@ export class WasmKernels {
 
   /** Zero-filled; undefined when there is no room. */
   allocate(bytes: number): number | undefined {
-    const address = this.#exports.allocate(Math.max(1, bytes)) >>> 0;
-    return address === 0 ? undefined : address;
+    return addressed(this.#exports.allocate(this.#word(Math.max(1, bytes))));
   }
 
   /** The same with room for the layout that the kernels like best, which compiling may turn the matrix into. */
   allocateWeight(bytes: number, { dtype, rows, columns }: MatrixType): number | undefined {
-    const address = this.#exports.allocateWeight(Math.max(1, bytes), dtype, rows, columns) >>> 0;
-    return address === 0 ? undefined : address;
+    const size = this.#word(Math.max(1, bytes));
+    return addressed(this.#exports.allocateWeight(size, dtype, rows, columns));
   }
 
   /** Whether compiling has changed the layout of a weight. */
   isPacked(address: number): boolean {
-    return this.#exports.isPacked(address) !== 0;
+    return this.#exports.isPacked(this.#word(address)) !== 0;
   }
 
   free(address: number): void {
-    this.#exports.free(address);
+    this.#exports.free(this.#word(address));
   }
 
   /** A view that is valid until the next call: memory moves when it grows. */
@@ -110,58 +114,77 @@ export class WasmKernels {
 
   /** The executable's number. @throws Error with what the kernels say of the tape */
   compile({ tape, weights, states, limits, threads, integers, poison }: CompileCall): number {
-    return this.#withParts([tape, spanWords(weights), spanWords(states), limits], (...spans) => {
+    return this.#withParts([tape, this.#spans(weights), this.#spans(states), limits], (...spans) => {
       const [t, w, s, l] = spans as unknown as readonly [Span, Span, Span, Span];
       const executable = this.#exports.compile(
-        t.address,
-        tape.length,
-        w.address,
-        weights.length,
-        s.address,
-        states.length,
-        l.address,
-        limits.length,
+        this.#word(t.address),
+        this.#word(tape.length),
+        this.#word(w.address),
+        this.#word(weights.length),
+        this.#word(s.address),
+        this.#word(states.length),
+        this.#word(l.address),
+        this.#word(limits.length),
         threads,
         Number(integers),
         Number(poison),
       );
-      if (executable === 0) throw new Error(this.#problem());
-      return executable >>> 0;
+      const address = addressed(executable);
+      if (address === undefined) throw new Error(this.#problem());
+      return address;
     });
   }
 
   /** @throws Error with what the kernels say of dims and inputs */
   run(executable: number, dims: Int32Array, inputs: readonly (Int32Array | Float32Array)[]): void {
     this.#withParts([dims, ...inputs], (bound, ...data) => {
-      this.#withParts([spanWords(data)], (spans) => {
-        const ran = this.#exports.run(executable, bound.address, dims.length, spans.address, data.length);
+      this.#withParts([this.#spans(data)], (spans) => {
+        const ran = this.#exports.run(
+          this.#word(executable),
+          this.#word(bound.address),
+          this.#word(dims.length),
+          this.#word(spans.address),
+          this.#word(data.length),
+        );
         if (!ran) throw new Error(this.#problem());
       });
     });
   }
 
   temporaryBytes(executable: number): number {
-    return this.#exports.temporaryBytes(executable) >>> 0;
+    return unsigned(this.#exports.temporaryBytes(this.#word(executable)));
   }
 
   /** Copies `length` floats from byte `offset` of the temporaries. */
   readArena(executable: number, offset: number, length: number): Float32Array {
-    const address = (this.#exports.arena(executable) >>> 0) + offset;
+    const address = unsigned(this.#exports.arena(this.#word(executable))) + offset;
     // A copy in memory that is not shared.
     return Float32Array.from(new Float32Array(this.#memory.buffer, address, length));
   }
 
   release(executable: number): void {
-    this.#exports.release(executable);
+    this.#exports.release(this.#word(executable));
+  }
+
+  /** As the module reads them: an address and a size each. */
+  #spans(spans: readonly Span[]): Uint32Array | BigUint64Array {
+    const numbers = spans.flatMap(({ address, bytes }) => [address, bytes]);
+    return this.#wide ? BigUint64Array.from(numbers, BigInt) : Uint32Array.from(numbers);
   }
 
   #problem(): string {
-    const address = this.#exports.problem() >>> 0;
-    return new TextDecoder().decode(this.view({ address, bytes: this.#exports.problemLength() }).slice());
+    const span = {
+      address: unsigned(this.#exports.problem()),
+      bytes: unsigned(this.#exports.problemLength()),
+    };
+    return new TextDecoder().decode(this.view(span).slice());
   }
 
   /** Copies arrays into memory for the time of a call. */
-  #withParts<T>(parts: readonly (Int32Array | Float32Array)[], use: (first: Span, ...more: Span[]) => T): T {
+  #withParts<T>(
+    parts: readonly (Int32Array | Uint32Array | BigUint64Array | Float32Array)[],
+    use: (first: Span, ...more: Span[]) => T,
+  ): T {
     let total = 0;
     const places = parts.map(({ byteLength }) => {
       const offset = total;
@@ -183,6 +206,11 @@ export class WasmKernels {
   }
 }
 
-function spanWords(spans: readonly Span[]): Int32Array {
-  return Int32Array.from(spans.flatMap(({ address, bytes }) => [address | 0, bytes | 0]));
+/** What the module gives, as a number: below 2^53 in any case. */
+function unsigned(word: Word): number {
+  return typeof word === 'bigint' ? Number(word) : word >>> 0;
+}
+
+function addressed(word: Word): number | undefined {
+  return unsigned(word) || undefined;
 }

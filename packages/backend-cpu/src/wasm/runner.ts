@@ -82,7 +82,7 @@ export class CommandExecutor {
   readonly #executables = new Map<number, number>();
 
   constructor({ module, memory, threads }: KernelsOfThread, readRegion?: ReadRegion) {
-    this.#kernels = new WasmKernels(module, memory ?? createKernelMemory().memory);
+    this.#kernels = new WasmKernels(module, memory ?? createKernelMemory(module).memory);
     this.#threads = threads;
     this.#readRegion = readRegion;
   }
@@ -196,7 +196,7 @@ function explained(error: unknown, what: string): SteelyardError {
 
 /** Runs on the calling thread, which waits: for tests, and for pages that already are in a worker of their own. */
 export function createLocalRunner(module: WebAssembly.Module, readRegion?: ReadRegion): WasmRunner {
-  const { memory, maximumBytes } = createKernelMemory();
+  const { memory, maximumBytes } = createKernelMemory(module);
   const executor = new CommandExecutor({ module, memory, threads: 1 }, readRegion);
   return {
     description: 'this thread',

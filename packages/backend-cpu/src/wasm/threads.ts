@@ -75,7 +75,7 @@ export function startThreads(
   { module, variant, threads }: { module: WebAssembly.Module; variant: string; threads: number },
 ): WorkerRunner {
   const count = host.sharesMemory ? checkWasmThreads(threads) : 1;
-  const shared = host.sharesMemory ? createKernelMemory() : undefined;
+  const shared = host.sharesMemory ? createKernelMemory(module) : undefined;
   const started: Thread[] = [];
   const terminate = (): void => {
     for (const thread of started.splice(0)) thread.terminate();

@@ -35,6 +35,15 @@ export interface WasmOptions {
   readonly poison?: boolean;
 }
 
+/** What backends that choose a build of the kernels are told. */
+export interface WasmChoice {
+  /**
+   * Bytes of the weights that will be loaded. Above 3 GiB kernels of 64-bit addresses are chosen where the host has them
+   * (Node 24, Chromium 133), which are slower and reach 16 GiB. Default 0.
+   */
+  readonly weightBytes?: number;
+}
+
 class WasmExecutable implements Executable {
   readonly temporaryBytes: number;
   readonly #memory: WasmMemory;

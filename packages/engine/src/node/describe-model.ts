@@ -36,7 +36,7 @@ export function describeModel(
   const file = openModel(path);
   try {
     // What there is to tell of the backend is told when the model is opened.
-    const backend = backendFor({ ...options, onNotice: () => undefined });
+    const backend = backendFor({ ...options, onNotice: () => undefined }, file);
     try {
       const name = options.name ?? basename(path);
       if (options.pooling || makesVectors(file)) {

@@ -10,10 +10,16 @@ import { createReferenceBackend } from '@steelyard/backend-reference';
 import { UnsupportedError } from '@steelyard/core';
 import type { Backend } from '@steelyard/graph';
 
+export interface DeviceOptions {
+  readonly threads?: number;
+  /** Of the model that will be loaded, as far as is known: what addresses it needs. */
+  readonly weightBytes?: number;
+}
+
 interface Device {
   /** Why it cannot be used here; undefined when it can. */
   readonly unavailable: () => string | undefined;
-  readonly create: (options: { threads?: number }) => Backend;
+  readonly create: (options: DeviceOptions) => Backend;
 }
 
 const devices = {
@@ -34,7 +40,7 @@ function reasonAgainst({ available, reason }: { available: boolean; reason?: str
  */
 export function selectBackend(
   name: BackendName | 'auto',
-  options: { threads?: number } = {},
+  options: DeviceOptions = {},
   onNotice: (notice: string) => void = () => undefined,
 ): Backend {
   if (name !== 'auto') {

@@ -54,7 +54,7 @@ export async function openWith<T>(
     file.close();
   };
   try {
-    backend = backendFor(options);
+    backend = backendFor(options, file);
     const name = options.name ?? basename(path);
     return await load({ file, readText: () => readText(file), backend, name, path, close });
   } catch (error) {
@@ -64,8 +64,12 @@ export async function openWith<T>(
 }
 
 /** @throws UnsupportedError when it does not work here */
-export function backendFor({ backend = 'auto', threads, onNotice }: CommonOptions): Backend {
-  return selectBackend(backend, threads === undefined ? {} : { threads }, onNotice);
+export function backendFor(
+  { backend = 'auto', threads, onNotice }: CommonOptions,
+  { tensors }: ModelFile,
+): Backend {
+  const weightBytes = [...tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return selectBackend(backend, { weightBytes, ...(threads !== undefined && { threads }) }, onNotice);
 }
 
 /** @throws UnsupportedError when the backend cannot keep a cache in that format */
