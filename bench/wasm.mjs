@@ -7,7 +7,8 @@
  * A --json file that is there already keeps its rows of other cases, so that cases can be measured apart.
  *
  * Peers (npm --prefix bench ci): wllama, which is llama.cpp, in Chromium only, as it needs a browser's workers;
- * onnxruntime-web, which is what transformers.js runs, on a file of the same shape (bench/peers/make-onnx.mjs).
+ * onnxruntime-web, and transformers.js with its own generate loop around it, on a file of the same shape
+ * (bench/peers/make-onnx.mjs).
  */
 
 import { execFileSync } from 'node:child_process';
@@ -67,10 +68,25 @@ function peerFolder(name) {
 }
 
 const gguf = made('135m-q4_0.gguf', 'make-model.mjs', ['--shape', '135m', '--format', 'q4_0']);
-const onnx = made('135m.onnx', 'peers/make-onnx.mjs');
-const folders = { wllama: peerFolder('@wllama/wllama'), 'onnxruntime-web': peerFolder('onnxruntime-web') };
+const onnx = made('135m-onnx', 'peers/make-onnx.mjs');
+const folders = {
+  wllama: peerFolder('@wllama/wllama'),
+  'onnxruntime-web': peerFolder('onnxruntime-web'),
+  'transformers.js': peerFolder('@huggingface/transformers'),
+};
+/** Peers in Node, by their scripts. */
+const NODE_PEERS = { 'onnxruntime-web': 'peers/onnx.mjs', 'transformers.js': 'peers/transformers.mjs' };
 for (const [name, folder] of Object.entries(folders))
   if (!folder) console.error(`${name} is not installed; run: npm --prefix bench ci --ignore-scripts`);
+
+/** Its bundle, and the onnxruntime-web that it was made with. */
+function transformersFiles(folder) {
+  const resolve = createRequire(join(folder, 'package.json')).resolve;
+  return {
+    '/transformers/': join(folder, 'dist'),
+    '/transformers-runtime/': dirname(resolve('onnxruntime-web')),
+  };
+}
 
 async function measureNode(threads) {
   const runners = {
@@ -82,12 +98,9 @@ async function measureNode(threads) {
       'wasm',
     ]),
   };
-  if (folders['onnxruntime-web'])
-    runners['onnxruntime-web'] = await startRunner(process.execPath, [
-      here('peers/onnx.mjs'),
-      onnx,
-      `${threads}`,
-    ]);
+  for (const [name, script] of Object.entries(NODE_PEERS))
+    if (folders[name])
+      runners[name] = await startRunner(process.execPath, [here(script), onnx, `${threads}`]);
   const times = Object.fromEntries(Object.keys(runners).map((name) => [name, COMMANDS.map(() => [])]));
   for (let round = 0; round <= Number(options.rounds); round++) {
     for (const [i, { command, args }] of COMMANDS.entries()) {
@@ -122,7 +135,7 @@ async function measureChromium(chromium, threads) {
       rounds: Number(options.rounds),
       context: CONTEXT,
       gguf: '135m-q4_0.gguf',
-      onnx: '135m.onnx',
+      onnx: '135m-onnx',
       engines,
       commands: COMMANDS,
     };
@@ -137,6 +150,7 @@ async function measureChromium(chromium, threads) {
       '/models/': dirname(gguf),
       ...(folders.wllama && { '/wllama/': join(folders.wllama, 'esm') }),
       ...(folders['onnxruntime-web'] && { '/onnxruntime/': join(folders['onnxruntime-web'], 'dist') }),
+      ...(folders['transformers.js'] && transformersFiles(folders['transformers.js'])),
     });
     const page = openPage(chromium, `${site.url}/app/page.html`);
     try {

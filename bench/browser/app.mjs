@@ -1,10 +1,11 @@
-/** The page's part of bench/wasm.mjs, in a worker: ours, wllama and onnxruntime-web, in turns. */
+/** The page's part of bench/wasm.mjs, in a worker: ours, wllama, onnxruntime-web and transformers.js, in turns. */
 
 import { createBrowserWasmBackend } from '@steelyard/backend-cpu/browser';
 import { openModelUrl } from '@steelyard/formats/browser';
 import { loadModel } from '@steelyard/models';
 import { onnxSteps } from '../peers/onnx-steps.mjs';
 import { createSteps, LOADING } from '../peers/steps.mjs';
+import { transformersSteps } from '../peers/transformers-steps.mjs';
 
 /** A module as the site serves it, not part of the bundle. */
 const served = (path) => import(/* @vite-ignore */ new URL(path, location.origin).href);
@@ -61,11 +62,23 @@ async function wllama(plan) {
 async function onnx(plan) {
   const ort = await served('/onnxruntime/ort.wasm.min.mjs');
   ort.env.wasm.wasmPaths = '/onnxruntime/';
-  const steps = await onnxSteps(ort, `/models/${plan.onnx}`, plan.threads);
+  const steps = await onnxSteps(ort, `/models/${plan.onnx}/onnx/model_q4.onnx`, plan.threads);
   return { ...steps, description: `onnxruntime-web, ${plan.threads} threads`, dispose: () => undefined };
 }
 
-const engines = { ours, wllama, 'onnxruntime-web': onnx };
+async function transformersJs(plan) {
+  const transformers = await served('/transformers/transformers.web.min.js');
+  const { env } = transformers;
+  env.allowRemoteModels = false;
+  env.allowLocalModels = true;
+  env.localModelPath = '/models/';
+  Object.assign(env.backends.onnx.wasm, { numThreads: plan.threads, wasmPaths: '/transformers-runtime/' });
+  const steps = await transformersSteps(transformers, plan.onnx, { device: 'wasm' });
+  const description = `transformers.js ${env.version}, ${plan.threads} threads`;
+  return { ...steps, description, dispose: () => undefined };
+}
+
+const engines = { ours, wllama, 'onnxruntime-web': onnx, 'transformers.js': transformersJs };
 
 /** Milliseconds by engine and command; the first round warms up. */
 async function run(plan) {

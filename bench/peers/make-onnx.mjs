@@ -1,13 +1,15 @@
 /**
- * Writes an ONNX file of the 135M shape with random weights in the form that transformers.js loads: linear layers and the
- * head as MatMulNBits of 4 bits (blocks of 32, a float32 scale each), GroupQueryAttention with rotation, float32 embedding.
+ * Writes an ONNX model of the 135M shape with random weights as a folder that transformers.js loads: linear layers and the
+ * head as MatMulNBits of 4 bits (blocks of 32, a float32 scale each), GroupQueryAttention with rotation, float32 embedding;
+ * names of inputs and outputs as exported models have them; a configuration, and a tokenizer of as many made-up words.
  * The GGUF file beside it has the same layers in Q4_0 and the head in Q8_0, so that this one's head reads half the bytes.
  *
- *   node bench/peers/make-onnx.mjs OUT.onnx
+ *   node bench/peers/make-onnx.mjs FOLDER
  */
 
 import { randomFillSync } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 const SHAPE = {
   layers: 30,
@@ -108,7 +110,18 @@ for (let i = 0; i < embedding.length; i++) embedding[i] = noise[i] / 2 ** 36;
 tensor('embedding', FLOAT, [vocab, hidden], embedding);
 const cos = tensor('cos', FLOAT, [context, DIM / 2], rotation(Math.cos));
 const sin = tensor('sin', FLOAT, [context, DIM / 2], rotation(Math.sin));
-tensor('last', INT64, [], BigInt64Array.of(-1n));
+tensor('last', INT64, [1], BigInt64Array.of(-1n));
+tensor('one', INT64, [1], BigInt64Array.of(1n));
+// Positions so far, and that of the last token, as GroupQueryAttention counts them.
+const total = node(
+  'Gather',
+  [node('Shape', ['attention_mask'], ['mask.shape']), tensor('second', INT64, [], BigInt64Array.of(1n))],
+  ['total'],
+  { axis: 0 },
+);
+node('Cast', [total], ['length'], { to: INT32 });
+const held = node('ReduceSum', ['attention_mask', 'one'], ['held'], { keepdims: 0 });
+node('Cast', [node('Sub', [held, 'one'], ['held.last'])], ['last_position'], { to: INT32 });
 let sum = node('Gather', ['embedding', 'input_ids'], ['embedded']);
 let x = node('SimplifiedLayerNormalization', [sum, ones('norm.first')], ['normed.first'], {
   epsilon: 1e-5,
@@ -127,7 +140,7 @@ function addAndNormalise(added, name) {
 
 for (let i = 0; i < SHAPE.layers; i++) {
   const at = (name) => `layer.${i}.${name}`;
-  past.push(`past.${i}.key`, `past.${i}.value`);
+  past.push(`past_key_values.${i}.key`, `past_key_values.${i}.value`);
   present.push(`present.${i}.key`, `present.${i}.value`);
   const qkv = [
     linear(at('q'), x, hidden, hidden),
@@ -155,23 +168,56 @@ function value(field, name, type, dims) {
   return message(field, [text(1, name), message(2, [message(1, [integer(1, type), message(2, shape)])])]);
 }
 const cache = (field, names, length) =>
-  names.map((name) => value(field, name, FLOAT, ['batch', kvHeads, length, DIM]));
+  names.map((name) => value(field, name, FLOAT, ['batch_size', kvHeads, length, DIM]));
 const graph = [
   ...nodes,
   text(2, 'random 135m'),
   ...initializers,
-  value(11, 'input_ids', INT64, ['batch', 'tokens']),
-  value(11, 'last_position', INT32, ['batch']),
-  value(11, 'length', INT32, []),
-  ...cache(11, past, 'past'),
-  value(12, 'logits', FLOAT, ['batch', vocab]),
-  ...cache(12, present, 'total'),
+  value(11, 'input_ids', INT64, ['batch_size', 'sequence_length']),
+  value(11, 'attention_mask', INT64, ['batch_size', 'total_sequence_length']),
+  ...cache(11, past, 'past_sequence_length'),
+  value(12, 'logits', FLOAT, ['batch_size', 1, vocab]),
+  ...cache(12, present, 'total_sequence_length'),
 ];
 const opset = (domain, version) => message(8, [text(1, domain), integer(2, version)]);
 const model = [integer(1, 8), message(7, graph), opset('', 17), opset(MICROSOFT, 1)];
+const configuration = {
+  architectures: ['LlamaForCausalLM'],
+  model_type: 'llama',
+  hidden_size: hidden,
+  intermediate_size: ff,
+  num_hidden_layers: SHAPE.layers,
+  num_attention_heads: heads,
+  num_key_value_heads: kvHeads,
+  head_dim: DIM,
+  max_position_embeddings: context,
+  rope_theta: SHAPE.theta,
+  vocab_size: vocab,
+  bos_token_id: 0,
+  eos_token_id: 1,
+};
+const words = Object.fromEntries(Array.from({ length: vocab }, (_, i) => [`w${i}`, i]));
+const tokenizer = {
+  version: '1.0',
+  added_tokens: [],
+  normalizer: null,
+  pre_tokenizer: { type: 'WhitespaceSplit' },
+  post_processor: null,
+  decoder: null,
+  model: { type: 'WordLevel', vocab: words, unk_token: 'w0' },
+};
 const [out] = process.argv.slice(2);
 if (!out) {
-  console.error('usage: node bench/peers/make-onnx.mjs OUT.onnx');
+  console.error('usage: node bench/peers/make-onnx.mjs FOLDER');
   process.exit(2);
 }
-writeFileSync(out, Buffer.concat(model.flat(Infinity)));
+mkdirSync(join(out, 'onnx'), { recursive: true });
+const files = {
+  config: configuration,
+  tokenizer,
+  tokenizer_config: { tokenizer_class: 'PreTrainedTokenizer' },
+};
+for (const [name, content] of Object.entries(files))
+  writeFileSync(join(out, `${name}.json`), JSON.stringify(content));
+// By the name that transformers.js gives files of 4 bits with float32 around them.
+writeFileSync(join(out, 'onnx', 'model_q4.onnx'), Buffer.concat(model.flat(Infinity)));

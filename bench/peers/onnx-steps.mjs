@@ -23,9 +23,8 @@ export async function onnxSteps(ort, model, threads) {
     const total = at + count;
     const results = await session.run({
       input_ids: new ort.Tensor('int64', tokens, [1, count]),
-      last_position: new ort.Tensor('int32', Int32Array.of(total - 1), [1]),
-      length: new ort.Tensor('int32', Int32Array.of(total), []),
-      ...Object.fromEntries(names.map((name) => [`past.${name}`, cache.get(name)])),
+      attention_mask: new ort.Tensor('int64', new BigInt64Array(total).fill(1n), [1, total]),
+      ...Object.fromEntries(names.map((name) => [`past_key_values.${name}`, cache.get(name)])),
     });
     cache = new Map(names.map((name) => [name, results[`present.${name}`]]));
     if (!results.logits.data.every(Number.isFinite)) throw new Error('onnxruntime: logits are not finite');
