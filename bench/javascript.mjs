@@ -21,7 +21,10 @@ const { values: options } = parseArgs({
 });
 const path = options.model ?? (await (await import('./default-model.mjs')).defaultModelPath());
 const maxTokens = Number(options.tokens);
-const model = await openLanguageModel(path, options.threads ? { threads: Number(options.threads) } : {});
+const model = await openLanguageModel(path, {
+  ...(options.threads && { threads: Number(options.threads) }),
+  speculation: false,
+});
 
 /** Milliseconds that the main thread has run: the first field of its schedstat. */
 function threadMs() {

@@ -15,6 +15,7 @@ export interface ModelFlags {
   readonly context?: number;
   readonly memory?: number;
   readonly expertsOnDisk?: boolean;
+  readonly speculation?: boolean;
 }
 
 export interface GenerationFlags {
@@ -71,6 +72,7 @@ export function modelOptions(flags: ModelFlags): ModelOptions {
     contextLength: flags.context,
     memoryBytes: flags.memory,
     expertsOnDisk: flags.expertsOnDisk,
+    speculation: flags.speculation,
   };
 }
 
@@ -80,6 +82,7 @@ const collect = (text: string, all: readonly string[] = []): string[] => [...all
 export function addGenerationOptions(command: Command): Command {
   command
     .option('--system <text>', 'system text')
+    .option('--no-speculation', 'compute no likely next tokens ahead')
     .option('--max-tokens <n>', 'tokens of an answer at most', wholeNumber('--max-tokens', 1, 1e9))
     .option('--stop <text>', 'end the answer before this text; may be given again', collect);
   for (const [name, { doc }] of Object.entries(SAMPLING_SETTINGS)) {

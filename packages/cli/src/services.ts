@@ -44,6 +44,7 @@ export interface ModelOptions {
   readonly name?: string | undefined;
   readonly memoryBytes?: number | undefined;
   readonly expertsOnDisk?: boolean | undefined;
+  readonly speculation?: boolean | undefined;
   readonly contextLength?: number | undefined;
   readonly threads?: number | undefined;
   /** Of its files, as the store has it. */

@@ -15,7 +15,7 @@ import { EventStream, type EventSink } from './event-stream.ts';
 import { loadStep, meanwhile, type LoadedStep } from './loaded-step.ts';
 import { planMemory, type MemoryPlan } from './memory-plan.ts';
 import { PagePool } from './page-pool.ts';
-import { Request } from './request.ts';
+import { Request, type End } from './request.ts';
 import { SamplerScratch } from './sampler/scratch.ts';
 import { Scheduler, type StepPart } from './scheduler.ts';
 import { Sequence } from './sequence.ts';
@@ -40,6 +40,8 @@ export interface EngineOptions {
   readonly maxBatchTokens?: number;
   /** Sequences that run at once. Default 32. */
   readonly maxSequences?: number;
+  /** Whether steps of few sequences compute guesses at their next tokens too, which changes no answer. Default true. */
+  readonly speculation?: boolean;
 }
 
 interface EngineParts {
@@ -49,6 +51,7 @@ interface EngineParts {
   readonly tokenizer: Tokenizer;
   readonly pageSize: number;
   readonly rows: RowKernels | undefined;
+  readonly speculates: boolean;
 }
 
 const DEFAULT_BATCH_TOKENS = 512;
@@ -77,7 +80,9 @@ export class Engine {
   readonly #scheduler: Scheduler;
   readonly #scratch: SamplerScratch;
   readonly #requests = new Map<Sequence, Request>();
-  readonly #totals = { prompt: 0, cached: 0, completion: 0, steps: 0 };
+  readonly #totals = { prompt: 0, cached: 0, completion: 0, steps: 0, guessed: 0, right: 0 };
+  readonly #guess = (sequence: Sequence, room: number): readonly number[] =>
+    this.#requests.get(sequence)?.guess(room) ?? [];
   readonly #turns = new Turns();
   readonly #guides: GuideMaker;
   #loop: Promise<void> | undefined;
@@ -117,8 +122,10 @@ export class Engine {
     const plan = planEngine(model, options);
     const loading = loadStep(model, backend, plan, options);
     const [step, tokenizer] = await meanwhile(loading, makeTokenizer);
-    const { pageSize } = options;
-    return new Engine({ plan, model, step, tokenizer, pageSize, rows: backend.rows });
+    const { pageSize, speculation = true } = options;
+    // A recurrent state cannot be taken back to before a wrong guess.
+    const speculates = speculation && model.recurrent.length === 0;
+    return new Engine({ plan, model, step, tokenizer, pageSize, rows: backend.rows, speculates });
   }
 
   /**
@@ -167,7 +174,7 @@ export class Engine {
   }
 
   stats(): EngineStats {
-    const { prompt, cached, completion, steps } = this.#totals;
+    const { prompt, cached, completion, steps, guessed, right } = this.#totals;
     return {
       running: this.#scheduler.runningCount,
       waiting: this.#scheduler.waitingCount,
@@ -178,6 +185,8 @@ export class Engine {
       cachedTokensTotal: cached,
       completionTokensTotal: completion,
       stepsTotal: steps,
+      guessedTokensTotal: guessed,
+      rightGuessesTotal: right,
       preemptionsTotal: this.#scheduler.preemptions,
       memory: {
         weights: this.#parts.model.weightBytes,
@@ -277,7 +286,7 @@ export class Engine {
 
   /** One step. When it fails, so do the requests that were in it and no others. */
   async #step(): Promise<void> {
-    const parts = this.#scheduler.compose();
+    const parts = this.#scheduler.compose(this.#parts.speculates ? this.#guess : undefined);
     if (parts.length === 0) throw new Error('no waiting request can be scheduled');
     for (const { sequence } of parts) this.#requests.get(sequence)?.started();
     let logits;
@@ -307,8 +316,8 @@ export class Engine {
       const request = this.#requests.get(part.sequence);
       if (!request) continue;
       try {
-        part.sequence.computed = part.start + part.count;
-        await this.#digestPart(request, rows);
+        part.sequence.computed = part.start + part.count - (part.guesses?.length ?? 0);
+        await this.#digestPart(request, rows, part.guesses);
       } catch (error) {
         request.fail(error);
       }
@@ -316,8 +325,12 @@ export class Engine {
     }
   }
 
-  /** @param rows [vocab] each, of the last tokens computed */
-  async #digestPart(request: Request, rows: readonly Float32Array[]): Promise<void> {
+  /** @param rows [vocab] each, of the last tokens computed, of which the last are guesses */
+  async #digestPart(
+    request: Request,
+    rows: readonly Float32Array[],
+    guesses: readonly number[] = [],
+  ): Promise<void> {
     const { sequence } = request;
     const first = sequence.computed - rows.length;
     for (const [i, row] of rows.entries()) {
@@ -326,11 +339,28 @@ export class Engine {
       await this.#turns.pause();
       if (!this.#requests.has(sequence)) return;
     }
-    const last = rows.at(-1);
-    if (!last || sequence.pending > 0) return;
+    if (rows.length === 0 || sequence.pending > 0) return;
     const before = request.completionTokens;
-    const end = await request.sample(last);
+    const { right, end } = await this.#sampleAll(request, rows.slice(-1 - guesses.length), guesses);
     this.#totals.completion += request.completionTokens - before;
+    this.#totals.guessed += guesses.length;
+    this.#totals.right += right;
+    if (guesses.length > 0) request.learn(guesses.length, right);
     if (end) request.finish(end);
+  }
+
+  /** A token of each row as long as what was guessed before it is what came; tells how many guesses were right. */
+  async #sampleAll(
+    request: Request,
+    rows: readonly Float32Array[],
+    guesses: readonly number[],
+  ): Promise<{ readonly right: number; readonly end?: End | undefined }> {
+    for (const [i, row] of rows.entries()) {
+      const end = await request.sample(row);
+      if (end || !this.#requests.has(request.sequence)) return { right: i, end };
+      if (request.sequence.tokens.at(-1) !== guesses[i]) return { right: i };
+      request.sequence.computed++;
+    }
+    return { right: guesses.length };
   }
 }

@@ -3,6 +3,7 @@
 import type { Tokenizer } from '@steelyard/text';
 import { Answer } from './answer.ts';
 import type { Guide } from './constraint/guide.ts';
+import { Drafter } from './drafter.ts';
 import type { EventSink } from './event-stream.ts';
 import { randomSeed, Sampler } from './sampler/sampler.ts';
 import type { SamplerScratch } from './sampler/scratch.ts';
@@ -34,6 +35,7 @@ export class Request {
   readonly #parts: RequestParts;
   readonly #answer: Answer;
   readonly #sampler: Sampler;
+  #drafter: Drafter | undefined;
   readonly #seed: number;
   readonly #endIds: ReadonlySet<number>;
   readonly #queuedAt = performance.now();
@@ -68,6 +70,27 @@ export class Request {
     if (position + 1 < promptLength) this.#answer.pushPrompt(tokens[position + 1] as number, logits);
     this.sequence.scored = position + 1;
     if (this.sequence.scored === promptLength) this.#answer.promptDone();
+  }
+
+  /** What may follow in an answer that has begun, `room` tokens at most: as many as it may still have beside the next. */
+  guess(room: number): readonly number[] {
+    if (this.completionTokens === 0) return [];
+    this.#drafter ??= new Drafter(this.sequence.tokens, this.sequence.promptLength, this.#expected());
+    return this.#drafter.guess(Math.min(room, this.#parts.maxTokens - this.completionTokens - 1));
+  }
+
+  /** So many guesses were computed, and so many of them came. */
+  learn(guessed: number, right: number): void {
+    this.#drafter?.learn(guessed, right);
+  }
+
+  #expected(): readonly number[] {
+    const { tokenizer, options, maxTokens } = this.#parts;
+    return tokenizer.encode(options.prediction ?? '', {
+      addSpecial: false,
+      parseSpecial: false,
+      limit: maxTokens,
+    });
   }
 
   /** Takes the next token from the logits [vocab] of the last; returns why the answer ends, if it does. */
@@ -131,7 +154,15 @@ export class Request {
 
   #usage(): Usage {
     const { promptLength, cachedTokens } = this.sequence;
-    return { promptTokens: promptLength, cachedTokens, completionTokens: this.completionTokens };
+    const predicted = this.#parts.options.prediction !== undefined && {
+      predictedTokens: this.#drafter?.expectedTokens ?? { accepted: 0, rejected: 0 },
+    };
+    return {
+      promptTokens: promptLength,
+      cachedTokens,
+      completionTokens: this.completionTokens,
+      ...predicted,
+    };
   }
 
   #timing(): Timing {

@@ -27,7 +27,15 @@ export interface StepPart {
   readonly count: number;
   /** Logits are wanted of this many of its last tokens. */
   readonly rows: number;
+  /** Those of its last tokens that are guesses; what they follow is computed too. */
+  readonly guesses?: readonly number[];
 }
+
+/** What may follow a sequence that decodes: at most `room` tokens, or none. */
+export type Guess = (sequence: Sequence, room: number) => readonly number[];
+
+/** Rows that a step of decoding may have for guesses to be made: with more, a row costs as much as a step's share of it. */
+const MOST_GUESSED_ROWS = 16;
 
 /** What is left of a step's budget. */
 interface Room {
@@ -85,7 +93,7 @@ export class Scheduler {
   }
 
   /** The next step; empty when there is nothing to do. Pages for every part are held. */
-  compose(): StepPart[] {
+  compose(guess?: Guess): StepPart[] {
     const parts: StepPart[] = [];
     const room = { tokens: this.#limits.maxBatchTokens, rows: this.#limits.maxRows };
     const decoding = this.#running.filter(({ pending }) => pending === 1);
@@ -94,7 +102,22 @@ export class Scheduler {
     // Nobody gives pages back any more, so what the parts fill may be found by those admitted now.
     for (const { sequence, count } of parts) sequence.publish(count);
     this.#admit(room, parts);
-    return parts;
+    return guess ? this.#withGuesses(parts, room, guess) : parts;
+  }
+
+  /** Guesses take what is left when everybody has been served. */
+  #withGuesses(parts: readonly StepPart[], room: Room, guess: Guess): StepPart[] {
+    let rows = MOST_GUESSED_ROWS - parts.filter(({ rows }) => rows > 0).length;
+    return parts.map((part) => {
+      const { sequence, count } = part;
+      if (count !== 1 || sequence.pending !== 1 || part.rows !== 1) return part;
+      const guesses = guess(sequence, Math.min(rows, room.tokens, room.rows));
+      if (guesses.length === 0 || !sequence.reserve(1 + guesses.length)) return part;
+      rows -= guesses.length;
+      room.tokens -= guesses.length;
+      room.rows -= guesses.length;
+      return { ...part, count: 1 + guesses.length, rows: 1 + guesses.length, guesses };
+    });
   }
 
   #admit(room: Room, parts: StepPart[]): void {

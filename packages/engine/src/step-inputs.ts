@@ -21,6 +21,8 @@ export interface InputPart {
   readonly start: number;
   readonly count: number;
   readonly rows: number;
+  /** Its last tokens, where they are not the sequence's yet. */
+  readonly guesses?: readonly number[];
 }
 
 /** @param limits pages in the cache and slots of recurrent states */
@@ -42,10 +44,11 @@ export function stepInputs(
   const textTypes = parts.some(({ sequence }) => sequence.second !== undefined) && new Int32Array(total);
   const rows: number[] = [];
   let at = 0;
-  parts.forEach(({ sequence, start, count, rows: wanted }, row) => {
+  parts.forEach(({ sequence, start, count, rows: wanted, guesses }, row) => {
     inputs.pages.set(sequence.pages, row * width);
     for (let i = 0; i < count; i++) {
-      inputs.tokens[at + i] = sequence.tokens[start + i] as number;
+      inputs.tokens[at + i] = (sequence.tokens[start + i] ??
+        guesses?.[start + i - sequence.tokens.length]) as number;
       inputs.positions[at + i] = start + i;
       inputs.sequences[at + i] = row;
       inputs.slots[at + i] = sequence.slot(start + i);

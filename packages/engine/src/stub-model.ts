@@ -98,6 +98,8 @@ class StubModel {
       cachedTokensTotal: 0,
       completionTokensTotal: completion,
       stepsTotal: completion,
+      guessedTokensTotal: 0,
+      rightGuessesTotal: 0,
       preemptionsTotal: 0,
       memory: { weights: 0, kv: 0, temporaries: 0 },
     };

@@ -43,6 +43,8 @@ export interface GenerateOptions {
    * event). Such a prompt is computed whole, without the prefix cache.
    */
   readonly promptLogprobs?: boolean;
+  /** What the answer may turn out to be, whole or in large parts: it then comes sooner, and is the same in any case. */
+  readonly prediction?: string;
   /** What the whole answer must match. It then ends where it is complete, or with reason `length`. */
   readonly constraint?: Constraint;
   /** How the answer marks reasoning and calls of tools, which then come as events of their own. Default: all is text. */
@@ -92,6 +94,8 @@ export interface Usage {
   readonly completionTokens: number;
   /** Of these, tokens of reasoning; only where `reply` tells it apart. */
   readonly reasoningTokens?: number;
+  /** With `prediction`: tokens of it that were computed ahead and came, and those that did not. */
+  readonly predictedTokens?: { readonly accepted: number; readonly rejected: number };
 }
 
 export interface Timing {
@@ -214,6 +218,9 @@ export interface EngineStats {
   readonly cachedTokensTotal: number;
   readonly completionTokensTotal: number;
   readonly stepsTotal: number;
+  /** Tokens computed ahead because they were likely to come, and those of them that came. */
+  readonly guessedTokensTotal: number;
+  readonly rightGuessesTotal: number;
   readonly preemptionsTotal: number;
   /** Bytes by purpose; `kv` is all that sequences keep: keys, values and recurrent states. */
   readonly memory: { readonly weights: number; readonly kv: number; readonly temporaries: number };

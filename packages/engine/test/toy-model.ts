@@ -22,6 +22,8 @@ export interface ToyOptions {
   readonly contextLength?: number;
   readonly pageSize?: number;
   readonly recurrent?: boolean;
+  /** Tokens that a logit depends on; with few, greedy answers soon repeat themselves. Default all. */
+  readonly reach?: number;
 }
 
 export interface Toy {
@@ -46,7 +48,7 @@ export function toyLogits(tokens: readonly number[], vocabSize = VOCAB): Float32
 }
 
 export function createToy(options: ToyOptions = {}): Toy {
-  const { vocabSize = VOCAB, contextLength = 256, pageSize = 4, recurrent = false } = options;
+  const { vocabSize = VOCAB, contextLength = 256, pageSize = 4, recurrent = false, reach } = options;
   const toy: Toy = {
     model: toyModel(vocabSize, contextLength, pageSize, recurrent),
     backend: {
@@ -55,7 +57,8 @@ export function createToy(options: ToyOptions = {}): Toy {
       stateDTypes: ['f32'],
       loadWeight: () => toyTensor('weight', toy.disposed),
       allocateState: (dtype, shape) => toyTensor(`${dtype} [${shape.join(', ')}]`, toy.disposed),
-      compile: (_, options) => Promise.resolve(toyExecutable(toy, options, vocabSize, pageSize)),
+      compile: (_, options) =>
+        Promise.resolve(toyExecutable(toy, options, { vocabSize, pageSize, reach: reach ?? Infinity })),
       dispose: () => toy.disposed.push('backend'),
     },
     steps: [],
@@ -109,8 +112,7 @@ function toyTensor(name: string, disposed: string[]): DeviceTensor {
 function toyExecutable(
   toy: Toy,
   { limits }: CompileOptions,
-  vocabSize: number,
-  pageSize: number,
+  { vocabSize, pageSize, reach }: { vocabSize: number; pageSize: number; reach: number },
 ): Executable {
   const cache = new Int32Array((limits['N'] as number) * pageSize).fill(-1);
   const states = toy.model.recurrent.length > 0 ? new Map<number, number[]>() : undefined;
@@ -125,7 +127,7 @@ function toyExecutable(
         checkDims(request, limits);
         toy.steps.push(request);
         const read = states ? readStates(request, states) : readPages(request, cache, pageSize);
-        const logits = compute(request, read, vocabSize);
+        const logits = compute(request, (t) => read(t).slice(-reach), vocabSize);
         await toy.beforeEnd(toy.steps.length);
         return { logits };
       } finally {

@@ -19,6 +19,8 @@ export interface ChatAsk {
   readonly maxReasoningTokens?: number | undefined;
   readonly templateVariables?: Readonly<Record<string, unknown>> | null | undefined;
   readonly constraint?: Constraint | undefined;
+  /** What the answer may turn out to be. */
+  readonly prediction?: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -36,6 +38,7 @@ export function toChatOptions(ask: ChatAsk): ChatOptions {
     ...(ask.maxReasoningTokens === undefined ? {} : { maxReasoningTokens: ask.maxReasoningTokens }),
     ...(ask.templateVariables ? { templateVariables: ask.templateVariables } : {}),
     ...(ask.constraint ? { constraint: ask.constraint } : {}),
+    ...(ask.prediction === undefined ? {} : { prediction: ask.prediction }),
     signal: ask.signal,
   };
 }

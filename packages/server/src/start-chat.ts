@@ -103,7 +103,14 @@ function askOf(body: ToolRequest): Omit<ChatAsk, 'choice' | 'signal' | 'tools' |
     reasoningEffort: body.reasoning_effort,
     templateVariables: body.chat_template_kwargs,
     constraint: toConstraint(body.response_format),
+    prediction: predictedText(body.prediction),
   };
+}
+
+function predictedText(prediction: ToolRequest['prediction']): string | undefined {
+  if (!prediction) return undefined;
+  const { content } = prediction;
+  return typeof content === 'string' ? content : content.map(({ text }) => text).join('');
 }
 
 /** What tools do is not told in a chat; what the model says before and after is, as paragraphs. */

@@ -62,7 +62,10 @@ export function fakeModel(fake: FakeOptions = {}): FakeModel {
       yield {
         type: 'finish',
         reason: signal?.aborted ? 'abort' : cut ? 'length' : 'stop',
-        usage: { promptTokens, cachedTokens: 2, completionTokens: tokens },
+        usage: {
+          ...{ promptTokens, cachedTokens: 2, completionTokens: tokens },
+          ...(options.prediction !== undefined && { predictedTokens: { accepted: 4, rejected: 1 } }),
+        },
         timing: { queuedMs: 1, prefillMs: 2, decodeMs: 3 },
       };
     } finally {
@@ -104,6 +107,8 @@ export function fakeModel(fake: FakeOptions = {}): FakeModel {
       cachedTokensTotal: 2,
       completionTokensTotal: counts.completion,
       stepsTotal: 1,
+      guessedTokensTotal: 0,
+      rightGuessesTotal: 0,
       preemptionsTotal: 0,
       memory: { weights: 1, kv: 2, temporaries: 3 },
     }),

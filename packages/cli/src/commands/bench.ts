@@ -52,7 +52,7 @@ export const registerBench: RegisterCommand = (program, context, exit) => {
 
 async function bench(name: string | undefined, flags: Flags, context: CommandContext): Promise<number> {
   const limit = flags.bandwidth ? await measureLimit(name, flags, context) : undefined;
-  const model = await openModel(name, modelOptions(flags), context);
+  const model = await openModel(name, { ...modelOptions(flags), speculation: false }, context);
   const stop = new AbortController();
   const release = context.onInterrupt(() => stop.abort());
   try {

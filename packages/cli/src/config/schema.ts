@@ -253,6 +253,11 @@ export const configSchema = z.strictObject({
   expertsOnDisk: yesNo('Experts need not fit in memory; they are read as tokens choose them.', (s) =>
     s.default(false),
   ),
+  speculation: yesNo(
+    'Compute likely next tokens ahead where few requests run; no answer changes.',
+    (s) => s.default(true),
+    { off: 'compute no likely next tokens ahead' },
+  ),
   routes: shaped(
     'What may be computed by other providers: a JSON file, or what it would hold.',
     z.union([z.string().min(1), routingSchema]).optional(),

@@ -20,6 +20,7 @@ export function servedOptions(config: ServeConfig): ServedOptions {
       contextLength: config.context,
       memoryBytes: config.modelMemory,
       expertsOnDisk: config.expertsOnDisk,
+      speculation: config.speculation,
     },
     memoryBytes: config.memory,
     keepAliveMs: config.keepAlive,

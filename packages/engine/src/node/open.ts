@@ -35,6 +35,8 @@ export interface OpenOptions extends CommonOptions {
   readonly maxBatchTokens?: number;
   /** Sequences that run at once. Default 32. */
   readonly maxSequences?: number;
+  /** Whether likely next tokens are computed ahead where few sequences run, which changes no answer. Default true. */
+  readonly speculation?: boolean;
 }
 
 /**

@@ -51,6 +51,25 @@ describe('whole answers', () => {
     expect(body.timings).toEqual({ queued_ms: 1, prefill_ms: 2, decode_ms: 3 });
   });
 
+  it.each([
+    ['a text', 'Hello there!'],
+    [
+      'parts',
+      [
+        { type: 'text', text: 'Hello' },
+        { type: 'text', text: ' there!' },
+      ],
+    ],
+  ])('hands on a prediction that is %s, and tells what came of it', async (_, content) => {
+    const { chat, model } = serverWith();
+    const body = await (await chat({ ...hello, prediction: { type: 'content', content } })).json();
+    expect(model.asked[0]!.options.prediction).toBe('Hello there!');
+    expect((body as ChatResponse).usage.completion_tokens_details).toMatchObject({
+      accepted_prediction_tokens: 4,
+      rejected_prediction_tokens: 1,
+    });
+  });
+
   it('hands the engine what was asked', async () => {
     const { chat, model } = serverWith();
     await chat({

@@ -46,6 +46,9 @@ const assistantContent = z.union([
     .min(1),
 ]);
 
+/** What the answer may turn out to be. */
+const predictionSchema = z.strictObject({ type: z.literal('content'), content: textContent });
+
 const name = z.string().nullish();
 
 export const toolCallSchema = z.strictObject({
@@ -164,7 +167,7 @@ export const chatRequestSchema = z.strictObject({
   function_call: z.union([z.enum(['none', 'auto']), z.strictObject({ name: z.string() })]).nullish(),
   modalities: z.array(z.enum(['text', 'audio'])).nullish(),
   audio: z.unknown().optional(),
-  prediction: z.unknown().optional(),
+  prediction: predictionSchema.nullish(),
   reasoning_effort: z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']).nullish(),
   verbosity: verbositySchema.nullish(),
   web_search_options: z.unknown().optional(),

@@ -10,7 +10,11 @@ export const usageSchema = z.object({
   completion_tokens: z.int(),
   total_tokens: z.int(),
   prompt_tokens_details: z.object({ cached_tokens: z.int() }),
-  completion_tokens_details: z.object({ reasoning_tokens: z.int() }),
+  completion_tokens_details: z.object({
+    reasoning_tokens: z.int(),
+    accepted_prediction_tokens: z.int(),
+    rejected_prediction_tokens: z.int(),
+  }),
 });
 
 /** Extension: where the time went, in milliseconds; only for answers of one choice. */
@@ -33,6 +37,10 @@ export function totalUsage(finishes: readonly FinishEvent[]): FinishEvent['usage
     cachedTokens: sum(({ cachedTokens }) => cachedTokens),
     completionTokens: sum(({ completionTokens }) => completionTokens),
     ...(tellsReasoning ? { reasoningTokens: sum(({ reasoningTokens }) => reasoningTokens ?? 0) } : {}),
+    predictedTokens: {
+      accepted: sum(({ predictedTokens }) => predictedTokens?.accepted ?? 0),
+      rejected: sum(({ predictedTokens }) => predictedTokens?.rejected ?? 0),
+    },
   };
 }
 
@@ -46,9 +54,13 @@ export function toUsage(finishes: readonly FinishEvent[], choicesPerPrompt: numb
   let cached = 0;
   let completion = 0;
   let reasoning = 0;
+  let accepted = 0;
+  let rejected = 0;
   finishes.forEach((finish, i) => {
     completion += finish.usage.completionTokens;
     reasoning += finish.usage.reasoningTokens ?? 0;
+    accepted += finish.usage.predictedTokens?.accepted ?? 0;
+    rejected += finish.usage.predictedTokens?.rejected ?? 0;
     if (i % choicesPerPrompt !== 0) return;
     prompt += finish.usage.promptTokens;
     cached += finish.usage.cachedTokens;
@@ -58,7 +70,11 @@ export function toUsage(finishes: readonly FinishEvent[], choicesPerPrompt: numb
     completion_tokens: completion,
     total_tokens: prompt + completion,
     prompt_tokens_details: { cached_tokens: cached },
-    completion_tokens_details: { reasoning_tokens: reasoning },
+    completion_tokens_details: {
+      reasoning_tokens: reasoning,
+      accepted_prediction_tokens: accepted,
+      rejected_prediction_tokens: rejected,
+    },
   };
 }
 

@@ -47,6 +47,8 @@ export function registerEngineMetrics({ models, embeddingModels }: Measured, reg
   counter('cached_tokens_total', 'Prompt tokens served from the prefix cache.', (s) => s.cachedTokensTotal);
   counter('completion_tokens_total', 'Tokens answered.', (s) => s.completionTokensTotal);
   counter('engine_steps_total', 'Forward passes.', (s) => s.stepsTotal);
+  counter('guessed_tokens_total', 'Tokens computed ahead by guess.', (s) => s.guessedTokensTotal);
+  counter('right_guesses_total', 'Guessed tokens that came.', (s) => s.rightGuessesTotal);
   counter('preemptions_total', 'Sequences put back for lack of pages.', (s) => s.preemptionsTotal);
   new Gauge({
     name: 'steelyard_memory_bytes',

@@ -18,7 +18,7 @@ const EFFORTS: readonly (readonly [number, string])[] = [
  * @throws ApiError 400 for what chat completions have no words for
  */
 export function chatBody(name: string, messages: readonly ChatMessage[], options: ChatOptions): Body {
-  const { tools, toolChoice, logprobs, maxTokens, stop = [], constraint, answerPrefix } = options;
+  const { tools, toolChoice, logprobs, maxTokens, stop = [], constraint, answerPrefix, prediction } = options;
   if (answerPrefix !== undefined)
     throw notElsewhere('messages', 'An answer that goes on from its beginning', 'End with a user message');
   const effort = effortOf(options);
@@ -36,6 +36,7 @@ export function chatBody(name: string, messages: readonly ChatMessage[], options
     ...(effort ? { reasoning_effort: effort } : {}),
     ...(logprobs === undefined ? {} : { logprobs: true, top_logprobs: logprobs }),
     ...(constraint ? { response_format: toFormat(constraint) } : {}),
+    ...(prediction === undefined ? {} : { prediction: { type: 'content', content: prediction } }),
   };
 }
 

@@ -129,6 +129,8 @@ const NOTHING: EngineStats = {
   cachedTokensTotal: 0,
   completionTokensTotal: 0,
   stepsTotal: 0,
+  guessedTokensTotal: 0,
+  rightGuessesTotal: 0,
   preemptionsTotal: 0,
   memory: { weights: 0, kv: 0, temporaries: 0 },
 };
