@@ -162,17 +162,17 @@ class MatrixBlock {
 };
 
 // Units [begin, end) of a packed weight times the first rows of activations; returns how many rows were taken.
-// put(row, column, lanes); `codes`: unpacked_bytes of memory.
-template <class Format, Form kForm, class Put>
-int64_t multiply_matrix(const uint8_t* packed, Range units, const IntegerRows& rows, int64_t m, uint8_t* codes, Put put) {
+// panel(number, j) gives a panel, until it is asked for another of the same j; put(row, column, lanes); `codes`:
+// unpacked_bytes of memory.
+template <class Format, Form kForm, class Panel, class Put>
+int64_t multiply_matrix(Panel panel, Range units, const IntegerRows& rows, int64_t m, uint8_t* codes, Put put) {
   const int64_t rest = m % (2 * kTileRows16), whole = rest < kMatrixRows ? m - rest : m;
   if (whole == 0) return 0;
-  const int64_t panel_bytes = Format::panel_bytes(rows.runs * 32);
   for (int64_t unit = units.begin; unit < units.end; unit += 2) {
     const int count = units.end - unit > 1 ? 2 : 1;
     const uint8_t* panels[2];
     for (int j = 0; j < count; j++) {
-      panels[j] = packed + (unit + j) * panel_bytes;
+      panels[j] = panel(unit + j, j);
       unpack_panel<Format>(panels[j], rows.runs, codes + j * rows.runs * 512);
     }
     MatrixBlock<Format, kForm> block(rows, panels, codes, count);

@@ -47,12 +47,12 @@ std::string Executable::compile(CompileInput input) {
   if (!problem.empty()) return problem;
   if (!plan_scratch()) return "cannot allocate scratch memory";
   packed_.resize(tape_.slots.size());
-  problem = pack_weights();
+  problem = reserve_weights();
   return problem.empty() ? pack_own_weights() : problem;
 }
 
-// Weights that matmuls read by rows get the layout of the level.
-std::string Executable::pack_weights() {
+// Weights that matmuls read by rows get room for the layout of the level.
+std::string Executable::reserve_weights() {
   if (!input_.integer_activations) return "";
   for (const Instruction& i : tape_.instructions) {
     if (i.op != (int)Op::matmul || !Matmul::read(i.attrs).transposed) continue;
@@ -62,11 +62,16 @@ std::string Executable::pack_weights() {
       if (w.storage != Storage::weight || w.parts || packed_[slot] || input_.table->packed_bytes(w) == 0) continue;
       const Buffer& buffer = input_.weights[tape_.slots[slot].index];
       if (buffer.own) continue;
-      packed_[slot] = pack_weight(*input_.table, w, buffer.mapped, threads_);
+      packed_[slot] = reserve_panels(*input_.table, w);
       if (!packed_[slot]) return "cannot allocate memory for the weights";
     }
   }
   return "";
+}
+
+void Executable::make_weights() {
+  for (size_t slot = 0; slot < packed_.size(); slot++)
+    if (packed_[slot]) make_panels(*input_.table, tensors_[slot], input_.weights[tape_.slots[slot].index].mapped, threads_, *packed_[slot]);
 }
 
 // Whether everything that reads this slot's weight reads the slot, the weight as it was declared, by rows of panels; and
@@ -158,7 +163,8 @@ std::string Executable::bind_slot(size_t i, const std::vector<int32_t>& dims, co
   if ((uint64_t)s.offset + (uint64_t)extent > bytes)
     return "needs " + std::to_string(s.offset + extent) + " bytes of a buffer of " + std::to_string(bytes);
   t.data = data + s.offset;
-  t.packed = i < packed_.size() && packed_[i] ? packed_[i]->data : nullptr;
+  t.panels = i < packed_.size() && packed_[i];
+  t.packed = t.panels && packed_[i]->made ? packed_[i]->data : nullptr;
   // Single bytes and blocks, whose fields are read as bytes, may lie anywhere.
   const DTypeInfo& info = dtype_info(t.dtype);
   if (info.block_size == 1 && (uintptr_t)t.data % info.block_bytes != 0) return "is not aligned to its elements";
@@ -249,6 +255,8 @@ std::string Executable::run(const std::vector<int32_t>& dims, const std::vector<
   for (size_t i = 0; i < dims.size(); i++)
     if (dims[i] < 1 || dims[i] > input_.limits[i])
       return "dim " + std::to_string(i) + " is " + std::to_string(dims[i]) + ", expected 1 to " + std::to_string(input_.limits[i]);
+  if (ran_) make_weights();
+  ran_ = true;
   std::string problem = bind(dims, &inputs);
   if (problem.empty()) problem = check_indices();
   if (!problem.empty()) return problem;

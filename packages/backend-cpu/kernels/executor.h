@@ -25,8 +25,12 @@ class Executable final : private Job {
  public:
   // Empty on success, else what is wrong.
   std::string compile(CompileInput input);
-  // `inputs` by index; elements as the bound dims say. Empty on success. One run at a time.
+  // `inputs` by index; elements as the bound dims say. Empty on success. One run at a time. The first answers soonest: it
+  // leaves making panels of the weights, with all the memory that takes, to the second.
   std::string run(const std::vector<int32_t>& dims, const std::vector<Buffer>& inputs);
+
+  // Makes the panels now. Not during a run.
+  void make_weights();
 
   size_t temporary_bytes() const { return arena_.size() + shared_.size() + own_.size(); }
   Buffer arena() { return {arena_.data(), arena_.size()}; }
@@ -38,7 +42,7 @@ class Executable final : private Job {
   static std::string bind_parts(const TensorSlot& slot, const Buffer& buffer, int64_t extent, Tensor* t);
   std::string check_instructions();
   std::string check_indices();
-  std::string pack_weights();
+  std::string reserve_weights();
   std::string pack_own_weights();
   bool takes_panels(size_t slot, bool* multiplied) const;
   void plan_phases();
@@ -65,6 +69,7 @@ class Executable final : private Job {
   Memory arena_, shared_, own_;
   size_t own_stride_ = 0;
   int threads_ = 1;
+  bool ran_ = false;
 };
 
 }  // namespace steelyard

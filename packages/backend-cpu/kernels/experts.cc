@@ -169,6 +169,7 @@ struct Experts {
 Tensor matrix_of(const Tensor& stack, int64_t expert, int64_t rows, int64_t row_length) {
   const DTypeInfo& info = dtype_info(stack.dtype);
   Tensor t = stack;
+  t.panels = false;
   t.packed = nullptr;
   t.parts = nullptr;
   t.rank = 2;

@@ -88,15 +88,30 @@ void multiply_panel(const uint8_t* panel, const IntegerRows& rows, int64_t i, in
   for (; i < m; i++) multiply_packed_rows<Format, kRowParts, 1, kForm>(panel, rows, i, n, width, to);
 }
 
+// Panels that are made at once where they are not there yet: the matrix unit takes two side by side.
+#if defined(SY_AMX)
+constexpr int kMadePanels = 2;
+#else
+constexpr int kMadePanels = 1;
+#endif
+
 template <class Format, Form kForm>
 void multiply_packed(const Tensor& w, Range panels, const IntegerRows& rows, int64_t m, const Place& to, char* own) {
   const int64_t k = rows.runs * 32, panel_bytes = Format::panel_bytes(k);
+  uint8_t* const made = (uint8_t*)own;
+  if (!w.packed) own += kMadePanels * align_up(panel_bytes);
+  // A panel, made in place `held` of this thread's where it is not there yet.
+  const auto panel = [&](int64_t number, int held = 0) -> const uint8_t* {
+    if (w.packed) return (const uint8_t*)w.packed + number * panel_bytes;
+    const int64_t row = number * kPanelRows;
+    Format::pack(w.block_row(row), std::min<int64_t>(kPanelRows, w.rows() - row), k, made + held * align_up(panel_bytes));
+    return made + held * align_up(panel_bytes);
+  };
   int64_t first = 0;
 #if defined(SY_AMX)
-  first = multiply_matrix<Format, kForm>((const uint8_t*)w.packed, panels, rows, m, (uint8_t*)own, [&](int64_t row, int64_t n, vf lanes) { to.put(row, n, lanes, w.rows() - n); });
+  first = multiply_matrix<Format, kForm>(panel, panels, rows, m, (uint8_t*)own, [&](int64_t row, int64_t n, vf lanes) { to.put(row, n, lanes, w.rows() - n); });
   if (first == m) return;
 #endif
-  const auto panel = [&](int64_t number) { return (const uint8_t*)w.packed + number * panel_bytes; };
   const auto width = [&](int64_t begin, int64_t count) { return std::min(w.rows() - begin * kPanelRows, count * kPanelRows); };
   if constexpr (kSpreadFrom < INT64_MAX && Format::Codes::kBits < 8) {
     if (m - first >= kSpreadFrom) {
@@ -196,7 +211,7 @@ void multiply_rows(const Call& call, const Tensor& w, Range mine, const Tensor& 
   const IntegerRows rows = integer_rows(call, x, narrow);
   const int64_t m = x.rows();
   const Range panels = {mine.begin / kPanelRows, (mine.end + kPanelRows - 1) / kPanelRows};
-  bool done = call.integer_activations && w.packed && with_packed_format(w.dtype, [&](auto format) {
+  bool done = call.integer_activations && w.panels && with_packed_format(w.dtype, [&](auto format) {
     if (narrow) multiply_packed<decltype(format), form_of(true)>(w, panels, rows, m, to, call.own);
     else multiply_packed<decltype(format), form_of(false)>(w, panels, rows, m, to, call.own);
   });
@@ -284,7 +299,10 @@ ScratchSize scratch_matmul(const Operands& o) {
 #if defined(SY_AMX)
   own = own > unpacked_bytes(x.last()) ? own : unpacked_bytes(x.last());
 #endif
-  return {IntegerRows{nullptr, runs, false}.bytes(x.rows()), align_up(own)};
+  int64_t made = 0;
+  for (int i = Matmul::w; i < o.in_count; i++)
+    with_packed_format(o.in[i]->dtype, [&](auto format) { made = std::max<int64_t>(made, kMadePanels * align_up(format.panel_bytes(x.last()))); });
+  return {IntegerRows{nullptr, runs, false}.bytes(x.rows()), align_up(made + own)};
 }
 
 // Bytes of a weight in panels; 0 when it is read as published.

@@ -326,6 +326,30 @@ napi_value compile_js(napi_env env, napi_callback_info info) {
   return start(env, "steelyard.compile", std::move(job));
 }
 
+struct RepackJob final : AsyncJob {
+  std::shared_ptr<Program> program;
+
+  std::string execute() override {
+    std::lock_guard<std::mutex> lock(program->one_run);
+    program->executable.make_weights();
+    return "";
+  }
+  napi_value result(napi_env env) override {
+    napi_value nothing = nullptr;
+    napi_get_undefined(env, &nothing);
+    return nothing;
+  }
+};
+
+// repack(executable) -> Promise: the panels of weights, which the first run leaves to the second
+napi_value repack_js(napi_env env, napi_callback_info info) {
+  napi_value args[1];
+  if (!arguments(env, info, args) || !program_of(env, args[0])) return nullptr;
+  auto job = std::make_unique<RepackJob>();
+  job->program = handle<Compiled>(env, args[0])->program;
+  return start(env, "steelyard.repack", std::move(job));
+}
+
 // temporaryBytes(executable) -> number
 napi_value temporary_bytes_js(napi_env env, napi_callback_info info) {
   napi_value args[1], result = nullptr;
@@ -454,7 +478,7 @@ napi_value init(napi_env env, napi_value exports) {
     napi_callback fn;
   } functions[] = {
       {"mapFile", map_file_js}, {"allocate", allocate_js}, {"release", release_js}, {"releaseExecutable", release_executable_js}, {"read", read_js}, {"write", write_js}, {"level", level_js}, {"features", features_js}, {"refused", refused_js},
-      {"compile", compile_js},  {"temporaryBytes", temporary_bytes_js}, {"readArena", read_arena_js}, {"run", run_js}, {"argmax", argmax_js}, {"weigh", weigh_js}, {"atLeast", at_least_js},
+      {"compile", compile_js},  {"temporaryBytes", temporary_bytes_js}, {"readArena", read_arena_js}, {"run", run_js}, {"repack", repack_js}, {"argmax", argmax_js}, {"weigh", weigh_js}, {"atLeast", at_least_js},
   };
   for (const auto& f : functions) {
     napi_value fn;

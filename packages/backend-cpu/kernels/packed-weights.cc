@@ -71,7 +71,7 @@ Cache& cache() {
 
 }  // namespace
 
-std::shared_ptr<PackedWeight> pack_weight(const KernelTable& table, const Tensor& w, bool mapped, int threads) {
+std::shared_ptr<PackedWeight> reserve_panels(const KernelTable& table, const Tensor& w) {
   size_t bytes = table.packed_bytes(w);
   if (bytes == 0) return nullptr;
 #if !defined(__wasm__)
@@ -82,10 +82,18 @@ std::shared_ptr<PackedWeight> pack_weight(const KernelTable& table, const Tensor
   auto packed = std::make_shared<PackedWeight>();
   if (!packed->memory.allocate(bytes, true)) return nullptr;
   packed->data = packed->memory.data();
-  PackJob job(table, w, packed->memory.data(), mapped);
-  ThreadPool::instance().run(threads, job);
   known = packed;
   return packed;
+}
+
+void make_panels(const KernelTable& table, const Tensor& w, bool mapped, int threads, PackedWeight& packed) {
+#if !defined(__wasm__)
+  std::lock_guard<std::mutex> lock(cache().mutex);
+#endif
+  if (packed.made) return;
+  PackJob job(table, w, packed.memory.data(), mapped);
+  ThreadPool::instance().run(threads, job);
+  packed.made = true;
 }
 
 // From the last panel to the first, as a packed panel is never smaller: it only covers rows that are packed already.
@@ -105,6 +113,7 @@ std::shared_ptr<PackedWeight> pack_in_place(const KernelTable& table, const Tens
   own.packed = true;
   auto packed = std::make_shared<PackedWeight>();
   packed->data = w.data;
+  packed->made = true;
   return packed;
 }
 

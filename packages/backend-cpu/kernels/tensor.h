@@ -15,7 +15,9 @@ enum class Storage : int32_t { arena = 0, weight = 1, state = 2, input = 3 };
 // Rows (dim 0) of contiguous elements, row_stride elements apart; offsets of block formats count blocks.
 struct Tensor {
   char* data = nullptr;
-  // A weight in the layout of its level, when it was repacked; null where kernels read the published one.
+  // A weight that matmuls read by panels of 16 rows, in the layout of its level: those of `packed`, or where that is null
+  // what they make of the published rows as they go. The values are the same.
+  bool panels = false;
   const char* packed = nullptr;
   // The packed layout is the only one there is.
   bool in_place() const { return packed && packed == data; }

@@ -31,7 +31,6 @@ export interface Addon {
   features(): string;
   /** What the processor has and the operating system does not let this process use, with the reason; or empty. */
   refused(): string;
-  /** Repacks weights, off the event loop. */
   compile(
     tape: Int32Array,
     weights: readonly Pieces[],
@@ -43,6 +42,8 @@ export interface Addon {
     /** Fill temporaries with NaN before each run, for tests. */
     poison: boolean,
   ): Promise<NativeExecutable>;
+  /** Repacks weights, off the event loop; else the second run does. */
+  repack(executable: NativeExecutable): Promise<void>;
   temporaryBytes(executable: NativeExecutable): number;
   readArena(executable: NativeExecutable, offset: number, to: Float32Array): void;
   run(
@@ -75,6 +76,7 @@ const FUNCTIONS: Readonly<Record<keyof Addon, true>> = {
   features: true,
   refused: true,
   compile: true,
+  repack: true,
   temporaryBytes: true,
   readArena: true,
   run: true,

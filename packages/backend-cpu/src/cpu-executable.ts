@@ -23,6 +23,9 @@ import {
   type PlannedGraph,
 } from './planned-graph.ts';
 
+/** How long an executable waits for its first run, which comes sooner without repacked weights, before it repacks them. */
+const IDLE_MS = 50;
+
 class CpuExecutable implements Executable {
   readonly temporaryBytes: number;
   readonly #addon: Addon;
@@ -31,15 +34,18 @@ class CpuExecutable implements Executable {
   readonly #results = new Map<string, Float32Array>();
   #disposed = false;
   #queue: Promise<unknown> = Promise.resolve();
+  readonly #idle: NodeJS.Timeout;
 
   constructor(addon: Addon, native: NativeExecutable, planned: PlannedGraph) {
     this.#addon = addon;
     this.#native = native;
     this.#planned = planned;
     this.temporaryBytes = addon.temporaryBytes(native);
+    this.#idle = setTimeout(() => (this.#queue = addon.repack(native)), IDLE_MS).unref();
   }
 
   run(request: RunRequest): Promise<RunResult> {
+    clearTimeout(this.#idle);
     const result = this.#queue.then(() => this.#run(request));
     this.#queue = result.catch(() => undefined);
     return result;
@@ -48,6 +54,7 @@ class CpuExecutable implements Executable {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    clearTimeout(this.#idle);
     // After the run in flight; those that wait are refused.
     void this.#queue.then(() => this.#addon.releaseExecutable(this.#native));
   }

@@ -65,12 +65,35 @@ describe.each(kinds)('$name', ({ create }) => {
     const data = tensorData({ shape: [ROWS, DEPTH], dtype }, new Random(8));
     const backend = create({ threads: 1, activations: 'int16', poison: true });
     const w = backend.loadWeight(data);
-    const { rows } = await (await compile(backend, dtype, w, 'both')).run({ dims: {}, inputs });
+    const executable = await compile(backend, dtype, w, 'both');
+    const first = structuredClone(await executable.run({ dims: {}, inputs }));
     const wanted = reversedRows(decoded(data));
-    expect(rows?.length).toBe(wanted.length);
-    const worst = wanted.reduce((w, exact, i) => Math.max(w, Math.abs((rows?.[i] ?? NaN) - exact)), 0);
+    expect(first['rows']?.length).toBe(wanted.length);
+    const worst = wanted.reduce(
+      (w, exact, i) => Math.max(w, Math.abs((first['rows']?.[i] ?? NaN) - exact)),
+      0,
+    );
     expect(worst).toBeLessThan(1e-6 * Math.max(...wanted.map(Math.abs)));
+    // The first run may make its panels as it goes; later ones read them.
+    expect(await executable.run({ dims: {}, inputs })).toEqual(first);
   });
+
+  it.each(formats)(
+    '%s: the same bits as published, repacked by a second run or while idle',
+    async (dtype) => {
+      const data = tensorData({ shape: [ROWS, DEPTH], dtype }, new Random(10));
+      const backend = create({ threads: 2, activations: 'int16' });
+      const found = [];
+      for (const waits of [false, true]) {
+        const executable = await compile(backend, dtype, backend.loadWeight(data), 'product');
+        if (waits) await new Promise((resolve) => setTimeout(resolve, 120));
+        for (let run = 0; run < 3; run++)
+          found.push((await executable.run({ dims: {}, inputs }))['y']?.slice());
+        executable.dispose();
+      }
+      for (const y of found) expect(y).toEqual(found[0]);
+    },
+  );
 
   it('a weight is the same to graphs that share it, whichever came first', async () => {
     const dtype = 'q4_k';

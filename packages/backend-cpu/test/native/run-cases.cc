@@ -129,8 +129,8 @@ float value_at(const char* data, Place place, size_t i) {
   }
 }
 
-// Every result of a case after a run on so many threads, or why there are none.
-std::string run(Case c, const KernelTable& table, int threads, std::vector<std::vector<float>>* found) {
+// Every result of a case after a run on so many threads, of weights as published or repacked, or why there are none.
+std::string run(Case c, const KernelTable& table, int threads, bool repacked, std::vector<std::vector<float>>* found) {
   Executable executable;
   CompileInput input;
   input.tape = c.tape;
@@ -142,6 +142,7 @@ std::string run(Case c, const KernelTable& table, int threads, std::vector<std::
   input.poison = true;
   input.table = &table;
   std::string problem = executable.compile(std::move(input));
+  if (problem.empty() && repacked) executable.make_weights();
   if (problem.empty()) problem = executable.run(c.dims, buffers(c.inputs));
   if (!problem.empty()) return problem;
   for (const Result& result : c.results) {
@@ -187,18 +188,20 @@ int main(int argc, char** argv) {
     const Case c = read_case(reader);
     count++;
     std::vector<std::vector<float>> first;
-    for (int n : threads) {
+    for (int run_number = 0; run_number < 2 * (int)threads.size(); run_number++) {
+      const int n = threads[run_number / 2];
+      const bool repacked = run_number % 2 == 1;
       std::vector<std::vector<float>> found;
-      const std::string problem = run(c, *table, n, &found);
+      const std::string problem = run(c, *table, n, repacked, &found);
       if (!problem.empty()) {
         complain(c, problem);
         continue;
       }
-      if (n == threads[0]) first = found;
+      if (run_number == 0) first = found;
       for (size_t i = 0; i < found.size(); i++) {
         const float error = worst_error(found[i], c.results[i].wanted);
         if (!(error < c.bound)) complain(c, "result " + std::to_string(i) + " is off by " + std::to_string(error) + ", bound " + std::to_string(c.bound));
-        if (first.size() != found.size() || !same_bits(first[i].data(), found[i].data(), found[i].size())) complain(c, "other bits on " + std::to_string(n) + " threads");
+        if (first.size() != found.size() || !same_bits(first[i].data(), found[i].data(), found[i].size())) complain(c, "other bits on " + std::to_string(n) + " threads" + (repacked ? ", repacked" : ""));
       }
     }
     if (first.empty()) continue;
