@@ -24,12 +24,15 @@ export interface FoundModel {
  * @throws NetworkError and others of the hub when it must be pulled and cannot
  */
 export async function findModel(name: string | undefined, context: CommandContext): Promise<FoundModel> {
+  const path =
+    name === undefined ? '' : resolve(name.startsWith('~/') ? join(homedir(), name.slice(2)) : name);
+  // Without the store, which takes time to load.
+  if (name !== undefined && looksLikePath(name) && existsSync(path)) return ofPath(path);
   const store = await context.services.openStore();
   if (name === undefined) return found(await findDefault(store, context));
   const installed = looksLikePath(name) ? undefined : await store.find(name);
   if (installed) return found(installed);
-  const path = resolve(name.startsWith('~/') ? join(homedir(), name.slice(2)) : name);
-  if (existsSync(path)) return { name: nameOfPath(path), path, installed: undefined };
+  if (existsSync(path)) return ofPath(path);
   if (/^[a-z][a-z0-9+.-]*:/.test(name)) {
     return found(await pullWithProgress(context, (options) => store.pull(name, options)));
   }
@@ -146,8 +149,10 @@ function looksLikePath(name: string): boolean {
   return /^(\.{1,2}|~)?[/\\]/.test(name);
 }
 
-function nameOfPath(path: string): string {
-  return statSync(path).isDirectory() ? basename(path) : basename(path).replace(/\.(gguf|safetensors)$/i, '');
+function ofPath(path: string): FoundModel {
+  const isFolder = statSync(path).isDirectory();
+  const name = isFolder ? basename(path) : basename(path).replace(/\.(gguf|safetensors)$/i, '');
+  return { name, path, installed: undefined };
 }
 
 async function unknownModel(name: string, store: ModelStore): Promise<NotFoundError> {
