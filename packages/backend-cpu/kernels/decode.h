@@ -56,12 +56,12 @@ inline vb32 join(vb16 low, vb16 high) {
 template <class V>
 inline V moved_down(V v, int by) {
   typedef uint16_t Pairs __attribute__((vector_size(sizeof(V))));
-  return (V)((Pairs)v >> by);
+  return (V)((Pairs)v >> (uint16_t)by);
 }
 template <class V>
 inline V moved_up(V v, int by) {
   typedef uint16_t Pairs __attribute__((vector_size(sizeof(V))));
-  return (V)((Pairs)v << by);
+  return (V)((Pairs)v << (uint16_t)by);
 }
 
 // Low nibbles are elements 0 to 15, high nibbles 16 to 31.

@@ -86,7 +86,10 @@ struct Sixes {
   }
   static void pack(uint8_t* codes, int row, const vb16 (&groups)[8]) {
     for (int half = 0; half < 2; half++)
-      for (int g = 0; g < 3; g++) store16(codes + 192 * half + 64 * g + 4 * row, groups[4 * half + g] | moved_up(groups[4 * half + 3] & (uint8_t)(3 << 2 * g), 6 - 2 * g));
+      for (int g = 0; g < 3; g++) {
+        const uint8_t pair = 3 << 2 * g;
+        store16(codes + 192 * half + 64 * g + 4 * row, groups[4 * half + g] | moved_up(groups[4 * half + 3] & pair, 6 - 2 * g));
+      }
   }
 };
 
@@ -174,7 +177,7 @@ struct PackedFormat {
   static int64_t panel_bytes(int64_t k) { return k / 32 / S::kRuns * kBlockBytes; }
 
   // A panel from `rows` published ones, `from` on, at most kPanelRows; the others are zeros.
-  static void pack(const uint8_t* from, int64_t rows, int64_t k, uint8_t* panel) {
+  [[gnu::noinline]] static void pack(const uint8_t* from, int64_t rows, int64_t k, uint8_t* panel) {
     const int64_t blocks = k / 32 / S::kRuns, row_bytes = blocks * kFromBytes;
     if (rows < kPanelRows) std::memset(panel, 0, panel_bytes(k));
     for (int64_t i = 0; i < blocks; i++, panel += kBlockBytes) {

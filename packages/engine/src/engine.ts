@@ -8,8 +8,7 @@ import type { Backend, DType, RowKernels } from '@steelyard/graph';
 import type { LoadedModel } from '@steelyard/models';
 import type { Tokenizer } from '@steelyard/text';
 import { checkOptions } from './check-options.ts';
-import { checkConstraint } from './constraint/constraint.ts';
-import { GuideMaker } from './constraint/guide-maker.ts';
+import type { GuideMaker } from './constraint/guide-maker.ts';
 import type { Guide } from './constraint/guide.ts';
 import { EventStream, type EventSink } from './event-stream.ts';
 import { loadStep, meanwhile, type LoadedStep } from './loaded-step.ts';
@@ -84,7 +83,8 @@ export class Engine {
   readonly #guess = (sequence: Sequence, room: number): readonly number[] =>
     this.#requests.get(sequence)?.guess(room) ?? [];
   readonly #turns = new Turns();
-  readonly #guides: GuideMaker;
+  /** Loaded when a request is the first to be constrained. */
+  #guides: Promise<GuideMaker> | undefined;
   #loop: Promise<void> | undefined;
   #disposed: Promise<void> | undefined;
 
@@ -99,7 +99,6 @@ export class Engine {
       maxRows: limits.V,
     });
     this.#scratch = new SamplerScratch(parts.model.config.vocabSize, parts.rows);
-    this.#guides = new GuideMaker(parts.tokenizer, parts.model.config.vocabSize);
   }
 
   /**
@@ -148,7 +147,6 @@ export class Engine {
 
   /** The same once the grammar is compiled; returns what ends it before or after. */
   #acceptGuided(prompt: readonly number[], options: GenerateOptions, sink: EventSink): () => void {
-    if (options.constraint) checkConstraint(options.constraint);
     let request: Request | undefined;
     let left = false;
     checkOptions(options, this.#parts.model.config.vocabSize);
@@ -169,8 +167,13 @@ export class Engine {
 
   async #guideFor(prompt: readonly number[], options: GenerateOptions): Promise<Guide> {
     const { constraint, thoughtLimit, reply } = options;
+    if (constraint) (await import('./constraint/constraint.ts')).checkConstraint(constraint);
     const limit = thoughtLimit && reply && { ...thoughtLimit, prompt, reply };
-    return this.#guides.make({ constraint, limit }, { tries: true });
+    const { tokenizer, model } = this.#parts;
+    this.#guides ??= import('./constraint/guide-maker.ts').then(
+      ({ GuideMaker }) => new GuideMaker(tokenizer, model.config.vocabSize),
+    );
+    return (await this.#guides).make({ constraint, limit }, { tries: true });
   }
 
   stats(): EngineStats {
