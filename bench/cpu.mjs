@@ -98,7 +98,7 @@ const machine = (() => {
 const llama = llamaCppProgram();
 if (!llama) console.error('llama.cpp is not installed; run: npm --prefix bench ci --ignore-scripts');
 
-/** The instruction set that our kernels chose, as they say when they are ready. */
+/** The instruction set that our kernels chose, as they say when they are ready; AVX-512 with or without bfloat16. */
 let level;
 
 async function measure(one) {
@@ -111,7 +111,7 @@ async function measure(one) {
     const folder = one.llamaBackend ? onlyBackend(llama.libraries, one.llamaBackend) : llama.libraries;
     runners['llama.cpp'] = await startRunner(llama.program, [...args, folder]);
   }
-  if (!one.env) level = /^native (\w+)/.exec(runners.ours.description)?.[1];
+  if (!one.env) level = /^native (avx512|\w+)/.exec(runners.ours.description)?.[1];
   const times = Object.fromEntries(Object.keys(runners).map((name) => [name, []]));
   // The first round warms caches up.
   for (let round = 0; round <= Number(options.rounds); round++) {

@@ -183,8 +183,6 @@ Sizes sizes_of(const Operands& o) {
   return {q.dims[1] / keys.dims[1], keys.dims[2], keys.dims[3], values.dims[3]};
 }
 
-Operands operands_of(const Call& call) { return {call.in, call.in_count, call.out, call.attrs}; }
-
 struct Scratch {
   float *keys, *values, *scores, *out;
   Query* queries;

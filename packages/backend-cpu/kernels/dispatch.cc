@@ -7,7 +7,7 @@ namespace steelyard {
 // SY_TABLE(level, whether the processor has it), the best first; the build makes just these. Tests give a list of their own.
 #if defined(SY_TABLES)
 #elif defined(__x86_64__)
-#define SY_TABLES SY_TABLE(amx, f.amx) SY_TABLE(avx512, f.avx512) SY_TABLE(avx2, f.avx2) SY_TABLE(scalar, true)
+#define SY_TABLES SY_TABLE(amx, f.amx) SY_TABLE(avx512bf16, f.avx512bf16) SY_TABLE(avx512, f.avx512) SY_TABLE(avx2, f.avx2) SY_TABLE(scalar, true)
 #elif defined(__aarch64__)
 #define SY_TABLES SY_TABLE(i8mm, f.i8mm) SY_TABLE(dotprod, f.dotprod) SY_TABLE(neon, true) SY_TABLE(scalar, true)
 #else

@@ -371,9 +371,10 @@ ScratchSize scratch_expertmatmul(const Operands& o) {
   call.attrs = o.attrs;
   Experts e(call);
   Tensor x = floats(nullptr, e.group(), e.depth, e.depth), y = floats(nullptr, e.group(), e.columns(), e.columns());
-  // In blocks, as what is unpacked may be, the most scratch memory.
   Tensor w = floats(nullptr, e.rows(), e.row_length(), e.row_length());
-  if (e.attrs.transposed && e.depth % 32 == 0) w.dtype = DType::mxfp4;
+  if (!e.scales) w.dtype = e.w.dtype;
+  // What is unpacked may be in blocks, which take the most scratch memory.
+  else if (e.attrs.transposed && e.depth % 32 == 0) w.dtype = DType::mxfp4;
   size_t own = InnerMatmul(x, w, y, e.attrs.transposed).bytes();
   if (e.scales) own += plan_panels(e).bytes + plan_panels(e).factors;
   own += align_up(e.group() * e.depth * 4) + align_up(e.group() * e.columns() * 4);

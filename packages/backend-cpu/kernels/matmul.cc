@@ -7,7 +7,8 @@
 // order, so output is bit-identical whatever the batch and the number of threads.
 #include <algorithm>
 
-#include "float-tile.h"
+#include "bf16-rows.h"
+#include "float-rows.h"
 #include "packed-tile.h"
 #include "plain-product.h"
 #include "published-rows.h"
@@ -31,7 +32,35 @@ bool is_block(DType dtype) {
   return with_block_format(dtype, [](auto) {});
 }
 
-IntegerRows integer_rows(const Call& call, const Tensor& x, bool narrow) { return {call.shared, x.last() / 32, narrow}; }
+// What rows of x become first, in a phase of their own, for some weight of those side by side.
+bool takes_integers(const Operands& o) {
+  if (!Matmul::read(o.attrs).transposed) return false;
+  for (int i = Matmul::w; i < o.in_count; i++)
+    if (is_block(o.in[i]->dtype)) return true;
+  return false;
+}
+bool takes_bf16(const Operands& o) {
+  if (!kBf16Products || !Matmul::read(o.attrs).transposed) return false;
+  for (int i = Matmul::w; i < o.in_count; i++)
+    if (o.in[i]->dtype == DType::bf16) return true;
+  return false;
+}
+
+// Rows of x as the weights take them, in the memory that chunks share.
+struct RoundedRows {
+  IntegerRows integers;
+  Bf16Rows bf16;
+  size_t bytes;
+
+  RoundedRows(const Operands& o, char* memory) {
+    const Tensor& x = *o.in[Matmul::x];
+    const bool narrow = Matmul::read(o.attrs).narrow;
+    integers = {memory, x.last() / 32, narrow};
+    bytes = takes_integers(o) ? align_up(integers.bytes(x.rows())) : 0;
+    bf16 = {memory + bytes, x.last(), narrow};
+    if (takes_bf16(o)) bytes += bf16.bytes(x.rows());
+  }
+};
 
 // Where a result goes: columns from `column` on of rows of y, with the bias of those columns.
 struct Place {
@@ -145,73 +174,65 @@ void multiply_blocks(const Tensor& w, Range mine, const IntegerRows& rows, int64
   }
 }
 
-// Rows of float weights and of activations that make a tile.
-constexpr int kFloatRows = 4;
-#if defined(SY_NEON)
-constexpr int kFloatTile = 4;
-#else
-constexpr int kFloatTile = kLanes == 16 ? 4 : 2;
-#endif
-
-template <int kN, int kM, class T>
-void multiply_float_tile(const T* const* w, const Tensor& x, int64_t m, int64_t n, const Place& to) {
-  const float* xs[kM];
-  float out[kN][kM];
-  for (int j = 0; j < kM; j++) xs[j] = x.f32(m + j);
-  float_tile<kN, kM>(w, xs, x.last(), out);
-  for (int i = 0; i < kN; i++)
-    for (int j = 0; j < kM; j++) to.put(m + j, n + i, out[i][j]);
+// Rows of x times rows `some` of w, at most kMostRows, of which `rows` are those from some.begin on.
+template <class Products, int kPlanes, class W>
+void multiply_float_rows(const W& rows, Range some, const ActivationRows<Products>& x, const Place& to, char* sums, bool from_memory) {
+  const auto put = [&](int64_t m, int64_t n, float value) { to.put(m, some.begin + n, value); };
+  FloatRows<Products, kPlanes, W, decltype(put)>(rows, some.end - some.begin, x, sums, put).multiply(from_memory);
 }
 
-// Rows [n, n + count) of w. Each few rows of x meet all of them, which stay in the second cache, while they are in the first.
-template <class T>
-void multiply_float_rows(const T* const* w, int64_t count, const Tensor& x, int64_t n, const Place& to) {
-  const auto meet = [&](auto rows, int64_t m) {
-    int64_t i = 0;
-    // With one row of x too: a chain of multiply-adds alone would wait for itself, not for memory.
-    for (; i + kFloatRows <= count; i += kFloatRows) multiply_float_tile<kFloatRows, rows.value>(w + i, x, m, n + i, to);
-    for (; i < count; i++) multiply_float_tile<1, rows.value>(w + i, x, m, n + i, to);
-  };
-  int64_t m = 0;
-  for (; m + kFloatTile <= x.rows(); m += kFloatTile) meet(std::integral_constant<int, kFloatTile>{}, m);
-  for (; m < x.rows(); m++) meet(std::integral_constant<int, 1>{}, m);
+// fn(some) for all of `mine`.
+template <class Fn>
+void by_rows(Range mine, int64_t together, Fn fn) {
+  for (int64_t n = mine.begin; n < mine.end; n += together) fn(Range{n, std::min(n + together, mine.end)});
 }
 
-// Rows of w that are taken together, of k columns: as many as fit half a megabyte of floats.
-constexpr int64_t kMostRows = 64;
-int64_t rows_together(int64_t k) {
-  const int64_t fit = (512 << 10) / (4 * k) / kFloatRows * kFloatRows;
-  return std::min(std::max<int64_t>(fit, kFloatRows), kMostRows);
+// Calls visit with rows of 16 bits from `row` on.
+template <class T, class Visit>
+void with_halves(const Tensor& w, int64_t row, Visit visit) {
+  if (w.packed) visit(PanelFloats<T>{(const T*)w.packed, whole_runs(w.last())}.from(row));
+  else visit(PublishedFloats<T>{(const T*)w.data, w.last()}.from(row));
 }
 
-// In place, or decoded to `buffer` when many rows of x share that or the format asks for it.
-void multiply_floats(const Tensor& w, Range mine, const Tensor& x, const Place& to, float* buffer) {
-  const int64_t k = x.last(), together = rows_together(k);
+// In float32: in place, or decoded to `buffer` when many rows of x share that or the format asks for it.
+void multiply_floats(const Tensor& w, Range mine, const Tensor& x, const Place& to, char* sums, float* buffer) {
+  const ActivationRows<FloatProducts> rows = float_rows(x);
+  const int64_t k = x.last(), width = whole_runs(k);
   const bool shared = x.rows() > 2 * kFloatTile;
-  for (int64_t n = mine.begin, count; n < mine.end; n += count) {
-    count = std::min(together, mine.end - n);
-    const uint8_t* rows[kMostRows];
-    for (int64_t i = 0; i < count; i++) rows[i] = w.block_row(n + i);
-    if (w.dtype == DType::f32) multiply_float_rows((const float* const*)rows, count, x, n, to);
-    else if (w.dtype == DType::f16 && !shared) multiply_float_rows((const uint16_t* const*)rows, count, x, n, to);
-    else if (w.dtype == DType::bf16 && !shared) multiply_float_rows((const Bf16* const*)rows, count, x, n, to);
-    else {
-      const float* decoded[kMostRows];
-      for (int64_t i = 0; i < count; i++) {
-        decode_row(w.dtype, rows[i], buffer + i * k, k);
-        decoded[i] = buffer + i * k;
-      }
-      multiply_float_rows(decoded, count, x, n, to);
+  by_rows(mine, rows_together(4 * width), [&](Range some) {
+    const auto multiply = [&](const auto& matrix, bool from_memory) { multiply_float_rows<FloatProducts, 1>(matrix, some, rows, to, sums, from_memory); };
+    const auto in_place = [&](const auto& matrix) { multiply(matrix, true); };
+    if (w.dtype == DType::f32) return in_place(PublishedFloats<float>{(const float*)w.block_row(some.begin), k});
+    if (w.dtype == DType::f16 && !shared) return with_halves<uint16_t>(w, some.begin, in_place);
+    if (w.dtype == DType::bf16 && !shared) return with_halves<Bf16>(w, some.begin, in_place);
+    if (w.packed) {
+      // As they lie: the floats are in panels too.
+      decode_row(w.dtype, (const uint8_t*)w.packed + some.begin * width * 2, buffer, align_up(some.end - some.begin, kFloatRows) * width);
+      return multiply(PanelFloats<float>{buffer, width}, false);
     }
-  }
+    for (int64_t n = some.begin; n < some.end; n++) decode_row(w.dtype, w.block_row(n), buffer + (n - some.begin) * k, k);
+    multiply(PublishedFloats<float>{buffer, k}, false);
+  });
 }
+
+#if defined(__AVX512BF16__)
+// By products of bfloat16.
+template <int kPlanes>
+void multiply_bf16(const Tensor& w, Range mine, const Bf16Rows& x, int64_t m, const Place& to, char* sums) {
+  const ActivationRows<Bf16Products> rows = float_rows(x, m);
+  by_rows(mine, rows_together(2 * whole_runs(x.columns)), [&](Range some) {
+    with_halves<Bf16>(w, some.begin, [&](const auto& matrix) { multiply_float_rows<Bf16Products, kPlanes>(matrix, some, rows, to, sums, true); });
+  });
+}
+#endif
 
 // Rows of one weight, from a panel's first on.
 void multiply_rows(const Call& call, const Tensor& w, Range mine, const Tensor& x, bool narrow, const Place& to) {
-  const IntegerRows rows = integer_rows(call, x, narrow);
+  const RoundedRows rounded(operands_of(call), call.shared);
+  const IntegerRows& rows = rounded.integers;
   const int64_t m = x.rows();
   const Range panels = {mine.begin / kPanelRows, (mine.end + kPanelRows - 1) / kPanelRows};
-  bool done = call.integer_activations && w.panels && with_packed_format(w.dtype, [&](auto format) {
+  bool done = call.integer_activations && w.panels && with_packed_blocks(w.dtype, [&](auto format) {
     if (narrow) multiply_packed<decltype(format), form_of(true)>(w, panels, rows, m, to, call.own);
     else multiply_packed<decltype(format), form_of(false)>(w, panels, rows, m, to, call.own);
   });
@@ -219,7 +240,14 @@ void multiply_rows(const Call& call, const Tensor& w, Range mine, const Tensor& 
     if (narrow) multiply_blocks<decltype(format), form_of(true)>(w, mine, rows, m, to);
     else multiply_blocks<decltype(format), form_of(false)>(w, mine, rows, m, to);
   }));
-  if (!done) multiply_floats(w, mine, x, to, (float*)call.own);
+#if defined(__AVX512BF16__)
+  if (call.integer_activations && w.dtype == DType::bf16) {
+    if (narrow) multiply_bf16<1>(w, mine, rounded.bf16, m, to, call.own);
+    else multiply_bf16<2>(w, mine, rounded.bf16, m, to, call.own);
+    done = true;
+  }
+#endif
+  if (!done) multiply_floats(w, mine, x, to, call.own, (float*)(call.own + kSumBytes));
 }
 
 int64_t units_of(const Tensor& w, int64_t m) { return (w.rows() + unit_rows(m) - 1) / unit_rows(m); }
@@ -239,12 +267,19 @@ void multiply_transposed(const Call& call, const Tensor& x, bool narrow, Place t
   }
 }
 
-// Whether rows of x become integers first, in a phase of their own.
-bool takes_integers(const Operands& o) {
-  if (!Matmul::read(o.attrs).transposed) return false;
-  for (int i = Matmul::w; i < o.in_count; i++)
-    if (is_block(o.in[i]->dtype)) return true;
-  return false;
+
+void round_rows(const Operands& o, Range mine, char* memory) {
+  const Tensor& x = *o.in[Matmul::x];
+  const RoundedRows rows(o, memory);
+  for (int64_t i = mine.begin; i < mine.end; i++) {
+    if (takes_integers(o)) {
+      if (rows.integers.narrow) quantise_row<true>(x.f32(i), rows.integers, i);
+      else quantise_row<false>(x.f32(i), rows.integers, i);
+    }
+#if defined(__AVX512BF16__)
+    if (takes_bf16(o)) round_row(x.f32(i), rows.bf16, i);
+#endif
+  }
 }
 
 }  // namespace
@@ -252,13 +287,9 @@ bool takes_integers(const Operands& o) {
 void op_matmul(const Call& call) {
   const Tensor &x = *call.in[Matmul::x], *bias = call.in[Matmul::bias];
   const auto attrs = Matmul::read(call.attrs);
-  if (call.phase == 0 && takes_integers({call.in, call.in_count, call.out, call.attrs})) {
-    const IntegerRows rows = integer_rows(call, x, attrs.narrow);
-    Range mine = share(call, x.rows());
-    for (int64_t i = mine.begin; i < mine.end; i++) {
-      if (attrs.narrow) quantise_row<true>(x.f32(i), rows, i);
-      else quantise_row<false>(x.f32(i), rows, i);
-    }
+  const Operands operands = operands_of(call);
+  if (call.phase == 0 && (takes_integers(operands) || takes_bf16(operands))) {
+    round_rows(operands, share(call, x.rows()), call.shared);
     return;
   }
   Place to = {*call.out[0], bias ? bias->f32() : nullptr, 0};
@@ -274,7 +305,7 @@ void op_matmul(const Call& call) {
 
 int chunks_matmul(const Operands& o, int phase, int threads) {
   const int64_t m = o.in[Matmul::x]->rows();
-  if (takes_integers(o) && phase-- == 0) return chunks_of(m * o.in[Matmul::x]->last(), kSerialElements, m, threads);
+  if ((takes_integers(o) || takes_bf16(o)) && phase-- == 0) return chunks_of(m * o.in[Matmul::x]->last(), kSerialElements, m, threads);
   if (phase != 0) return 0;
   if (!Matmul::read(o.attrs).transposed) {
     const int64_t work = m * o.in[Matmul::x]->last() * o.out[0]->last();
@@ -292,17 +323,18 @@ int chunks_matmul(const Operands& o, int phase, int threads) {
 ScratchSize scratch_matmul(const Operands& o) {
   const Tensor& x = *o.in[Matmul::x];
   if (!Matmul::read(o.attrs).transposed) return {0, kStripBytes};
-  int64_t own = x.last() * rows_together(x.last()) * 4;
-  if (!takes_integers(o)) return {0, align_up(own)};
-  const int64_t runs = x.last() / 32, spread = x.rows() >= kSpreadFrom ? runs * kMostSpreadBytes : 0;
-  own = spread > own ? spread : own;
+  int64_t own = kSumBytes + 4 * whole_runs(x.last()) * rows_together(4 * whole_runs(x.last()));
+  if (takes_integers(o)) {
+    const int64_t runs = x.last() / 32, spread = x.rows() >= kSpreadFrom ? runs * kMostSpreadBytes : 0;
+    own = spread > own ? spread : own;
 #if defined(SY_AMX)
-  own = own > unpacked_bytes(x.last()) ? own : unpacked_bytes(x.last());
+    own = own > unpacked_bytes(x.last()) ? own : unpacked_bytes(x.last());
 #endif
+  }
   int64_t made = 0;
   for (int i = Matmul::w; i < o.in_count; i++)
-    with_packed_format(o.in[i]->dtype, [&](auto format) { made = std::max<int64_t>(made, kMadePanels * align_up(format.panel_bytes(x.last()))); });
-  return {IntegerRows{nullptr, runs, false}.bytes(x.rows()), align_up(made + own)};
+    with_packed_blocks(o.in[i]->dtype, [&](auto format) { made = std::max<int64_t>(made, kMadePanels * align_up(format.panel_bytes(x.last()))); });
+  return {RoundedRows(o, nullptr).bytes, align_up(made + own)};
 }
 
 // Bytes of a weight in panels; 0 when it is read as published.

@@ -8,6 +8,7 @@
 #pragma once
 #include "byte-dot.h"
 #include "decode.h"
+#include "float-panels.h"
 
 namespace steelyard::SY_LEVEL {
 
@@ -280,9 +281,9 @@ inline void spread_panel(const uint8_t* panel, int64_t k, uint8_t* to) {
       spread_run<Format>(block, panel + S::kBlockBytes, to);
 }
 
-// Calls visit with the packed format of a dtype; false for those that are read as published.
+// Calls visit with the packed format of a dtype of blocks; false for those that are read as published.
 template <class Visit>
-bool with_packed_format(DType dtype, Visit visit) {
+bool with_packed_blocks(DType dtype, Visit visit) {
   switch (dtype) {
     case DType::q4_0: visit(PackedFormat<Q4_0, 18, Nibbles<0>, HalfScale<8, 0>>{}); return true;
     case DType::q4_1: visit(PackedFormat<Q4_1, 20, Nibbles<0>, HalfScaleOffset>{}); return true;
@@ -294,6 +295,16 @@ bool with_packed_format(DType dtype, Visit visit) {
     case DType::q6_k: visit(PackedFormat<Q6_K, 210, Sixes, SuperHalfScales>{}); return true;
     default: return false;
   }
+}
+
+// The same of every dtype that is repacked. WebAssembly has no large pages to move floats to.
+template <class Visit>
+bool with_packed_format(DType dtype, Visit visit) {
+#if !defined(__wasm__)
+  if (dtype == DType::f16) return visit(HalfPanels<DType::f16>{}), true;
+  if (dtype == DType::bf16) return visit(HalfPanels<DType::bf16>{}), true;
+#endif
+  return with_packed_blocks(dtype, visit);
 }
 
 inline void decode_packed_row(const Tensor& w, int64_t row, float* to) {

@@ -123,7 +123,8 @@ static CpuFeatures find_features() {
   SY_FEATURE("avx512vnni")
   f.avx512 = missing.empty();
   SY_FEATURE("avx512bf16")
-  if (!f.avx512 || !has_tiles()) return f;
+  f.avx512bf16 = missing.empty();
+  if (!f.avx512bf16 || !has_tiles()) return f;
   std::string why = tiles_refused();
   f.amx = why.empty();
   if (f.amx) f.names += " amx";

@@ -20,7 +20,8 @@ void drop_pages(const char* data, size_t bytes);
 struct CpuFeatures {
   bool avx2 = false;        // with FMA and F16C
   bool avx512 = false;      // F, BW, VL, DQ and VNNI
-  bool amx = false;         // avx512, and tiles of bytes and of bfloat16 that the operating system lets this process use
+  bool avx512bf16 = false;  // avx512, and products of bfloat16
+  bool amx = false;         // avx512bf16, and tiles of bytes and of bfloat16 that the operating system lets this process use
   bool dotprod = false;     // Arm: products of four bytes
   bool i8mm = false;        // Arm: products of matrices of bytes, and dotprod
   std::string names;        // of all that were asked for and found, separated by spaces

@@ -87,6 +87,8 @@ struct Operands {
   const int32_t* attrs;
 };
 
+inline Operands operands_of(const Call& call) { return {call.in, call.in_count, call.out, call.attrs}; }
+
 // Scratch memory that a kernel uses: `shared` by all chunks, `own` by each.
 struct ScratchSize {
   size_t shared = 0, own = 0;

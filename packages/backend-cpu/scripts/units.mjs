@@ -28,11 +28,13 @@ const avx512 = [
   '-mprefer-vector-width=512',
 ];
 
-const amx = [...avx512, '-mamx-tile', '-mamx-int8', '-mamx-bf16', '-DSY_AMX', '-DSY_LEVEL=amx'];
+const bf16 = [...avx512, '-mavx512bf16'];
+const avx512bf16 = [...bf16, '-DSY_LEVEL=avx512bf16'];
+const amx = [...bf16, '-mamx-tile', '-mamx-int8', '-mamx-bf16', '-DSY_AMX', '-DSY_LEVEL=amx'];
 
 /** Flags by level; `kernels/dispatch.cc` chooses among just these. */
 const levels = {
-  x64: { scalar: [], avx2, avx512, amx },
+  x64: { scalar: [], avx2, avx512, avx512bf16, amx },
   arm64: {
     scalar: ['-march=armv8-a', '-DSY_SCALAR'],
     neon: ['-march=armv8-a'],

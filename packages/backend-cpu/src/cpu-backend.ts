@@ -9,7 +9,16 @@ import { parseActivations, type Activations } from './planned-graph.ts';
 import { allocateState, FileMaps, loadWeight } from './cpu-tensor.ts';
 
 /** Of x86-64 and of Arm64, the best first. */
-export const cpuLevels = ['amx', 'avx512', 'avx2', 'i8mm', 'dotprod', 'neon', 'scalar'] as const;
+export const cpuLevels = [
+  'amx',
+  'avx512bf16',
+  'avx512',
+  'avx2',
+  'i8mm',
+  'dotprod',
+  'neon',
+  'scalar',
+] as const;
 export type CpuLevel = (typeof cpuLevels)[number];
 
 export interface CpuOptions {

@@ -34,7 +34,8 @@ export interface PlannedGraph {
 
 /**
  * How activations meet block-quantised weights: `int16` rounds them to 16 bits in runs of 32 and multiplies integers,
- * `mixed` takes 8 bits where the graph says that they do, `f32` decodes the weights instead (slow).
+ * `mixed` takes 8 bits where the graph says that they do, `f32` decodes the weights instead (slow). Against weights of
+ * bfloat16, where the processor multiplies that: two of it to a value, one, or float32.
  */
 export type Activations = 'mixed' | 'int16' | 'f32';
 

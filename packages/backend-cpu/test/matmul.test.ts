@@ -14,34 +14,37 @@ import {
 } from '@steelyard/graph';
 import { describe, expect, it } from 'vitest';
 import { tensorData } from '../../../tests/ops/op-case.ts';
-import { kinds } from './kinds.ts';
+import { kinds, type Kind } from './kinds.ts';
 
 const formats = (Object.keys(dtypes) as DType[]).filter(
   (name) => !/^(u8|i8|i16|i32|i64|f64|bool)$/.test(name),
 );
 const DEPTH = 512;
+/** Of floats: several blocks of columns, and a last one that fills no vector. */
+const DEEP = 2088;
 /** No multiple of any tile of rows. */
 const COLUMNS = 37;
 const BATCH = 17;
 
 type Rows = (first: number, last: number) => Promise<Float32Array>;
 
-/** Rows [first, last) of x times w; w is [COLUMNS, DEPTH]. */
+/** Rows [first, last) of x times w; w is [COLUMNS, depth]. */
 async function multiplier(backend: Backend, w: TensorData, x: Float32Array, narrow = false): Promise<Rows> {
+  const depth = w.shape[1] as number;
   const g = createBuilder('matmul');
-  const operand = g.input('x', ['T', DEPTH], 'f32');
+  const operand = g.input('x', ['T', depth], 'f32');
   g.output('y', g.matmul(operand, null, g.weight('w', [...w.shape], w.dtype), { transposed: true, narrow }));
   const weights = new Map([['w', backend.loadWeight(w)]]);
   const executable = await backend.compile(g.finish(), { weights, states: new Map(), limits: { T: BATCH } });
   return async (first, last) => {
-    const inputs = { x: x.slice(first * DEPTH, last * DEPTH) };
+    const inputs = { x: x.slice(first * depth, last * depth) };
     return ((await executable.run({ dims: { T: last - first }, inputs }))['y'] as Float32Array).slice();
   };
 }
 
 function decoded(w: TensorData): Float32Array {
   const info = dtypeInfo(w.dtype);
-  const out = new Float32Array(COLUMNS * DEPTH);
+  const out = new Float32Array(COLUMNS * (w.shape[1] as number));
   info.decode(w.bytes(), 0, out, 0, out.length / info.blockSize);
   return out;
 }
@@ -49,11 +52,12 @@ function decoded(w: TensorData): Float32Array {
 /** Largest error, each relative to the sum of the magnitudes of its products. */
 function worstError(y: Float32Array, x: Float32Array, w: Float32Array): number {
   let worst = 0;
+  const depth = w.length / COLUMNS;
   y.forEach((got, i) => {
     const [row, column] = [Math.floor(i / COLUMNS), i % COLUMNS];
     let [sum, size] = [0, 0];
-    for (let k = 0; k < DEPTH; k++) {
-      const product = (x[row * DEPTH + k] as number) * (w[column * DEPTH + k] as number);
+    for (let k = 0; k < depth; k++) {
+      const product = (x[row * depth + k] as number) * (w[column * depth + k] as number);
       sum += product;
       size += Math.abs(product);
     }
@@ -83,30 +87,42 @@ const weights = new Map(
   formats.map((dtype) => [dtype, tensorData({ shape: [COLUMNS, DEPTH], dtype }, random)]),
 );
 
-describe.each(kinds)('$name', ({ create, threads }) => {
-  it.each(formats)('%s', async (format) => {
-    const w = weights.get(format) as TensorData;
-    for (const [activations, narrow, bound] of [
-      ['f32', false, 2e-6],
-      // Each activation moves by at most 1/65024 of its run's peak; worst where one block outweighs the row (mxfp4).
-      ['int16', false, 5e-5],
-      // To 8 bits: by 1/254.
-      ['int16', true, 1.5e-2],
-    ] as const) {
-      const rows = await multiplier(create({ threads: 1, activations, poison: true }), w, x, narrow);
-      const together = await rows(0, BATCH);
-      expect(worstError(together, x, decoded(w))).toBeLessThan(bound);
-      const cuts = [0, 1, 2, 4, BATCH];
-      const apart: number[] = [];
-      for (let i = 1; i < cuts.length; i++)
-        apart.push(...(await rows(cuts[i - 1] as number, cuts[i] as number)));
-      expect(apart).toEqual([...together]);
-      for (const count of threads) {
-        const others = await multiplier(create({ threads: count, activations }), w, x, narrow);
-        expect(await others(0, BATCH)).toEqual(together);
-        expect(await others(3, 4)).toEqual(together.slice(3 * COLUMNS, 4 * COLUMNS));
-      }
+/** Bounds by activations, and by whether the graph lets them be narrow. */
+const BOUNDS = [
+  ['f32', false, 2e-6],
+  // Each activation moves by at most 1/65024 of its run's peak; worst where one block outweighs the row (mxfp4).
+  ['int16', false, 5e-5],
+  // To 8 bits: by 1/254; to bfloat16: by 1/512 of itself.
+  ['int16', true, 1.5e-2],
+] as const;
+
+/** Rows together are what they are apart, on any number of threads, and near what they should be. */
+async function agrees({ create, threads }: Kind, w: TensorData, x: Float32Array): Promise<void> {
+  for (const [activations, narrow, bound] of BOUNDS) {
+    const rows = await multiplier(create({ threads: 1, activations, poison: true }), w, x, narrow);
+    const together = await rows(0, BATCH);
+    expect(worstError(together, x, decoded(w))).toBeLessThan(bound);
+    const cuts = [0, 1, 2, 4, BATCH];
+    const apart: number[] = [];
+    for (let i = 1; i < cuts.length; i++)
+      apart.push(...(await rows(cuts[i - 1] as number, cuts[i] as number)));
+    expect(apart).toEqual([...together]);
+    for (const count of threads) {
+      const others = await multiplier(create({ threads: count, activations }), w, x, narrow);
+      expect(await others(0, BATCH)).toEqual(together);
+      expect(await others(3, 4)).toEqual(together.slice(3 * COLUMNS, 4 * COLUMNS));
     }
+  }
+}
+
+describe.each(kinds)('$name', (kind) => {
+  const { create } = kind;
+  it.each(formats)('%s', (format) => agrees(kind, weights.get(format) as TensorData, x));
+
+  it.each(['f32', 'f16', 'bf16'] as const)('%s, deep', (dtype) => {
+    const random = new Random(5);
+    const w = tensorData({ shape: [COLUMNS, DEEP], dtype }, random);
+    return agrees(kind, w, random.normals(BATCH * DEEP, 2));
   });
 
   // Where a level adds products in fewer bits than it needs, these overflow.
@@ -124,7 +140,7 @@ describe.each(kinds)('$name', ({ create, threads }) => {
     },
   );
 
-  it.each(['f32', 'q4_0', 'q6_k'] as const)(
+  it.each(['f32', 'bf16', 'q4_0', 'q6_k'] as const)(
     '%s: what is not finite shows, in its row only',
     async (format) => {
       const odd = x.slice();

@@ -18,7 +18,7 @@ export const matmul = defineOp({
   results: ['y'],
   /**
    * transposed: w is [out, in], as linear layers are published; else [in, out]. narrow: a backend may round x to
-   * 8 bits, in runs of 32, against weights in blocks; else it keeps at least 16.
+   * 8 bits, in runs of 32, against weights in blocks, and to bfloat16 against those; else it keeps at least 16 bits.
    */
   attrs: { transposed: 'bool', narrow: 'bool' },
   infer(inputs, { transposed }) {
