@@ -58,6 +58,23 @@ inline vb moved(vb u, uint8_t mask) {
   return u & mask;
 }
 
+// Entries of a table of 16 bytes, by indices below 16.
+inline vb looked_up(const uint8_t* table, vb index) {
+#if defined(__AVX512F__)
+  return (vb)_mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i*)table)), (__m512i)index);
+#elif defined(__AVX2__)
+  return (vb)_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)table)), (__m256i)index);
+#elif defined(__wasm_simd128__)
+  return (vb)wasm_i8x16_swizzle(wasm_v128_load(table), (v128_t)index);
+#elif defined(SY_NEON)
+  return (vb)vqtbl1q_u8(vld1q_u8(table), (uint8x16_t)index);
+#else
+  vb entries;
+  for (int i = 0; i < 4 * kLanes; i++) entries[i] = table[index[i]];
+  return entries;
+#endif
+}
+
 // Even and odd bytes apart as 16 bits: right for bytes of any size.
 inline vi dot_wide(vi acc, vb u, vi x) {
   acc = dot_words(acc, even_bytes(u), (vs)((vus)x << 8) >> 8);

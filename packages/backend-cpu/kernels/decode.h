@@ -200,12 +200,16 @@ struct IQ4_NL {
     set(r, d, -128 * d);
   }
 };
+// Of run g of a super-block.
+inline int scale_iq4_xs(const uint8_t* block, int g) {
+  int low = block[4 + g / 2] >> g % 2 * 4 & 15, high = (block[2] | block[3] << 8) >> 2 * g & 3;
+  return (low | high << 4) - 32;
+}
 struct IQ4_XS {
   static void unpack(const uint8_t* row, int64_t run, Unpacked& r) {
     const uint8_t* p = row + run / 8 * 136;
     int g = run % 8;
-    int low = p[4 + g / 2] >> g % 2 * 4 & 15, high = (p[2] | p[3] << 8) >> 2 * g & 3;
-    float d = load_half(p) * ((low | high << 4) - 32);
+    float d = load_half(p) * scale_iq4_xs(p, g);
     r.u = codebook(kIq4, p + 8 + g * 16);
     set(r, d, -128 * d);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "expert-matrix.h"
 #include "platform.h"
 
 namespace steelyard {
@@ -47,22 +48,39 @@ std::string Executable::compile(CompileInput input) {
   if (!problem.empty()) return problem;
   if (!plan_scratch()) return "cannot allocate scratch memory";
   packed_.resize(tape_.slots.size());
+  matrices_.resize(tape_.slots.size());
   problem = reserve_weights();
   return problem.empty() ? pack_own_weights() : problem;
 }
 
-// Weights that matmuls read by rows get room for the layout of the level.
+// The matrices of an operand that an instruction reads by rows of panels; none of others.
+std::vector<Tensor> Executable::read_by_panels(const Instruction& i, size_t operand) const {
+  const auto matrices = [&](std::vector<Tensor> all) { return input_.table->packed_bytes(all[0]) > 0 ? all : std::vector<Tensor>(); };
+  if (i.op == (int)Op::matmul && operand >= Matmul::w && Matmul::read(i.attrs).transposed) {
+    const Tensor& w = tensors_[i.in[operand]];
+    return w.parts ? std::vector<Tensor>() : matrices({w});
+  }
+  if (i.op != (int)Op::expertmatmul || operand != Expertmatmul::w || !Expertmatmul::read(i.attrs).transposed) return {};
+  const Tensor &w = tensors_[i.in[operand]], *scales = i.in[Expertmatmul::scales] < 0 ? nullptr : &tensors_[i.in[Expertmatmul::scales]];
+  if (scales && !is_microscaled(w, scales, Expertmatmul::read(i.attrs))) return {};
+  std::vector<Tensor> all;
+  for (int64_t e = 0; e < w.dims[0]; e++) all.push_back(expert_matrix(w, scales, Expertmatmul::read(i.attrs), e));
+  return matrices(std::move(all));
+}
+
+// Weights that products read by rows get room for the layout of the level; experts that stay in their file do not.
 std::string Executable::reserve_weights() {
   if (!input_.integer_activations) return "";
   for (const Instruction& i : tape_.instructions) {
-    if (i.op != (int)Op::matmul || !Matmul::read(i.attrs).transposed) continue;
-    for (size_t operand = Matmul::w; operand < i.in.size(); operand++) {
-      int slot = i.in[operand];
-      const Tensor& w = tensors_[slot];
-      if (w.storage != Storage::weight || w.parts || packed_[slot] || input_.table->packed_bytes(w) == 0) continue;
+    if (i.op == (int)Op::expertmatmul && input_.experts_on_disk) continue;
+    for (size_t operand = 0; operand < i.in.size(); operand++) {
+      const int slot = i.in[operand];
+      if (slot < 0 || tensors_[slot].storage != Storage::weight || packed_[slot]) continue;
       const Buffer& buffer = input_.weights[tape_.slots[slot].index];
-      if (buffer.own) continue;
-      packed_[slot] = reserve_panels(*input_.table, w);
+      std::vector<Tensor> matrices = buffer.own ? std::vector<Tensor>() : read_by_panels(i, operand);
+      if (matrices.empty()) continue;
+      packed_[slot] = reserve_panels(*input_.table, matrices);
+      matrices_[slot] = std::move(matrices);
       if (!packed_[slot]) return "cannot allocate memory for the weights";
     }
   }
@@ -70,28 +88,36 @@ std::string Executable::reserve_weights() {
 }
 
 void Executable::make_weights() {
-  for (size_t slot = 0; slot < packed_.size(); slot++)
-    if (packed_[slot]) make_panels(*input_.table, tensors_[slot], input_.weights[tape_.slots[slot].index].mapped, threads_, *packed_[slot]);
+  for (size_t slot = 0; slot < packed_.size(); slot++) {
+    if (matrices_[slot].empty()) continue;
+    make_panels(*input_.table, matrices_[slot], input_.weights[tape_.slots[slot].index].mapped, threads_, *packed_[slot]);
+    matrices_[slot].clear();
+  }
 }
 
-// Whether everything that reads this slot's weight reads the slot, the weight as it was declared, by rows of panels; and
-// whether a matmul does.
-bool Executable::takes_panels(size_t slot, bool* multiplied) const {
+// The matrices of this slot's weight where everything that reads the weight reads the slot, the weight as it was declared,
+// by rows of panels; else none. `multiplied`: whether a product does.
+std::vector<Tensor> Executable::takes_panels(size_t slot, bool* multiplied) const {
   const Tensor& w = tensors_[slot];
   const int index = tape_.slots[slot].index;
   const OwnWeight& own = *input_.weights[index].own;
-  bool declared = tape_.slots[slot].offset == 0 && w.contiguous() && w.rank == 2 && (int32_t)w.dtype == own.dtype && w.rows() == own.rows && w.last() == own.columns;
-  if (!declared || !input_.integer_activations || input_.table->packed_bytes(w) == 0) return false;
+  const int64_t rows = w.count() / w.last();
+  bool declared = tape_.slots[slot].offset == 0 && w.contiguous() && w.rank >= 2 && (int32_t)w.dtype == own.dtype && rows == own.matrices * own.rows && w.last() == own.columns;
+  if (!declared || !input_.integer_activations) return {};
   *multiplied = false;
+  // A table of which rows are gathered alone has one matrix.
+  std::vector<Tensor> matrices = {w};
   for (const Instruction& i : tape_.instructions)
     for (size_t operand = 0; operand < i.in.size(); operand++) {
       const int other = i.in[operand];
       if (other < 0 || tape_.slots[other].storage != Storage::weight || tape_.slots[other].index != index) continue;
-      bool product = i.op == (int)Op::matmul && operand >= Matmul::w && Matmul::read(i.attrs).transposed;
-      if ((size_t)other != slot || !(product || (i.op == (int)Op::gather && operand == Gather::table))) return false;
+      std::vector<Tensor> read = read_by_panels(i, operand);
+      const bool product = !read.empty() && read.size() == (size_t)own.matrices && read[0].rows() == own.rows;
+      if ((size_t)other != slot || !(product || (i.op == (int)Op::gather && operand == Gather::table && w.rank == 2))) return {};
+      if (product) matrices = std::move(read);
       *multiplied = *multiplied || product;
     }
-  return true;
+  return input_.table->packed_bytes(matrices[0]) > 0 ? matrices : std::vector<Tensor>();
 }
 
 // Weights that are repacked where they lie. One that is not stays as published while this lives, and must be so still.
@@ -101,9 +127,10 @@ std::string Executable::pack_own_weights() {
     const int index = tape_.slots[slot].index;
     OwnWeight* own = input_.weights[index].own.get();
     if (!own) continue;
-    bool multiplied;
-    if (takes_panels(slot, &multiplied) && (own->packed || (multiplied && own->readers.expired()))) {
-      packed_[slot] = pack_in_place(*input_.table, tensors_[slot], *own);
+    bool multiplied = false;
+    const std::vector<Tensor> matrices = takes_panels(slot, &multiplied);
+    if (!matrices.empty() && (own->packed || (multiplied && own->readers.expired()))) {
+      packed_[slot] = pack_in_place(*input_.table, matrices, *own);
       continue;
     }
     if (own->packed) return "weight " + std::to_string(index) + " was repacked for another graph; load it again for this one";

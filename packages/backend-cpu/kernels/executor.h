@@ -18,6 +18,8 @@ struct CompileInput {
   bool integer_activations;
   // Fill temporaries with NaN before each run: a kernel that leaves an element unwritten then shows.
   bool poison = false;
+  // Experts are larger than memory: they are not repacked, but read from their file as tokens choose them.
+  bool experts_on_disk = false;
   const KernelTable* table;
 };
 
@@ -42,9 +44,10 @@ class Executable final : private Job {
   static std::string bind_parts(const TensorSlot& slot, const Buffer& buffer, int64_t extent, Tensor* t);
   std::string check_instructions();
   std::string check_indices();
+  std::vector<Tensor> read_by_panels(const Instruction& i, size_t operand) const;
   std::string reserve_weights();
   std::string pack_own_weights();
-  bool takes_panels(size_t slot, bool* multiplied) const;
+  std::vector<Tensor> takes_panels(size_t slot, bool* multiplied) const;
   void plan_phases();
   int next_step() override;
   void run_chunk(int chunk, int thread) override;
@@ -56,6 +59,7 @@ class Executable final : private Job {
   std::vector<std::vector<const Tensor*>> operands_, results_;
   std::vector<Tensor> tensors_;
   std::vector<std::shared_ptr<PackedWeight>> packed_;  // by slot; null where kernels read the published weight
+  std::vector<std::vector<Tensor>> matrices_;          // by slot, of what is still to be packed
   std::vector<std::shared_ptr<void>> held_;  // of weights that must stay as published
   std::vector<IndexRange> indices_;
   struct Phase {

@@ -1,6 +1,7 @@
 // All kernels of one instruction-set level; compiled once per level with that level's flags.
 #include "attention.cc"
 #include "elementwise.cc"
+#include "expertmatmul.cc"
 #include "experts.cc"
 #include "matmul.cc"
 #include "norms.cc"
@@ -28,8 +29,8 @@ ScratchSize scratch(int op, const Operands& o) {
 int chunks(int op, const Operands& o, int phase, int threads) {
   if ((Op)op == Op::matmul) return chunks_matmul(o, phase, threads);
   if ((Op)op == Op::attention) return chunks_attention(o, phase, threads);
+  if ((Op)op == Op::expertmatmul) return chunks_expertmatmul(o, phase, threads);
   if (phase > 0) return 0;
-  if ((Op)op == Op::expertmatmul) return chunks_expertmatmul(o, threads);
   if ((Op)op == Op::shortconv) return chunks_shortconv(o, threads);
   if ((Op)op == Op::selectivescan) return chunks_selectivescan(o, threads);
   if ((Op)op == Op::sumto) return 1;

@@ -11,6 +11,7 @@
 #include "float-rows.h"
 #include "packed-tile.h"
 #include "plain-product.h"
+#include "products.h"
 #include "published-rows.h"
 #if defined(SY_AMX)
 #include "amx-bytes.h"
@@ -142,7 +143,7 @@ void multiply_packed(const Tensor& w, Range panels, const IntegerRows& rows, int
   if (first == m) return;
 #endif
   const auto width = [&](int64_t begin, int64_t count) { return std::min(w.rows() - begin * kPanelRows, count * kPanelRows); };
-  if constexpr (kSpreadFrom < INT64_MAX && Format::Codes::kBits < 8) {
+  if constexpr (kSpreadFrom < INT64_MAX && Format::Codes::kBytes < Bytes::kBytes) {
     if (m - first >= kSpreadFrom) {
       for (int64_t i = panels.begin; i < panels.end; i += kSpreadPanels) {
         // Beside a last one stands itself again; nothing comes of it.
@@ -226,28 +227,32 @@ void multiply_bf16(const Tensor& w, Range mine, const Bf16Rows& x, int64_t m, co
 }
 #endif
 
+// Rows of one weight in blocks, from a panel's first on, times m rows of integers; false for other weights.
+bool multiply_integers(const Tensor& w, Range mine, const IntegerRows& rows, int64_t m, const Place& to, char* own) {
+  const Range panels = {mine.begin / kPanelRows, (mine.end + kPanelRows - 1) / kPanelRows};
+  if (w.panels || w.packed)
+    return with_packed_blocks(packed_dtype(w), [&](auto format) {
+      if (rows.narrow) multiply_packed<decltype(format), form_of(true)>(w, panels, rows, m, to, own);
+      else multiply_packed<decltype(format), form_of(false)>(w, panels, rows, m, to, own);
+    });
+  return with_block_format(w.dtype, [&](auto format) {
+    if (rows.narrow) multiply_blocks<decltype(format), form_of(true)>(w, mine, rows, m, to);
+    else multiply_blocks<decltype(format), form_of(false)>(w, mine, rows, m, to);
+  });
+}
+
 // Rows of one weight, from a panel's first on.
 void multiply_rows(const Call& call, const Tensor& w, Range mine, const Tensor& x, bool narrow, const Place& to) {
   const RoundedRows rounded(operands_of(call), call.shared);
-  const IntegerRows& rows = rounded.integers;
-  const int64_t m = x.rows();
-  const Range panels = {mine.begin / kPanelRows, (mine.end + kPanelRows - 1) / kPanelRows};
-  bool done = call.integer_activations && w.panels && with_packed_blocks(w.dtype, [&](auto format) {
-    if (narrow) multiply_packed<decltype(format), form_of(true)>(w, panels, rows, m, to, call.own);
-    else multiply_packed<decltype(format), form_of(false)>(w, panels, rows, m, to, call.own);
-  });
-  done = done || (call.integer_activations && with_block_format(w.dtype, [&](auto format) {
-    if (narrow) multiply_blocks<decltype(format), form_of(true)>(w, mine, rows, m, to);
-    else multiply_blocks<decltype(format), form_of(false)>(w, mine, rows, m, to);
-  }));
+  if (call.integer_activations && multiply_integers(w, mine, rounded.integers, x.rows(), to, call.own)) return;
 #if defined(__AVX512BF16__)
   if (call.integer_activations && w.dtype == DType::bf16) {
-    if (narrow) multiply_bf16<1>(w, mine, rounded.bf16, m, to, call.own);
-    else multiply_bf16<2>(w, mine, rounded.bf16, m, to, call.own);
-    done = true;
+    if (narrow) multiply_bf16<1>(w, mine, rounded.bf16, x.rows(), to, call.own);
+    else multiply_bf16<2>(w, mine, rounded.bf16, x.rows(), to, call.own);
+    return;
   }
 #endif
-  if (!done) multiply_floats(w, mine, x, to, call.own, (float*)(call.own + kSumBytes));
+  multiply_floats(w, mine, x, to, call.own, (float*)(call.own + kSumBytes));
 }
 
 int64_t units_of(const Tensor& w, int64_t m) { return (w.rows() + unit_rows(m) - 1) / unit_rows(m); }
@@ -320,34 +325,44 @@ int chunks_matmul(const Operands& o, int phase, int threads) {
   return chunks_of(bytes * (m < 8 ? m : 8), kChunkBytes, units, threads);
 }
 
+void multiply_integers(const Tensor& w, const IntegerRows& rows, int64_t m, const Tensor& y, char* own) {
+  multiply_integers(w, {0, w.rows()}, rows, m, {y, nullptr, 0}, own);
+}
+
+void multiply_floats(const Tensor& w, const Tensor& x, const Tensor& y, char* own) {
+  multiply_floats(w, {0, w.rows()}, x, {y, nullptr, 0}, own, (float*)(own + kSumBytes));
+}
+
+size_t scratch_of_products(int64_t m, int64_t k, bool integers) {
+  int64_t own = kSumBytes + 4 * whole_runs(k) * rows_together(4 * whole_runs(k));
+  if (integers && m >= kSpreadFrom) own = std::max(own, k / 32 * kMostSpreadBytes);
+#if defined(SY_AMX)
+  if (integers) own = std::max(own, unpacked_bytes(k));
+#endif
+  return align_up(own);
+}
+
 ScratchSize scratch_matmul(const Operands& o) {
   const Tensor& x = *o.in[Matmul::x];
   if (!Matmul::read(o.attrs).transposed) return {0, kStripBytes};
-  int64_t own = kSumBytes + 4 * whole_runs(x.last()) * rows_together(4 * whole_runs(x.last()));
-  if (takes_integers(o)) {
-    const int64_t runs = x.last() / 32, spread = x.rows() >= kSpreadFrom ? runs * kMostSpreadBytes : 0;
-    own = spread > own ? spread : own;
-#if defined(SY_AMX)
-    own = own > unpacked_bytes(x.last()) ? own : unpacked_bytes(x.last());
-#endif
-  }
   int64_t made = 0;
   for (int i = Matmul::w; i < o.in_count; i++)
     with_packed_blocks(o.in[i]->dtype, [&](auto format) { made = std::max<int64_t>(made, kMadePanels * align_up(format.panel_bytes(x.last()))); });
-  return {RoundedRows(o, nullptr).bytes, align_up(made + own)};
+  return {RoundedRows(o, nullptr).bytes, made + scratch_of_products(x.rows(), x.last(), takes_integers(o))};
 }
 
 // Bytes of a weight in panels; 0 when it is read as published.
 size_t packed_bytes(const Tensor& w) {
   size_t bytes = 0;
-  with_packed_format(w.dtype, [&](auto format) { bytes = (w.rows() + kPanelRows - 1) / kPanelRows * format.panel_bytes(w.last()); });
+  with_packed_format(packed_dtype(w), [&](auto format) { bytes = (w.rows() + kPanelRows - 1) / kPanelRows * format.panel_bytes(w.last()); });
   return bytes;
 }
 
 void pack_panel(const Tensor& w, int64_t panel, char* to) {
+  const int64_t first = panel * kPanelRows, count = std::min<int64_t>(kPanelRows, w.rows() - first);
+  if (w.exponents) return pack_microscaled(w, first, count, (uint8_t*)to);
   with_packed_format(w.dtype, [&](auto format) {
-    const int64_t first = panel * kPanelRows;
-    format.pack(w.block_row(first), std::min<int64_t>(kPanelRows, w.rows() - first), w.last(), (uint8_t*)to);
+    format.pack(w.block_row(first), count, w.last(), (uint8_t*)to);
   });
 }
 

@@ -7,10 +7,11 @@
 
 namespace steelyard {
 
-// A weight in memory that has room for either layout, repacked where it lies when an executable only needs the packed one.
+// A weight, matrices of one size, in memory that has room for either layout, repacked where it lies when an executable only
+// needs the packed one.
 struct OwnWeight {
   int32_t dtype;
-  int64_t rows, columns;
+  int64_t matrices, rows, columns;
   bool packed = false;
   // Held by the executables that read it as published.
   std::weak_ptr<void> readers = {};

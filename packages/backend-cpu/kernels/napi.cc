@@ -305,9 +305,9 @@ struct CompileJob final : AsyncJob {
   napi_value result(napi_env env) override { return external(env, std::unique_ptr<Compiled>(new Compiled{Compiled::kTag, std::move(program)})); }
 };
 
-// compile(tape, weights, states, limits, threads, integerActivations, level, poison) -> Promise of a handle
+// compile(tape, weights, states, limits, threads, integerActivations, level, poison, expertsOnDisk) -> Promise of a handle
 napi_value compile_js(napi_env env, napi_callback_info info) {
-  napi_value args[8];
+  napi_value args[9];
   if (!arguments(env, info, args)) return nullptr;
   auto job = std::make_unique<CompileJob>();
   CompileInput& input = job->input;
@@ -319,6 +319,7 @@ napi_value compile_js(napi_env env, napi_callback_info info) {
   napi_get_value_bool(env, args[5], &input.integer_activations);
   input.table = table_of(text(env, args[6]));
   napi_get_value_bool(env, args[7], &input.poison);
+  napi_get_value_bool(env, args[8], &input.experts_on_disk);
   if (!input.table) {
     fail(env, "this processor has no " + text(env, args[6]));
     return nullptr;

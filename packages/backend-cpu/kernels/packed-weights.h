@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <memory>
+#include <vector>
 
 #include "memory.h"
 #include "tensor.h"
@@ -16,14 +17,15 @@ struct PackedWeight {
   std::atomic<bool> made{false};
 };
 
-// Room for the weight `w` in the table's layout; null when the table reads it as published or there is no room.
-std::shared_ptr<PackedWeight> reserve_panels(const KernelTable& table, const Tensor& w);
+// Room for a weight, matrices of one size, in the table's layout one after another; null when the table reads them as
+// published or there is no room.
+std::shared_ptr<PackedWeight> reserve_panels(const KernelTable& table, const std::vector<Tensor>& matrices);
 
-// Makes the panels of `w`, unless they are made. Takes `threads` threads and, for a mapped weight, lets the file's pages go
-// again as it proceeds: two full copies are never resident.
-void make_panels(const KernelTable& table, const Tensor& w, bool mapped, int threads, PackedWeight& packed);
+// Makes the panels of a weight, unless they are made. Takes `threads` threads and, for a mapped weight, lets the file's pages
+// go again as it proceeds: two full copies are never resident.
+void make_panels(const KernelTable& table, const std::vector<Tensor>& matrices, bool mapped, int threads, PackedWeight& packed);
 
-// The weight `w`, as it was declared, repacked where it lies unless it is already.
-std::shared_ptr<PackedWeight> pack_in_place(const KernelTable& table, const Tensor& w, OwnWeight& own);
+// A weight, as it was declared, repacked where it lies unless it is already.
+std::shared_ptr<PackedWeight> pack_in_place(const KernelTable& table, const std::vector<Tensor>& matrices, OwnWeight& own);
 
 }  // namespace steelyard

@@ -107,6 +107,34 @@ struct Bytes {
   }
 };
 
+// Nibbles that number entries of a table. Its values are moved up by kUp, to be unsigned.
+template <const int8_t* kTable, int kUp, int kValueBits>
+struct Entries {
+  static constexpr int kBits = kValueBits, kBytes = Nibbles<0>::kBytes, kBias = kBits == 8 ? Bytes::kBias : 0;
+  struct Table {
+    uint8_t values[16];
+  };
+  // As `group` gives them.
+  static constexpr Table kValues = [] {
+    Table t = {};
+    for (int i = 0; i < 16; i++) t.values[i] = (uint8_t)(kTable[i] + kUp) ^ (uint8_t)kBias;
+    return t;
+  }();
+  template <int kG>
+  static vb group(const uint8_t* codes) {
+    return looked_up(kValues.values, Nibbles<0>::group<kG>(codes));
+  }
+  static int at(const uint8_t* codes, int row, int c) { return kTable[Nibbles<0>::at(codes, row, c)] + kUp; }
+  static void pack(uint8_t* codes, int row, const vb16 (&groups)[8]) { Nibbles<0>::pack(codes, row, groups); }
+};
+// Published blocks whose codes are nibbles that stand for something else: from kAt on, 16 bytes to a run.
+template <int kBlockSize, int kAt, int kBlockRuns>
+struct Numbered {
+  static void unpack(const uint8_t* row, int64_t run, Unpacked& r) {
+    r.u = nibbles(row + run / kBlockRuns * kBlockSize + kAt + run % kBlockRuns * 16);
+  }
+};
+
 // --- Scales: w = scale * (code - kZero), or scale * code + offset. `pack` takes a row's published block, for all its runs.
 
 // One scale of 16 bits to a row and run.
@@ -116,6 +144,16 @@ struct HalfScale {
   static constexpr bool kOffset = false, kHalves = false;
   static vf scale(const uint8_t*, const uint8_t* run, int part, int) { return load_halves(run + 2 * kLanes * part); }
   static void pack(uint8_t*, uint8_t* run, int64_t, int row, const uint8_t* block) { store_half(run, row, block + kScaleAt); }
+};
+// An exponent of 8 bits to a row and run, of which the scale is half: MXFP4's table is doubled.
+struct ExponentScale {
+  static constexpr int kZero = 12, kBytes = 16, kBlockBytes = 0, kRuns = 1;
+  static constexpr bool kOffset = false, kHalves = false;
+  static vf scale(const uint8_t*, const uint8_t* run, int part, int) {
+    const vi e = load_widened<uint8_t>(run + kLanes * part), bits = e < 2 ? (e + 1) << 21 : (e - 1) << 23;
+    return (vf)bits;
+  }
+  static void pack(uint8_t*, uint8_t* run, int64_t, int row, const uint8_t* block) { run[row] = block[0]; }
 };
 // A scale and an offset of 16 bits.
 struct HalfScaleOffset {
@@ -166,6 +204,19 @@ struct SuperHalfScales {
       runs[g * run_bytes + row] = block[192 + 2 * g];
       runs[g * run_bytes + 16 + row] = block[193 + 2 * g];
     }
+  }
+};
+
+// IQ4_XS: six bits, here a signed byte, to a run, of one scale of 16 bits to a super-block.
+struct SuperScale {
+  static constexpr int kZero = 128, kBytes = 16, kBlockBytes = 32, kRuns = 8;
+  static constexpr bool kOffset = false, kHalves = false;
+  static vf scale(const uint8_t* block, const uint8_t* run, int part, int) {
+    return load_halves(block + 2 * kLanes * part) * load_small<int8_t>(run + kLanes * part);
+  }
+  static void pack(uint8_t* to_block, uint8_t* runs, int64_t run_bytes, int row, const uint8_t* block) {
+    store_half(to_block, row, block);
+    for (int g = 0; g < 8; g++) runs[g * run_bytes + row] = (uint8_t)scale_iq4_xs(block, g);
   }
 };
 
@@ -281,6 +332,8 @@ inline void spread_panel(const uint8_t* panel, int64_t k, uint8_t* to) {
       spread_run<Format>(block, panel + S::kBlockBytes, to);
 }
 
+using Mxfp4Panels = PackedFormat<Numbered<17, 1, 1>, 17, Entries<kE2m1, 12, 5>, ExponentScale>;
+
 // Calls visit with the packed format of a dtype of blocks; false for those that are read as published.
 template <class Visit>
 bool with_packed_blocks(DType dtype, Visit visit) {
@@ -293,6 +346,9 @@ bool with_packed_blocks(DType dtype, Visit visit) {
     case DType::q4_k: visit(PackedFormat<Q4_K, 144, Nibbles<0>, SuperScaleOffset>{}); return true;
     case DType::q5_k: visit(PackedFormat<Q5_K, 176, Nibbles<1>, SuperScaleOffset>{}); return true;
     case DType::q6_k: visit(PackedFormat<Q6_K, 210, Sixes, SuperHalfScales>{}); return true;
+    case DType::iq4_nl: visit(PackedFormat<Numbered<18, 2, 1>, 18, Entries<kIq4, 128, 8>, HalfScale<128, 0>>{}); return true;
+    case DType::iq4_xs: visit(PackedFormat<Numbered<136, 8, 8>, 136, Entries<kIq4, 128, 8>, SuperScale>{}); return true;
+    case DType::mxfp4: visit(Mxfp4Panels{}); return true;
     default: return false;
   }
 }
@@ -305,6 +361,25 @@ bool with_packed_format(DType dtype, Visit visit) {
   if (dtype == DType::bf16) return visit(HalfPanels<DType::bf16>{}), true;
 #endif
   return with_packed_blocks(dtype, visit);
+}
+
+// The dtype whose panels a weight has, if any.
+inline DType packed_dtype(const Tensor& w) { return w.exponents ? DType::mxfp4 : w.dtype; }
+
+// Rows of f4_e2m1, elements of four bits in order, with their exponents: of mxfp4 the low nibbles are a run's first 16.
+inline void pack_microscaled(const Tensor& w, int64_t first, int64_t count, uint8_t* panel) {
+  const int64_t runs = w.last() / 32;
+  for (int64_t run = 0; run < runs; run++) {
+    uint8_t blocks[kPanelRows][17];
+    for (int64_t r = 0; r < count; r++) {
+      const vb16 v = load16(w.block_row(first + r) + run * 16), low = v & 15, high = v >> 4;
+      const vb16 begin = __builtin_shufflevector(low, high, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+      const vb16 end = __builtin_shufflevector(low, high, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+      blocks[r][0] = (uint8_t)w.exponents[(first + r) * runs + run];
+      store16(blocks[r] + 1, begin | end << 4);
+    }
+    Mxfp4Panels::pack(blocks[0], count, 32, panel + run * Mxfp4Panels::panel_bytes(32));
+  }
 }
 
 inline void decode_packed_row(const Tensor& w, int64_t row, float* to) {

@@ -21,6 +21,8 @@ struct Tensor {
   const char* packed = nullptr;
   // The packed layout is the only one there is.
   bool in_place() const { return packed && packed == data; }
+  // Of rows of f4_e2m1, a byte for each 32 elements: with them they are mxfp4 in two pieces.
+  const char* exponents = nullptr;
   // A stacked weight whose rows (dim 0) are pieces of their own, where they lie, and data is null.
   const char* const* parts = nullptr;
   Storage storage = Storage::arena;

@@ -73,19 +73,20 @@ SY_EXPORT(free) void sy_free(char* data) {
   free_pages(data, 0);
 }
 
-// Memory for a matrix [rows, columns] of a dtype's number, with room for its packed layout: an executable may repack it.
-SY_EXPORT(allocateWeight) char* sy_allocate_weight(size_t bytes, int32_t dtype, uint32_t rows, uint32_t columns) {
+// Memory for matrices [rows, columns] of a dtype's number, with room for their packed layout: an executable may repack them.
+SY_EXPORT(allocateWeight) char* sy_allocate_weight(size_t bytes, int32_t dtype, uint32_t matrices, uint32_t rows, uint32_t columns) {
   if (!dtype_known(dtype)) return nullptr;
   Tensor w;
   w.dtype = (DType)dtype;
   w.rank = 2;
   w.dims[0] = rows;
   w.dims[1] = columns;
-  size_t packed = wasm::kTable.packed_bytes(w);
+  size_t packed;
+  if (__builtin_mul_overflow(wasm::kTable.packed_bytes(w), (size_t)matrices, &packed)) packed = 0;
   // A packed layout is never smaller, unless its size has overflowed.
   const bool packable = packed >= bytes;
   char* data = allocate_pages(packable ? packed : bytes);
-  if (data && packable) weights[data] = std::make_shared<OwnWeight>(OwnWeight{dtype, rows, columns});
+  if (data && packable) weights[data] = std::make_shared<OwnWeight>(OwnWeight{dtype, matrices, rows, columns});
   return data;
 }
 SY_EXPORT(isPacked) int sy_is_packed(const char* data) {

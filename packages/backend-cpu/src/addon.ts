@@ -41,6 +41,7 @@ export interface Addon {
     level: string,
     /** Fill temporaries with NaN before each run, for tests. */
     poison: boolean,
+    expertsOnDisk: boolean,
   ): Promise<NativeExecutable>;
   /** Repacks weights, off the event loop; else the second run does. */
   repack(executable: NativeExecutable): Promise<void>;

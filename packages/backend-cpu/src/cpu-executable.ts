@@ -104,7 +104,7 @@ export interface CompileSettings {
 export async function compileGraph(
   addon: Addon,
   graph: Graph,
-  { weights, states, limits }: CompileOptions,
+  { weights, states, limits, expertsOnDisk = false }: CompileOptions,
   settings: CompileSettings,
 ): Promise<Executable> {
   const planned = planGraph(graph, limits, settings.activations);
@@ -129,6 +129,7 @@ export async function compileGraph(
       settings.activations !== 'f32',
       settings.level,
       settings.poison,
+      expertsOnDisk,
     );
     return new CpuExecutable(addon, native, planned);
   } catch (error) {

@@ -60,6 +60,7 @@ async function attempt(
       random.next() < 0.5,
       random.pick(['', 'scalar']),
       true,
+      random.next() < 0.5,
     );
   } catch (error) {
     expect((error as Error).message).not.toBe('');
@@ -149,7 +150,7 @@ describe.skipIf('reason' in loaded)('hostile tapes', () => {
       }
     }
     const compile = (weights: unknown[]): unknown =>
-      anything['compile']?.(tape.words, weights, [], limits, 1, true, '', false);
+      anything['compile']?.(tape.words, weights, [], limits, 1, true, '', false, false);
     expect(() => compile([[memory, 0, 65]])).toThrow(/outside/);
     expect(() => compile([[{}, 0, 8]])).toThrow(/handle/);
     addon.release(memory);

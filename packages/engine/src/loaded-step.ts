@@ -15,7 +15,7 @@ export async function loadStep(
   model: LoadedModel,
   backend: Backend,
   plan: MemoryPlan,
-  cache: { readonly pageSize: number; readonly kvDType: DType },
+  cache: { readonly pageSize: number; readonly kvDType: DType; readonly expertsOnDisk?: boolean },
 ): Promise<LoadedStep> {
   const tensors: DeviceTensor[] = [];
   const keep = (tensor: DeviceTensor): DeviceTensor => {
@@ -33,7 +33,9 @@ export async function loadStep(
     for (const { name, dtype, shape } of stateTensors(model, sizes)) {
       states.set(name, keep(backend.allocateState(dtype, shape)));
     }
-    const executable = await backend.compile(model.graph, { weights, states, limits: { ...plan.limits } });
+    const { expertsOnDisk = false } = cache;
+    const limits = { ...plan.limits };
+    const executable = await backend.compile(model.graph, { weights, states, limits, expertsOnDisk });
     const dispose = (): void => {
       executable.dispose();
       disposeTensors();

@@ -28,6 +28,8 @@ export interface CompileOptions {
   readonly states: ReadonlyMap<string, DeviceTensor>;
   /** The largest value each symbol may take in a run; memory is planned for these. */
   readonly limits: Bindings;
+  /** Experts stay where they lie in their files, however slow to read, rather than in a layout of the backend's own. */
+  readonly expertsOnDisk?: boolean;
 }
 
 export interface RunRequest {

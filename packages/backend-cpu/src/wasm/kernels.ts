@@ -15,7 +15,7 @@ interface Exports {
   readonly __stack_pointer: WebAssembly.Global<'i32' | 'i64'>;
   _initialize(): void;
   allocate(bytes: Word): Word;
-  allocateWeight(bytes: Word, dtype: number, rows: number, columns: number): Word;
+  allocateWeight(bytes: Word, dtype: number, matrices: number, rows: number, columns: number): Word;
   isPacked(address: Word): number;
   free(address: Word): void;
   problem(): Word;
@@ -43,9 +43,10 @@ interface Exports {
 /** Parts of a call, packed into one allocation at multiples of this. */
 const PART_ALIGNMENT = 16;
 
-/** A weight that is a matrix; `dtype` is the format's number. */
+/** A weight that is a matrix, or several of one size; `dtype` is the format's number. */
 export interface MatrixType {
   readonly dtype: number;
+  readonly matrices: number;
   readonly rows: number;
   readonly columns: number;
 }

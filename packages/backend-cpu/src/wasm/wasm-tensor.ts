@@ -120,10 +120,12 @@ export class WasmTensor implements DeviceTensor {
   }
 }
 
+/** A matrix; of stacked experts one each, whose rows may have dims in between. */
 function matrixOf({ dtype, shape }: Pick<TensorData, 'dtype' | 'shape'>): MatrixType | undefined {
-  const [rows, columns, ...more] = shape;
-  if (rows === undefined || columns === undefined || more.length > 0) return undefined;
-  return { dtype: dtypeInfo(dtype).code, rows, columns };
+  const columns = shape.at(-1);
+  if (shape.length < 2 || columns === undefined) return undefined;
+  const matrices = shape.length === 2 ? 1 : (shape[0] as number);
+  return { dtype: dtypeInfo(dtype).code, matrices, rows: elementCount(shape) / matrices / columns, columns };
 }
 
 /** Copied into WebAssembly memory, from its file by the runner where that reads files. */

@@ -9,9 +9,9 @@ import { expectDim, expectF32, expectRank, lastDim, operand } from './shape-rule
 /**
  * transposed: w is [E, out, in], else [E, in, out]; with four dims, [E, out, P, in] or [E, in, P, out], it holds P
  * matrices interleaved, whose results lie one after another. blockRows, blockColumns: how many stored rows and
- * columns of an expert share one of `scales`; 0 without.
+ * columns of an expert share one of `scales`; 0 without. narrow: as of matmul.
  */
-const attrs = { transposed: 'bool', blockRows: 'i32', blockColumns: 'i32' } as const;
+const attrs = { transposed: 'bool', blockRows: 'i32', blockColumns: 'i32', narrow: 'bool' } as const;
 
 export const expertmatmul = defineOp({
   name: 'expertmatmul',

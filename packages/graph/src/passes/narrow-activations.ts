@@ -1,5 +1,5 @@
 /**
- * Marks the matmuls that stand 8-bit activations: those around an activation function and behind attention. On real
+ * Marks the matmuls, of routed experts too, that stand 8-bit activations: those around an activation function and behind attention. On real
  * models they add a mean KL divergence of about 0.001, the projections to q, k and v and the head as much again
  * (docs/quality.md); those keep 16 bits, and so does what makes the steps and weights of a selective scan, which lets
  * errors live on in its state.
@@ -10,6 +10,7 @@ import { opDefinition } from '../ops/index.ts';
 import { producers, type Pass } from './rewrite.ts';
 
 const activations = new Set(['glu', 'silu', 'gelu']);
+const products = new Set(['matmul', 'expertmatmul']);
 
 function isView(node: Node): boolean {
   return opDefinition(node.op).view === true;
@@ -37,7 +38,7 @@ function run(graph: Graph): Graph {
     return to.length > 0 && to.every(({ op }) => activations.has(op));
   };
   const nodes = graph.nodes.map((node) =>
-    node.op === 'matmul' && node.attrs['transposed'] && narrow(node)
+    products.has(node.op) && node.attrs['transposed'] && narrow(node)
       ? { ...node, attrs: { ...node.attrs, narrow: true } }
       : node,
   );
