@@ -4,7 +4,7 @@
  *
  *   npm run bench:cpu -- [--quick] [--case REGEX] [--threads N] [--rounds N] [--json FILE] [--write docs/performance.md]
  *
- * Files of random weights are written once to a cache folder (bench/peers/build.mjs); all cases need about 9 GB there.
+ * Files of random weights are written once to a cache folder (bench/peers/build.mjs); all cases need about 11 GB there.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -22,6 +22,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { openModel } from '../packages/formats/dist/node/index.js';
+import { weightBytes } from '../packages/graph/dist/index.js';
 import { loadModel } from '../packages/models/dist/index.js';
 import { cases, describeFloors, quick } from './cpu/cases.mjs';
 import { writeSection } from './cpu/section.mjs';
@@ -52,6 +53,16 @@ if (chosen.length === 0) {
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 
+/** Weights of the experts that a token does not choose. */
+function idleWeights({ nodes }) {
+  const idle = nodes.map(({ op, inputs: [, chosen, w] }) =>
+    op === 'expertmatmul' && chosen
+      ? (1 - chosen.shape[1] / w.shape[0]) * w.shape.reduce((a, b) => a * b)
+      : 0,
+  );
+  return idle.reduce((a, b) => a + b, 0);
+}
+
 /** The case's file, written when it is not there, and what its floors need. */
 function modelFile({ shape, format }) {
   const path = join(cacheFolder(), `${shape}-${format}.gguf`);
@@ -68,14 +79,18 @@ function modelFile({ shape, format }) {
     renameSync(`${path}.new`, path);
   }
   const file = openModel(path);
-  const { config, parameterCount } = loadModel(file, { pageSize: 32, kvDType: 'f16' });
+  const { config, parameterCount, graph: step } = loadModel(file, { pageSize: 32, kvDType: 'f16' });
   file.close();
+  const { experts, chosen } = weightBytes(step);
+  const weights = parameterCount - idleWeights(step);
   return {
     path,
     bytes: statSync(path).size,
-    weights: parameterCount,
+    // What a step of one token reads.
+    stepBytes: statSync(path).size - experts + chosen,
+    weights,
     // A prefill wants the logits of one token only.
-    layerWeights: parameterCount - config.vocabSize * config.hiddenSize,
+    layerWeights: weights - config.vocabSize * config.hiddenSize,
     kvBytes: (tokens) => tokens * config.layers * config.kvHeads * config.headDim * 2 * 2,
   };
 }

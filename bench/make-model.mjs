@@ -1,5 +1,6 @@
 /**
- * Writes a Llama of random weights at a published size, for measuring speed and memory where no real file is at hand.
+ * Writes a Llama of random weights at a published size, or a Qwen3-MoE of a small one, for measuring speed and memory
+ * where no real file is at hand.
  *
  *   npm run build && node bench/make-model.mjs --shape 1.2b --format q4_0 OUT.gguf
  *
@@ -34,10 +35,23 @@ const SHAPES = {
     context: 8192,
     theta: 100000,
   },
+  // 0.9B weights, of which a token meets 0.2B.
+  moe: {
+    layers: 16,
+    hidden: 1024,
+    ff: 512,
+    experts: 32,
+    used: 4,
+    heads: 16,
+    kvHeads: 4,
+    vocab: 49152,
+    context: 8192,
+    theta: 100000,
+  },
 };
 /**
- * Format of the linear layers, and of the embedding, which is the output head too. In q4_k_m, some layers' value and
- * down projections get the embedding's format, as llama.cpp does it.
+ * Format of the linear layers, of the embedding, which is the output head too, and of routed experts where theirs is
+ * another. In q4_k_m, some layers' value and down projections get the embedding's format, as llama.cpp does it.
  */
 const FORMATS = {
   q4_0: ['q4_0', 'q6_k'],
@@ -46,6 +60,8 @@ const FORMATS = {
   q4_k_m: ['q4_k', 'q6_k'],
   f16: ['f16', 'f16'],
   bf16: ['bf16', 'bf16'],
+  // Experts alone, as gpt-oss is published.
+  mxfp4: ['q8_0', 'q8_0', 'mxfp4'],
 };
 /** What llama.cpp uses where rows do not divide into blocks of 256. */
 const FALLBACKS = { q4_k: 'q5_0', q6_k: 'q8_0' };
@@ -84,7 +100,10 @@ function* randomWeights(dtype, elements) {
     const bytes = piece.subarray(0, Math.min(piece.length, total - done));
     randomFillSync(bytes);
     if (blockSize === 1) setExponents(dtype, bytes);
-    else {
+    else if (dtype === 'mxfp4') {
+      // The exponent of 1/128.
+      for (let at = 0; at < bytes.length; at += blockBytes) bytes[at] = 120;
+    } else {
       for (const [at, value] of Object.entries(HALVES[dtype])) {
         setHalves(bytes, Number(at), blockBytes, f32ToF16(value));
       }
@@ -93,7 +112,7 @@ function* randomWeights(dtype, elements) {
   }
 }
 
-/** Exponents become that of 1/64, fractions and signs stay random. */
+/** Exponents become that of 1/64, fractions and signs stay random; of float32 both halves do as bf16. */
 function setExponents(dtype, bytes) {
   const [keep, exponent] = dtype === 'f16' ? [0x83ff, f32ToF16(1 / 64)] : [0x807f, f32ToBf16(1 / 64)];
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
@@ -108,18 +127,20 @@ function setHalves(bytes, first, step, half) {
   }
 }
 
-function weight(name, dtype, rows, columns) {
-  const fits = columns % dtypeInfo(dtype).blockSize === 0;
+/** `dims`: rows and columns, before them experts. */
+function weight(name, dtype, ...dims) {
+  const fits = dims.at(-1) % dtypeInfo(dtype).blockSize === 0;
   const used = fits ? dtype : FALLBACKS[dtype];
-  return { name, dtype: used, shape: [rows, columns], bytes: () => randomWeights(used, rows * columns) };
+  const elements = dims.reduce((a, b) => a * b, 1);
+  return { name, dtype: used, shape: dims, bytes: () => randomWeights(used, elements) };
 }
 
-function norm(name) {
+function norm(name, width = shape.hidden) {
   return {
     name,
     dtype: 'f32',
-    shape: [shape.hidden],
-    bytes: () => [new Uint8Array(new Float32Array(shape.hidden).fill(1).buffer)],
+    shape: [width],
+    bytes: () => [new Uint8Array(new Float32Array(width).fill(1).buffer)],
   };
 }
 
@@ -129,43 +150,73 @@ function isFiner(layer) {
   return layer < eighth || layer >= Math.floor((7 * shape.layers) / 8) || (layer - eighth) % 3 === 2;
 }
 
-const [linear, embedding] = format;
-const kvWidth = (shape.hidden / shape.heads) * shape.kvHeads;
+const [linear, embedding, experts = linear] = format;
+const headDim = shape.hidden / shape.heads;
+const kvWidth = headDim * shape.kvHeads;
+
+function feedForward(at, finer) {
+  const { hidden, ff } = shape;
+  if (!shape.experts)
+    return [
+      weight(at('ffn_gate'), linear, ff, hidden),
+      weight(at('ffn_up'), linear, ff, hidden),
+      weight(at('ffn_down'), finer ? embedding : linear, hidden, ff),
+    ];
+  return [
+    norm(at('attn_q_norm'), headDim),
+    norm(at('attn_k_norm'), headDim),
+    weight(at('ffn_gate_inp'), 'f32', shape.experts, hidden),
+    weight(at('ffn_gate_exps'), experts, shape.experts, ff, hidden),
+    weight(at('ffn_up_exps'), experts, shape.experts, ff, hidden),
+    weight(at('ffn_down_exps'), finer ? embedding : experts, shape.experts, hidden, ff),
+  ];
+}
+
 const tensors = [
   weight('token_embd.weight', embedding, shape.vocab, shape.hidden),
   norm('output_norm.weight'),
 ];
 for (let i = 0; i < shape.layers; i++) {
   const at = (name) => `blk.${i}.${name}.weight`;
-  const finer = options.format === 'q4_k_m' && isFiner(i) ? embedding : linear;
+  const finer = options.format === 'q4_k_m' && isFiner(i);
   tensors.push(
     norm(at('attn_norm')),
     weight(at('attn_q'), linear, shape.hidden, shape.hidden),
     weight(at('attn_k'), linear, kvWidth, shape.hidden),
-    weight(at('attn_v'), finer, kvWidth, shape.hidden),
+    weight(at('attn_v'), finer ? embedding : linear, kvWidth, shape.hidden),
     weight(at('attn_output'), linear, shape.hidden, shape.hidden),
     norm(at('ffn_norm')),
-    weight(at('ffn_gate'), linear, shape.ff, shape.hidden),
-    weight(at('ffn_up'), linear, shape.ff, shape.hidden),
-    weight(at('ffn_down'), finer, shape.hidden, shape.ff),
+    ...feedForward(at, finer),
   );
 }
 
 const { tokens, merges } = vocabulary(shape.vocab);
 const u32 = (value) => ({ type: 'u32', value });
+const architecture = shape.experts ? 'qwen3moe' : 'llama';
+const own = {
+  block_count: u32(shape.layers),
+  context_length: u32(shape.context),
+  embedding_length: u32(shape.hidden),
+  feed_forward_length: u32(shape.ff),
+  'attention.head_count': u32(shape.heads),
+  'attention.head_count_kv': u32(shape.kvHeads),
+  'rope.freq_base': { type: 'f32', value: shape.theta },
+  'attention.layer_norm_rms_epsilon': { type: 'f32', value: 1e-5 },
+  vocab_size: u32(shape.vocab),
+  ...(shape.experts
+    ? {
+        'attention.key_length': u32(headDim),
+        'attention.value_length': u32(headDim),
+        expert_count: u32(shape.experts),
+        expert_used_count: u32(shape.used),
+        expert_feed_forward_length: u32(shape.ff),
+      }
+    : { 'rope.dimension_count': u32(headDim) }),
+};
 const metadata = {
-  'general.architecture': { type: 'string', value: 'llama' },
+  'general.architecture': { type: 'string', value: architecture },
   'general.name': { type: 'string', value: `random ${options.shape} ${options.format}` },
-  'llama.block_count': u32(shape.layers),
-  'llama.context_length': u32(shape.context),
-  'llama.embedding_length': u32(shape.hidden),
-  'llama.feed_forward_length': u32(shape.ff),
-  'llama.attention.head_count': u32(shape.heads),
-  'llama.attention.head_count_kv': u32(shape.kvHeads),
-  'llama.rope.dimension_count': u32(shape.hidden / shape.heads),
-  'llama.rope.freq_base': { type: 'f32', value: shape.theta },
-  'llama.attention.layer_norm_rms_epsilon': { type: 'f32', value: 1e-5 },
-  'llama.vocab_size': u32(shape.vocab),
+  ...Object.fromEntries(Object.entries(own).map(([key, value]) => [`${architecture}.${key}`, value])),
   'tokenizer.ggml.model': { type: 'string', value: 'gpt2' },
   'tokenizer.ggml.pre': { type: 'string', value: 'llama-bpe' },
   'tokenizer.ggml.tokens': { type: 'array', of: 'string', value: tokens },

@@ -7,7 +7,7 @@ const GB = 1e9;
  * `machine` has memory and cached bandwidth (bytes/s) and multiply-adds/s of 8 bits.
  */
 function decode(shape, format, at = 128, extra = {}) {
-  const tokens = shape === '135m' ? 64 : 16;
+  const tokens = shape === '1.2b' ? 16 : 64;
   return {
     name: `${shape} ${format} decode${at === 128 ? '' : ` at ${at}`}${extra.suffix ?? ''}`,
     shape,
@@ -16,7 +16,7 @@ function decode(shape, format, at = 128, extra = {}) {
     tokens,
     context: at + 256,
     floorName: 'bytes / bandwidth',
-    floor: (machine, file) => machine.memory / (file.bytes + file.kvBytes(at)),
+    floor: (machine, file) => machine.memory / (file.stepBytes + file.kvBytes(at)),
     ...extra,
   };
 }
@@ -71,6 +71,7 @@ export const cases = [
   streams('1.2b', 'q4_0', 16),
   ...['bf16', 'f16'].flatMap((format) => [decode('1.2b', format), prefill('1.2b', format, 512)]),
   ...['bf16', 'f16'].flatMap((format) => [decode('135m', format), prefill('135m', format, 512)]),
+  ...['q4_0', 'q4_k_m', 'mxfp4'].flatMap((format) => [decode('moe', format), prefill('moe', format, 512)]),
   decode('135m', 'q4_0', 128, avx2),
   prefill('135m', 'q4_0', 512, avx2),
 ];
