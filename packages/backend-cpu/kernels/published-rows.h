@@ -1,5 +1,5 @@
-// Rows of weights in blocks as published, times rows of integer activations: for formats that are not repacked, and for
-// weights of which a step reads a part only. A run is unpacked in registers and used for every row of activations.
+// Rows of weights in blocks as published, times rows of integer activations: for formats that are not repacked. A run is
+// unpacked in registers and used for every row of activations.
 #pragma once
 #include "byte-dot.h"
 #include "decode.h"

@@ -94,9 +94,9 @@ export class WasmKernels {
   }
 
   /** The same with room for the layout that the kernels like best, which compiling may turn the matrix into. */
-  allocateWeight(bytes: number, { dtype, rows, columns }: MatrixType): number | undefined {
+  allocateWeight(bytes: number, { dtype, matrices, rows, columns }: MatrixType): number | undefined {
     const size = this.#word(Math.max(1, bytes));
-    return addressed(this.#exports.allocateWeight(size, dtype, rows, columns));
+    return addressed(this.#exports.allocateWeight(size, dtype, matrices, rows, columns));
   }
 
   /** Whether compiling has changed the layout of a weight. */
