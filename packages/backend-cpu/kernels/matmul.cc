@@ -242,12 +242,12 @@ bool multiply_integers(const Tensor& w, Range mine, const IntegerRows& rows, int
 }
 
 // Rows of one weight, from a panel's first on.
-void multiply_rows(const Call& call, const Tensor& w, Range mine, const Tensor& x, bool narrow, const Place& to) {
+void multiply_rows(const Call& call, const Tensor& w, Range mine, const Tensor& x, const Place& to) {
   const RoundedRows rounded(operands_of(call), call.shared);
   if (call.integer_activations && multiply_integers(w, mine, rounded.integers, x.rows(), to, call.own)) return;
 #if defined(__AVX512BF16__)
   if (call.integer_activations && w.dtype == DType::bf16) {
-    if (narrow) multiply_bf16<1>(w, mine, rounded.bf16, x.rows(), to, call.own);
+    if (rounded.bf16.narrow) multiply_bf16<1>(w, mine, rounded.bf16, x.rows(), to, call.own);
     else multiply_bf16<2>(w, mine, rounded.bf16, x.rows(), to, call.own);
     return;
   }
@@ -258,7 +258,7 @@ void multiply_rows(const Call& call, const Tensor& w, Range mine, const Tensor& 
 int64_t units_of(const Tensor& w, int64_t m) { return (w.rows() + unit_rows(m) - 1) / unit_rows(m); }
 
 // This chunk's units of all weights side by side.
-void multiply_transposed(const Call& call, const Tensor& x, bool narrow, Place to) {
+void multiply_transposed(const Call& call, const Tensor& x, Place to) {
   const int64_t m = x.rows(), size = unit_rows(m);
   int64_t total = 0;
   for (int i = Matmul::w; i < call.in_count; i++) total += units_of(*call.in[i], m);
@@ -266,7 +266,7 @@ void multiply_transposed(const Call& call, const Tensor& x, bool narrow, Place t
   for (int i = Matmul::w; i < call.in_count; i++) {
     const Tensor& w = *call.in[i];
     const int64_t units = units_of(w, m), begin = std::max<int64_t>(mine.begin, 0), end = std::min(mine.end, units);
-    if (begin < end) multiply_rows(call, w, {begin * size, std::min(end * size, w.rows())}, x, narrow, to);
+    if (begin < end) multiply_rows(call, w, {begin * size, std::min(end * size, w.rows())}, x, to);
     mine = {mine.begin - units, mine.end - units};
     to.column += w.rows();
   }
@@ -299,7 +299,7 @@ void op_matmul(const Call& call) {
   }
   Place to = {*call.out[0], bias ? bias->f32() : nullptr, 0};
   if (attrs.transposed) {
-    multiply_transposed(call, x, attrs.narrow, to);
+    multiply_transposed(call, x, to);
     return;
   }
   for (int i = Matmul::w; i < call.in_count; i++) {
