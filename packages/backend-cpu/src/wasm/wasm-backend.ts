@@ -39,7 +39,7 @@ export interface WasmOptions {
 export interface WasmChoice {
   /**
    * Bytes of the weights that will be loaded. Above 3 GiB kernels of 64-bit addresses are chosen where the host has them
-   * (Node 24, Chromium 133), which are slower and reach 16 GiB. Default 0.
+   * (Node 24, Chromium 133), which are slower by a tenth and reach 16 GiB. Default 0.
    */
   readonly weightBytes?: number;
 }
