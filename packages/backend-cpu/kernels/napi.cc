@@ -153,11 +153,13 @@ napi_value release_js(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// releaseExecutable(handle): the executable goes when no run needs it
+// releaseExecutable(handle, arena): the executable goes when no run needs it; views of its arena have no elements then
 napi_value release_executable_js(napi_env env, napi_callback_info info) {
-  napi_value args[1];
+  napi_value args[2];
   Compiled* compiled = arguments(env, info, args) ? handle<Compiled>(env, args[0]) : nullptr;
-  if (compiled) compiled->program.reset();
+  if (!compiled) return nullptr;
+  if (napi_detach_arraybuffer(env, args[1]) != napi_ok) return fail(env, "the argument is not an arena"), nullptr;
+  compiled->program.reset();
   return nullptr;
 }
 
@@ -359,17 +361,17 @@ napi_value temporary_bytes_js(napi_env env, napi_callback_info info) {
   return result;
 }
 
-// readArena(executable, offset, Float32Array): copies an output
-napi_value read_arena_js(napi_env env, napi_callback_info info) {
-  napi_value args[3];
-  if (!arguments(env, info, args)) return nullptr;
-  Program* program = program_of(env, args[0]);
-  if (!program) return nullptr;
-  Buffer arena = program->executable.arena(), to = bytes_of(env, args[2]);
-  int64_t offset = integer(env, args[1]);
-  if (offset < 0 || (size_t)offset > arena.bytes || to.bytes > arena.bytes - (size_t)offset) fail(env, "the output lies outside the arena");
-  else if (to.bytes) std::memcpy(to.data, arena.data + offset, to.bytes);
-  return nullptr;
+// arena(executable) -> ArrayBuffer of the memory itself
+napi_value arena_js(napi_env env, napi_callback_info info) {
+  napi_value args[1], result = nullptr;
+  if (!arguments(env, info, args) || !program_of(env, args[0])) return nullptr;
+  // The memory stays as long as the buffer does.
+  auto owner = std::make_unique<std::shared_ptr<Program>>(handle<Compiled>(env, args[0])->program);
+  Buffer arena = (*owner)->executable.arena();
+  napi_finalize drop = [](napi_env, void*, void* p) { delete static_cast<std::shared_ptr<Program>*>(p); };
+  if (napi_create_external_arraybuffer(env, arena.data, arena.bytes, drop, owner.get(), &result) == napi_ok) owner.release();
+  else fail(env, "this runtime has no array buffers of memory of others");
+  return result;
 }
 
 struct RunJob final : AsyncJob {
@@ -479,7 +481,7 @@ napi_value init(napi_env env, napi_value exports) {
     napi_callback fn;
   } functions[] = {
       {"mapFile", map_file_js}, {"allocate", allocate_js}, {"release", release_js}, {"releaseExecutable", release_executable_js}, {"read", read_js}, {"write", write_js}, {"level", level_js}, {"features", features_js}, {"refused", refused_js},
-      {"compile", compile_js},  {"temporaryBytes", temporary_bytes_js}, {"readArena", read_arena_js}, {"run", run_js}, {"repack", repack_js}, {"argmax", argmax_js}, {"weigh", weigh_js}, {"atLeast", at_least_js},
+      {"compile", compile_js},  {"temporaryBytes", temporary_bytes_js}, {"arena", arena_js}, {"run", run_js}, {"repack", repack_js}, {"argmax", argmax_js}, {"weigh", weigh_js}, {"atLeast", at_least_js},
   };
   for (const auto& f : functions) {
     napi_value fn;

@@ -22,7 +22,8 @@ export interface Addon {
   allocate(bytes: number): NativeMemory;
   /** The memory goes when no executable needs it either. */
   release(handle: NativeMemory): void;
-  releaseExecutable(executable: NativeExecutable): void;
+  /** Also of its arena, of which no view may be read from then on. */
+  releaseExecutable(executable: NativeExecutable, arena: ArrayBuffer): void;
   read(handle: NativeMemory, offset: number, to: Uint8Array): void;
   write(handle: NativeMemory, offset: number, from: Uint8Array): void;
   /** The level used for a name (`''` for the best), undefined when the processor lacks it. */
@@ -46,7 +47,8 @@ export interface Addon {
   /** Repacks weights, off the event loop; else the second run does. */
   repack(executable: NativeExecutable): Promise<void>;
   temporaryBytes(executable: NativeExecutable): number;
-  readArena(executable: NativeExecutable, offset: number, to: Float32Array): void;
+  /** Where temporaries and results lie, in place. */
+  arena(executable: NativeExecutable): ArrayBuffer;
   run(
     executable: NativeExecutable,
     dims: Int32Array,
@@ -79,7 +81,7 @@ const FUNCTIONS: Readonly<Record<keyof Addon, true>> = {
   compile: true,
   repack: true,
   temporaryBytes: true,
-  readArena: true,
+  arena: true,
   run: true,
   argmax: true,
   weigh: true,

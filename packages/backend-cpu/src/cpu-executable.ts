@@ -2,8 +2,7 @@
 
 import { CapacityError, ShapeError, SteelyardError } from '@steelyard/core';
 import {
-  bindShape,
-  elementCount,
+  type Bindings,
   type CompileOptions,
   type DeviceTensor,
   type Executable,
@@ -15,6 +14,7 @@ import {
 import type { Addon, NativeExecutable, Pieces } from './addon.ts';
 import { copyWeight, CpuTensor } from './cpu-tensor.ts';
 import {
+  boundCount,
   checkDims,
   checkInputs,
   checkType,
@@ -28,27 +28,60 @@ const IDLE_MS = 50;
 
 class CpuExecutable implements Executable {
   readonly temporaryBytes: number;
+  readonly leavesLoop = true;
   readonly #addon: Addon;
   readonly #native: NativeExecutable;
   readonly #planned: PlannedGraph;
-  readonly #results = new Map<string, Float32Array>();
+  readonly #dims: Int32Array;
+  readonly #arena: ArrayBuffer;
+  /** Views of the arena, made anew when dims change. */
+  #result: RunResult = {};
   #disposed = false;
-  #queue: Promise<unknown> = Promise.resolve();
+  #running = false;
+  /** Runs that wait for the one in flight. */
+  readonly #waiting: (() => void)[] = [];
   readonly #idle: NodeJS.Timeout;
 
   constructor(addon: Addon, native: NativeExecutable, planned: PlannedGraph) {
     this.#addon = addon;
     this.#native = native;
     this.#planned = planned;
+    this.#dims = new Int32Array(planned.limits.length);
+    this.#arena = addon.arena(native);
     this.temporaryBytes = addon.temporaryBytes(native);
-    this.#idle = setTimeout(() => (this.#queue = addon.repack(native)), IDLE_MS).unref();
+    this.#idle = setTimeout(() => void this.#repack(), IDLE_MS).unref();
   }
 
-  run(request: RunRequest): Promise<RunResult> {
+  // Between two runs of decode the caches hold nothing of this thread, so that what counts is how much code is touched: one
+  // await, no copies, nothing made that was there before.
+  async run(request: RunRequest): Promise<RunResult> {
     clearTimeout(this.#idle);
-    const result = this.#queue.then(() => this.#run(request));
-    this.#queue = result.catch(() => undefined);
-    return result;
+    if (this.#running) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#running = true;
+    try {
+      if (this.#disposed) throw new ShapeError('the executable was disposed');
+      const dims = checkDims(this.#planned, request.dims, this.#dims);
+      await this.#addon.run(this.#native, dims, checkInputs(this.#planned, request));
+      return this.#viewed(request.dims);
+    } catch (error) {
+      if (error instanceof ShapeError) throw error;
+      throw new ShapeError(`the step was refused: ${(error as Error).message}`);
+    } finally {
+      this.#ended();
+    }
+  }
+
+  async #repack(): Promise<void> {
+    this.#running = true;
+    await this.#addon.repack(this.#native);
+    this.#ended();
+  }
+
+  #ended(): void {
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#running = false;
+    if (this.#disposed && !next) this.#release();
   }
 
   dispose(): void {
@@ -56,36 +89,22 @@ class CpuExecutable implements Executable {
     this.#disposed = true;
     clearTimeout(this.#idle);
     // After the run in flight; those that wait are refused.
-    void this.#queue.then(() => this.#addon.releaseExecutable(this.#native));
+    if (!this.#running) this.#release();
   }
 
-  /** Fresh pages for every row of logits cost more than their sampling; the contract ends a result at the next run. */
-  #room(name: string, elements: number): Float32Array {
-    let room = this.#results.get(name);
-    if (!room || room.length < elements) {
-      room = new Float32Array(elements);
-      this.#results.set(name, room);
-    }
-    return room.subarray(0, elements);
+  /** Once who awaits the last result has had it. */
+  #release(): void {
+    setImmediate(() => this.#addon.releaseExecutable(this.#native, this.#arena));
   }
 
-  async #run(request: RunRequest): Promise<RunResult> {
-    if (this.#disposed) throw new ShapeError('the executable was disposed');
-    const { dims } = request;
-    const bound = checkDims(this.#planned, dims);
-    const data = checkInputs(this.#planned, request);
-    try {
-      await this.#addon.run(this.#native, bound, data);
-    } catch (error) {
-      throw new ShapeError(`the step was refused: ${(error as Error).message}`);
+  /** The contract ends a result at the next run, so that it can stay where kernels wrote it. */
+  #viewed(dims: Bindings): RunResult {
+    for (const { name, value, offset } of this.#planned.outputs) {
+      const count = boundCount(value.shape, dims);
+      if (this.#result[name]?.length === count) continue;
+      this.#result = { ...this.#result, [name]: new Float32Array(this.#arena, offset, count) };
     }
-    return Object.fromEntries(
-      this.#planned.outputs.map(({ name, value, offset }) => {
-        const out = this.#room(name, elementCount(bindShape(value.shape, dims)));
-        this.#addon.readArena(this.#native, offset, out);
-        return [name, out];
-      }),
-    );
+    return this.#result;
   }
 }
 

@@ -3,7 +3,6 @@
 import { ShapeError, UnsupportedError } from '@steelyard/core';
 import {
   bindShape,
-  elementCount,
   narrowActivations,
   optimise,
   passes,
@@ -13,6 +12,7 @@ import {
   type Graph,
   type MemoryPlan,
   type RunRequest,
+  type Shape,
   type Value,
 } from '@steelyard/graph';
 import { writeTape, type Tape } from './tape.ts';
@@ -72,14 +72,26 @@ function innerCount(value: Value): number {
   return value.shape.slice(1).reduce<number>((n, dim) => n * (dim as number), 1);
 }
 
-/** The dims of a run by symbol number. @throws ShapeError beyond the limits */
-export function checkDims({ tape, limits }: PlannedGraph, dims: Bindings): Int32Array {
-  return Int32Array.from(tape.symbols, (name, i) => {
+/**
+ * The dims of a run by symbol number.
+ * @param bound filled and returned
+ * @throws ShapeError beyond the limits
+ */
+export function checkDims(
+  { tape, limits }: PlannedGraph,
+  dims: Bindings,
+  bound: Int32Array = new Int32Array(tape.symbols.length),
+): Int32Array {
+  for (let i = 0; i < bound.length; i++) {
+    const name = tape.symbols[i] as string;
     const dim = dims[name];
-    const limit = limits[i] ?? 0;
-    if (dim !== undefined && Number.isInteger(dim) && dim >= 1 && dim <= limit) return dim;
-    throw new ShapeError(`dim ${name} must be 1 to ${limit}, got ${String(dim)}`);
-  });
+    const limit = limits[i] as number;
+    if (dim === undefined || !Number.isInteger(dim) || dim < 1 || dim > limit) {
+      throw new ShapeError(`dim ${name} must be 1 to ${limit}, got ${String(dim)}`);
+    }
+    bound[i] = dim;
+  }
+  return bound;
 }
 
 /** The inputs of a run in the tape's order. @throws ShapeError when one is missing or of another length or type */
@@ -87,14 +99,25 @@ export function checkInputs(
   { tape }: PlannedGraph,
   { dims, inputs }: RunRequest,
 ): (Int32Array | Float32Array)[] {
-  return tape.inputs.map((source) => {
-    const shape = bindShape(source.shape, dims);
-    const wanted = source.dtype === 'i32' ? Int32Array : Float32Array;
-    const data = inputs[source.name];
-    if (data instanceof wanted && data.length === elementCount(shape)) return data;
-    const got = data ? `${data.constructor.name} of ${data.length}` : 'nothing';
-    throw new ShapeError(`input ${source.name} must be ${wanted.name} of [${shape.join(', ')}], got ${got}`);
-  });
+  const all: (Int32Array | Float32Array)[] = [];
+  for (const { name, shape, dtype } of tape.inputs) {
+    const wanted = dtype === 'i32' ? Int32Array : Float32Array;
+    const data = inputs[name];
+    if (!(data instanceof wanted) || data.length !== boundCount(shape, dims)) {
+      const got = data ? `${data.constructor.name} of ${data.length}` : 'nothing';
+      const expected = bindShape(shape, dims).join(', ');
+      throw new ShapeError(`input ${name} must be ${wanted.name} of [${expected}], got ${got}`);
+    }
+    all.push(data);
+  }
+  return all;
+}
+
+/** Elements of a shape with its symbols bound to dims that were checked. */
+export function boundCount(shape: Shape, dims: Bindings): number {
+  let count = 1;
+  for (const dim of shape) count *= typeof dim === 'number' ? dim : (dims[dim] as number);
+  return count;
 }
 
 /** @throws ShapeError when a loaded tensor is not what the graph declares */

@@ -78,7 +78,7 @@ async function attempt(
     expect((error as Error).message).not.toBe('');
     return 'refused';
   } finally {
-    addon.releaseExecutable(executable);
+    addon.releaseExecutable(executable, addon.arena(executable));
   }
 }
 
@@ -144,7 +144,15 @@ describe.skipIf('reason' in loaded)('hostile tapes', () => {
       [memory, -1, new Uint8Array(8)],
       [memory, 60, new Uint8Array(8)],
     ]) {
-      for (const name of ['read', 'write', 'release', 'temporaryBytes', 'readArena', 'run']) {
+      for (const name of [
+        'read',
+        'write',
+        'release',
+        'temporaryBytes',
+        'arena',
+        'releaseExecutable',
+        'run',
+      ]) {
         if (name === 'release' && args[0] === memory) continue;
         expect(() => anything[name]?.(...args), `${name}(${args.length})`).toThrow();
       }

@@ -20,7 +20,7 @@ interface PendingToken {
   /** Length of the answer's text before and after this token. */
   readonly start: number;
   readonly end: number;
-  readonly logprob?: TokenLogprob;
+  readonly logprob: TokenLogprob | undefined;
 }
 
 export type AnswerOptions = Pick<GenerateOptions, 'logprobs' | 'stop' | 'reply'>;
@@ -36,7 +36,7 @@ export class Answer {
   readonly #stream: TokenStream;
   readonly #stops: StopStrings;
   readonly #reply: ReplyParser | undefined;
-  readonly #pending: PendingToken[] = [];
+  #pending: PendingToken[] = [];
   readonly #promptLogprobs: TokenLogprob[] = [];
   #decoded = 0;
   #shown = 0;
@@ -63,7 +63,7 @@ export class Answer {
     const piece = this.#stream.push(id);
     const start = this.#decoded;
     this.#decoded += piece.length;
-    this.#pending.push({ id, start, end: this.#decoded, ...(logprob && { logprob }) });
+    this.#pending.push({ id, start, end: this.#decoded, logprob });
     const { text, stop } = this.#stops.push(piece);
     this.#show(text, stop !== undefined);
     return stop;
@@ -113,7 +113,8 @@ export class Answer {
       if (!complete || (text === '' && !ends && end === start)) break;
       count++;
     }
-    const tokens = this.#pending.splice(0, count);
+    const tokens = this.#pending;
+    this.#pending = tokens.length > count ? tokens.splice(count) : [];
     if (text === '' && tokens.length === 0) return;
     if (!this.#reply) {
       this.#emitText(text, tokens);
@@ -144,12 +145,9 @@ export class Answer {
   }
 
   #emitText(text: string, tokens: readonly PendingToken[]): void {
-    this.#sink.emit({
-      type: 'text',
-      text,
-      tokens: tokens.map(({ id }) => id),
-      ...(this.#logprobs !== undefined && { logprobs: tokens.flatMap(({ logprob }) => logprob ?? []) }),
-    });
+    const event = { type: 'text', text, tokens: tokens.map(({ id }) => id) } as const;
+    if (this.#logprobs === undefined) this.#sink.emit(event);
+    else this.#sink.emit({ ...event, logprobs: tokens.flatMap(({ logprob }) => logprob ?? []) });
   }
 }
 

@@ -18,7 +18,7 @@ import { Request, type End } from './request.ts';
 import { SamplerScratch } from './sampler/scratch.ts';
 import { Scheduler, type StepPart } from './scheduler.ts';
 import { Sequence } from './sequence.ts';
-import { stepInputs } from './step-inputs.ts';
+import { StepInputs } from './step-inputs.ts';
 import { Turns } from './turn.ts';
 import type { EngineStats, GenerateEvent, GenerateOptions } from './types.ts';
 
@@ -83,6 +83,7 @@ export class Engine {
   readonly #guess = (sequence: Sequence, room: number): readonly number[] =>
     this.#requests.get(sequence)?.guess(room) ?? [];
   readonly #turns = new Turns();
+  readonly #inputs: StepInputs;
   /** Loaded when a request is the first to be constrained. */
   #guides: Promise<GuideMaker> | undefined;
   #loop: Promise<void> | undefined;
@@ -98,6 +99,7 @@ export class Engine {
       maxSequences: limits.S,
       maxRows: limits.V,
     });
+    this.#inputs = new StepInputs(limits);
     this.#scratch = new SamplerScratch(parts.model.config.vocabSize, parts.rows);
   }
 
@@ -270,14 +272,28 @@ export class Engine {
     );
   }
 
-  /** Steps while there is work. */
+  /**
+   * Steps while there is work. What runs for each token awaits only what it must: kernels have swept the caches, and every
+   * promise is code that comes from memory.
+   */
   async #run(): Promise<void> {
     // Requests that arrive together start together.
     await Promise.resolve();
+    const { executable } = this.#parts.step;
     while (this.#requests.size > 0) {
       try {
-        await this.#step();
-        await this.#turns.pause();
+        const parts = this.#compose();
+        let result;
+        try {
+          result = await executable.run(this.#inputs.of(parts));
+        } catch (error) {
+          this.#refuse(parts, error);
+          continue;
+        }
+        if (executable.leavesLoop) this.#turns.had();
+        this.#pool.confirm();
+        this.#totals.steps++;
+        await this.#digest(parts, result['logits'] as Float32Array);
       } catch (error) {
         // Only a fault of the engine itself comes here. Nobody may be left waiting for ever.
         for (const request of [...this.#requests.values()]) request.fail(error);
@@ -287,83 +303,103 @@ export class Engine {
     this.#loop = undefined;
   }
 
-  /** One step. When it fails, so do the requests that were in it and no others. */
-  async #step(): Promise<void> {
+  #compose(): StepPart[] {
     const parts = this.#scheduler.compose(this.#parts.speculates ? this.#guess : undefined);
     if (parts.length === 0) throw new Error('no waiting request can be scheduled');
     for (const { sequence } of parts) this.#requests.get(sequence)?.started();
-    let logits;
-    try {
-      const run = this.#parts.step.executable.run(stepInputs(parts, this.plan.limits));
-      logits = (await run)['logits'] as Float32Array;
-    } catch (error) {
-      this.#pool.revoke();
-      for (const { sequence } of parts) this.#requests.get(sequence)?.fail(error);
-      return;
-    }
-    this.#pool.confirm();
-    this.#totals.steps++;
-    await this.#digest(parts, logits);
+    return parts;
+  }
+
+  /** A step failed: so do the requests that were in it and no others. */
+  #refuse(parts: readonly StepPart[], error: unknown): void {
+    this.#pool.revoke();
+    for (const { sequence } of parts) this.#requests.get(sequence)?.fail(error);
   }
 
   /** Hands each part its rows of the logits [V, vocab]. */
   async #digest(parts: readonly StepPart[], logits: Float32Array): Promise<void> {
-    const { vocabSize } = this.#parts.model.config;
     let at = 0;
     for (const part of parts) {
-      const rows = Array.from({ length: part.rows }, (_, i) =>
-        logits.subarray((at + i) * vocabSize, (at + i + 1) * vocabSize),
-      );
+      const first = at;
       at += part.rows;
       // Absent when it was aborted during the step.
       const request = this.#requests.get(part.sequence);
       if (!request) continue;
       try {
         part.sequence.computed = part.start + part.count - (part.guesses?.length ?? 0);
-        await this.#digestPart(request, rows, part.guesses);
+        const rest = this.#digestPart(request, part, first, logits);
+        if (rest) await rest;
       } catch (error) {
         request.fail(error);
       }
-      await this.#turns.pause();
+      const pause = this.#turns.pause();
+      if (pause) await pause;
     }
   }
 
-  /** @param rows [vocab] each, of the last tokens computed, of which the last are guesses */
-  async #digestPart(
+  /** @param first row of the logits that is the part's first */
+  #digestPart(
     request: Request,
-    rows: readonly Float32Array[],
-    guesses: readonly number[] = [],
-  ): Promise<void> {
+    { rows, guesses }: StepPart,
+    first: number,
+    logits: Float32Array,
+  ): Promise<void> | undefined {
     const { sequence } = request;
-    const first = sequence.computed - rows.length;
-    for (const [i, row] of rows.entries()) {
-      if (sequence.scored >= sequence.promptLength) break;
-      request.score(first + i, row);
+    if (sequence.scored < sequence.promptLength) return this.#score(request, rows, first, logits);
+    if (rows === 0 || sequence.pending > 0) return undefined;
+    return guesses
+      ? this.#sampleGuessed(request, guesses, first, logits)
+      : this.#sample(request, first + rows - 1, logits);
+  }
+
+  async #score(request: Request, rows: number, first: number, logits: Float32Array): Promise<void> {
+    const { sequence } = request;
+    const begin = sequence.computed - rows;
+    for (let i = 0; i < rows && sequence.scored < sequence.promptLength; i++) {
+      request.score(begin + i, this.#row(first + i, logits));
       await this.#turns.pause();
       if (!this.#requests.has(sequence)) return;
     }
-    if (rows.length === 0 || sequence.pending > 0) return;
+    if (rows > 0 && sequence.pending === 0) await this.#sample(request, first + rows - 1, logits);
+  }
+
+  #sample(request: Request, row: number, logits: Float32Array): Promise<void> | undefined {
     const before = request.completionTokens;
-    const { right, end } = await this.#sampleAll(request, rows.slice(-1 - guesses.length), guesses);
+    const took = (end: End | undefined): void => {
+      this.#totals.completion += request.completionTokens - before;
+      if (end) request.finish(end);
+    };
+    const end = request.sample(this.#row(row, logits));
+    if (end instanceof Promise) return end.then(took);
+    took(end);
+    return undefined;
+  }
+
+  #row(row: number, logits: Float32Array): Float32Array {
+    const { vocabSize } = this.#parts.model.config;
+    return logits.length === vocabSize ? logits : logits.subarray(row * vocabSize, (row + 1) * vocabSize);
+  }
+
+  /** A token of each row as long as what was guessed before it is what came. */
+  async #sampleGuessed(
+    request: Request,
+    guesses: readonly number[],
+    first: number,
+    logits: Float32Array,
+  ): Promise<void> {
+    const { sequence } = request;
+    const before = request.completionTokens;
+    let end: End | undefined;
+    let right = 0;
+    for (; ; right++) {
+      end = await request.sample(this.#row(first + right, logits));
+      if (end || !this.#requests.has(sequence) || sequence.tokens.at(-1) !== guesses[right]) break;
+      sequence.computed++;
+    }
     this.#totals.completion += request.completionTokens - before;
     this.#totals.guessed += guesses.length;
     this.#totals.right += right;
-    if (guesses.length > 0) request.learn(guesses.length, right);
+    request.learn(guesses.length, right);
     if (end) request.finish(end);
-  }
-
-  /** A token of each row as long as what was guessed before it is what came; tells how many guesses were right. */
-  async #sampleAll(
-    request: Request,
-    rows: readonly Float32Array[],
-    guesses: readonly number[],
-  ): Promise<{ readonly right: number; readonly end?: End | undefined }> {
-    for (const [i, row] of rows.entries()) {
-      const end = await request.sample(row);
-      if (end || !this.#requests.has(request.sequence)) return { right: i, end };
-      if (request.sequence.tokens.at(-1) !== guesses[i]) return { right: i };
-      request.sequence.computed++;
-    }
-    return { right: guesses.length };
   }
 }

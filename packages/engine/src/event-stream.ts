@@ -52,7 +52,7 @@ export class EventStream implements AsyncIterableIterator<GenerateEvent, undefin
         return Promise.reject(asError(error));
       }
     }
-    const event = this.#events.shift();
+    const event = this.#events.length > 0 ? this.#events.shift() : undefined;
     if (event) return Promise.resolve({ done: false, value: event });
     const failure = this.#failure;
     this.#failure = undefined;
@@ -76,7 +76,8 @@ export class EventStream implements AsyncIterableIterator<GenerateEvent, undefin
 
   emit(event: GenerateEvent): void {
     if (this.#ended) return;
-    const reader = this.#readers.shift();
+    // Mostly one reader waits.
+    const reader = this.#readers.length > 1 ? this.#readers.shift() : this.#readers.pop();
     if (reader) reader.resolve({ done: false, value: event });
     else this.#events.push(event);
     if (event.type !== 'finish') return;

@@ -94,15 +94,23 @@ export class Request {
   }
 
   /** Takes the next token from the logits [vocab] of the last; returns why the answer ends, if it does. */
-  async sample(logits: Float32Array): Promise<End | undefined> {
+  sample(logits: Float32Array): Promise<End | undefined> | End | undefined {
     const { maxTokens, guide } = this.#parts;
     if (maxTokens === 0) return { reason: 'length' };
+    return guide ? this.#sampleGuided(logits, guide) : this.#take(this.#sampler.choose(logits), logits);
+  }
+
+  async #sampleGuided(logits: Float32Array, guide: Guide): Promise<End | undefined> {
     let id: number;
     do {
-      const mask = await guide?.mask();
+      const mask = await guide.mask();
       if (this.#ended) return undefined;
-      id = this.#sampler.choose(logits, mask, guide?.tried);
-    } while (guide && !guide.accept(id));
+      id = this.#sampler.choose(logits, mask, guide.tried);
+    } while (!guide.accept(id));
+    return this.#take(id, logits);
+  }
+
+  #take(id: number, logits: Float32Array): End | undefined {
     this.#sampler.take(id);
     this.sequence.tokens.push(id);
     this.#lastTokenAt = performance.now();
@@ -110,7 +118,7 @@ export class Request {
     if (this.#endIds.has(id)) return { reason: 'stop' };
     const stop = this.#answer.push(id, logits);
     if (stop !== undefined) return { reason: 'stop', stop };
-    return this.completionTokens >= maxTokens ? { reason: 'length' } : undefined;
+    return this.completionTokens >= this.#parts.maxTokens ? { reason: 'length' } : undefined;
   }
 
   finish({ reason, stop }: End): void {

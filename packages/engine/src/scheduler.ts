@@ -96,9 +96,11 @@ export class Scheduler {
   compose(guess?: Guess): StepPart[] {
     const parts: StepPart[] = [];
     const room = { tokens: this.#limits.maxBatchTokens, rows: this.#limits.maxRows };
-    const decoding = this.#running.filter(({ pending }) => pending === 1);
-    const prefilling = this.#running.filter(({ pending }) => pending > 1);
-    for (const sequence of [...decoding, ...prefilling]) this.#schedule(sequence, room, parts);
+    const decoding: Sequence[] = [];
+    const prefilling: Sequence[] = [];
+    for (const sequence of this.#running) (sequence.pending === 1 ? decoding : prefilling).push(sequence);
+    for (const sequence of decoding) this.#schedule(sequence, room, parts);
+    for (const sequence of prefilling) this.#schedule(sequence, room, parts);
     // Nobody gives pages back any more, so what the parts fill may be found by those admitted now.
     for (const { sequence, count } of parts) sequence.publish(count);
     this.#admit(room, parts);

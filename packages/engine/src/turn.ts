@@ -16,10 +16,18 @@ export function nextTurn(): Promise<void> {
 export class Turns {
   #since = performance.now();
 
-  /** Call between pieces of work. */
-  async pause(): Promise<void> {
-    if (performance.now() - this.#since < WORK_MS) return;
-    await nextTurn();
+  /** They have just had a turn. */
+  had(): void {
     this.#since = performance.now();
+  }
+
+  /** Call between pieces of work, and wait for what it returns if it does. */
+  pause(): Promise<void> | undefined {
+    return performance.now() - this.#since < WORK_MS ? undefined : this.#leave();
+  }
+
+  async #leave(): Promise<void> {
+    await nextTurn();
+    this.had();
   }
 }

@@ -33,17 +33,19 @@ export interface CompileOptions {
 }
 
 export interface RunRequest {
-  /** A value for every symbol, at most its limit. */
+  /** A value for every symbol, at most its limit. Arrays and dims are read before `run` returns, unless it has to wait. */
   readonly dims: Bindings;
   readonly inputs: Readonly<Record<string, Int32Array | Float32Array>>;
 }
 
-/** Output arrays are valid until the executable's next run. */
+/** Output arrays are valid until the executable's next run, or the end of the turn in which it is disposed. */
 export type RunResult = Readonly<Record<string, Float32Array>>;
 
 export interface Executable {
   /** Bytes of temporaries at the limits. */
   readonly temporaryBytes: number;
+  /** Runs leave the event loop, so that timers and sockets have had their turn when one is over. Absent: they may not. */
+  readonly leavesLoop?: true;
   /** One run at a time per executable; a second waits. @throws ShapeError on wrong dims or inputs */
   run(request: RunRequest): Promise<RunResult>;
   dispose(): void;

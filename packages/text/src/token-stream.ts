@@ -13,6 +13,8 @@ export class PieceStream implements TokenStream {
   private readonly decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   private first = true;
   private leftToStrip: number;
+  /** Whether the last byte was of one-byte characters, so that the decoder holds nothing back. */
+  private whole = true;
 
   constructor(pieces: TokenPieces, skip: (id: number) => boolean) {
     this.pieces = pieces;
@@ -25,11 +27,19 @@ export class PieceStream implements TokenStream {
     const bytes = this.first ? this.pieces.first(id) : this.pieces.middle(id);
     if (!bytes) return '';
     this.first = false;
-    return this.withoutPrefix(this.decoder.decode(bytes, { stream: true }));
+    return this.withoutPrefix(this.decoded(bytes));
   }
 
   flush(): string {
     return this.withoutPrefix(this.decoder.decode());
+  }
+
+  private decoded(bytes: Uint8Array): string {
+    // Most pieces are a few such characters, for which the decoder is a long way round.
+    const text = this.whole ? asciiText(bytes) : undefined;
+    if (text !== undefined) return text;
+    this.whole = (bytes.at(-1) ?? 0x80) < 0x80;
+    return this.decoder.decode(bytes, { stream: true });
   }
 
   private withoutPrefix(text: string): string {
@@ -45,4 +55,18 @@ export class PieceStream implements TokenStream {
     }
     return text.slice(start);
   }
+}
+
+/** Longer pieces are left to the decoder. */
+const SHORT = 32;
+
+/** Undefined where any byte is of a longer character. */
+function asciiText(bytes: Uint8Array): string | undefined {
+  if (bytes.length > SHORT) return undefined;
+  let text = '';
+  for (const byte of bytes) {
+    if (byte >= 0x80) return undefined;
+    text += String.fromCharCode(byte);
+  }
+  return text;
 }

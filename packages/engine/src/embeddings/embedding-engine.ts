@@ -9,7 +9,7 @@ import type { Backend, DType } from '@steelyard/graph';
 import type { LoadedModel, Pooling } from '@steelyard/models';
 import { loadStep, type LoadedStep } from '../loaded-step.ts';
 import { planMemory, type MemoryPlan } from '../memory-plan.ts';
-import { stepInputs } from '../step-inputs.ts';
+import { StepInputs } from '../step-inputs.ts';
 import { Turns } from '../turn.ts';
 import { PlacedText, type TokenText } from './placed-text.ts';
 import { PooledRows } from './pool.ts';
@@ -73,6 +73,7 @@ export class EmbeddingEngine {
   readonly #options: EmbeddingEngineOptions;
   readonly #queue: Job[] = [];
   readonly #turns = new Turns();
+  readonly #inputs: StepInputs;
   #loop: Promise<void> | undefined;
   #disposed: Promise<void> | undefined;
 
@@ -85,6 +86,7 @@ export class EmbeddingEngine {
     this.#model = model;
     this.#step = step;
     this.plan = plan;
+    this.#inputs = new StepInputs(plan.limits);
     this.#options = options;
   }
 
@@ -232,7 +234,7 @@ export class EmbeddingEngine {
         const ends = start + count === text.tokens.length;
         return { sequence: text, start, count, rows: pooling === 'last' ? Number(ends) : count };
       });
-      const result = await this.#step.executable.run(stepInputs(parts, this.plan.limits));
+      const result = await this.#step.executable.run(this.#inputs.of(parts));
       const computed = result[output] as Float32Array;
       let row = 0;
       parts.forEach(({ rows }, i) => {
