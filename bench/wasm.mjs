@@ -79,15 +79,6 @@ const NODE_PEERS = { 'onnxruntime-web': 'peers/onnx.mjs', 'transformers.js': 'pe
 for (const [name, folder] of Object.entries(folders))
   if (!folder) console.error(`${name} is not installed; run: npm --prefix bench ci --ignore-scripts`);
 
-/** Its bundle, and the onnxruntime-web that it was made with. */
-function transformersFiles(folder) {
-  const resolve = createRequire(join(folder, 'package.json')).resolve;
-  return {
-    '/transformers/': join(folder, 'dist'),
-    '/transformers-runtime/': dirname(resolve('onnxruntime-web')),
-  };
-}
-
 async function measureNode(threads) {
   const runners = {
     ours: await startRunner(process.execPath, [
@@ -114,6 +105,29 @@ async function measureNode(threads) {
   return { times, description: runners.ours.description };
 }
 
+/**
+ * Bundles transformers.js for the page, as its web build names its runtime by packages; where that runtime lies, or
+ * undefined where it is not installed.
+ */
+async function bundleTransformers(folder, out) {
+  if (!folder) return undefined;
+  await build({
+    configFile: false,
+    logLevel: 'error',
+    build: {
+      outDir: out,
+      emptyOutDir: false,
+      target: 'es2023',
+      rollupOptions: {
+        input: join(folder, 'dist', 'transformers.web.js'),
+        preserveEntrySignatures: 'strict',
+        output: { entryFileNames: 'transformers.js' },
+      },
+    },
+  });
+  return dirname(createRequire(join(folder, 'package.json')).resolve('onnxruntime-web'));
+}
+
 async function measureChromium(chromium, threads) {
   const app = mkdtempSync(join(tmpdir(), 'wasm-bench-'));
   try {
@@ -129,6 +143,7 @@ async function measureChromium(chromium, threads) {
         lib: { entry: here('browser/page.mjs'), formats: ['es'], fileName: () => 'page.js' },
       },
     });
+    const runtime = await bundleTransformers(folders['transformers.js'], app);
     const engines = ['ours', ...Object.keys(folders).filter((name) => folders[name])];
     const plan = {
       threads,
@@ -150,7 +165,7 @@ async function measureChromium(chromium, threads) {
       '/models/': dirname(gguf),
       ...(folders.wllama && { '/wllama/': join(folders.wllama, 'esm') }),
       ...(folders['onnxruntime-web'] && { '/onnxruntime/': join(folders['onnxruntime-web'], 'dist') }),
-      ...(folders['transformers.js'] && transformersFiles(folders['transformers.js'])),
+      ...(runtime && { '/transformers-runtime/': runtime }),
     });
     const page = openPage(chromium, `${site.url}/app/page.html`);
     try {

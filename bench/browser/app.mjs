@@ -67,7 +67,7 @@ async function onnx(plan) {
 }
 
 async function transformersJs(plan) {
-  const transformers = await served('/transformers/transformers.web.min.js');
+  const transformers = await served('/app/transformers.js');
   const { env } = transformers;
   env.allowRemoteModels = false;
   env.allowLocalModels = true;
