@@ -175,6 +175,8 @@ std::string Executable::bind_slot(size_t i, const std::vector<int32_t>& dims, co
   t.rank = s.rank;
   for (int d = 0; d < s.rank; d++) t.dims[d] = s.dims[d] >= 0 ? s.dims[d] : dims[-(int64_t)s.dims[d] - 1];
   t.row_stride = s.row_stride >= 0 ? s.row_stride : t.inner();
+  t.panels = i < packed_.size() && packed_[i];
+  t.packed = t.panels && packed_[i]->made ? packed_[i]->data : nullptr;
   int64_t extent = extent_bytes(t);
   if (extent < 0) return "has overlapping rows or too many elements";
   char* data = arena_.data();
@@ -190,8 +192,6 @@ std::string Executable::bind_slot(size_t i, const std::vector<int32_t>& dims, co
   if ((uint64_t)s.offset + (uint64_t)extent > bytes)
     return "needs " + std::to_string(s.offset + extent) + " bytes of a buffer of " + std::to_string(bytes);
   t.data = data + s.offset;
-  t.panels = i < packed_.size() && packed_[i];
-  t.packed = t.panels && packed_[i]->made ? packed_[i]->data : nullptr;
   // Single bytes and blocks, whose fields are read as bytes, may lie anywhere.
   const DTypeInfo& info = dtype_info(t.dtype);
   if (info.block_size == 1 && (uintptr_t)t.data % info.block_bytes != 0) return "is not aligned to its elements";

@@ -348,7 +348,7 @@ ScratchSize scratch_matmul(const Operands& o) {
   int64_t made = 0;
   for (int i = Matmul::w; i < o.in_count; i++)
     with_packed_blocks(o.in[i]->dtype, [&](auto format) { made = std::max<int64_t>(made, kMadePanels * align_up(format.panel_bytes(x.last()))); });
-  return {RoundedRows(o, nullptr).bytes, made + scratch_of_products(x.rows(), x.last(), takes_integers(o))};
+  return {RoundedRows(o, nullptr).bytes, (size_t)made + scratch_of_products(x.rows(), x.last(), takes_integers(o))};
 }
 
 // Bytes of a weight in panels; 0 when it is read as published.

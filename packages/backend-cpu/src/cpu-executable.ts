@@ -79,7 +79,8 @@ class CpuExecutable implements Executable {
 
   #ended(): void {
     const next = this.#waiting.shift();
-    if (next) next();
+    // Once who awaits this result has had it.
+    if (next) setImmediate(next);
     else this.#running = false;
     if (this.#disposed && !next) this.#release();
   }

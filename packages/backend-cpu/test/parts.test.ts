@@ -57,6 +57,8 @@ async function run(backend: Backend, w: DeviceTensor, dtype: DType): Promise<Flo
   g.output('y', g.expertmatmul(input, chosen, weight, null, null, attrs));
   const weights = new Map([['w', w]]);
   const executable = await backend.compile(g.finish(), { weights, states: new Map(), limits: {} });
+  // The second run has the weight in panels, where it is repacked.
+  await executable.run({ dims: {}, inputs: { x, experts } });
   const { y } = await executable.run({ dims: {}, inputs: { x, experts } });
   const result = (y as Float32Array).slice();
   executable.dispose();
@@ -65,7 +67,11 @@ async function run(backend: Backend, w: DeviceTensor, dtype: DType): Promise<Flo
 
 const wasm = loadWasmModule('simd');
 const backends: (readonly [string, () => Backend])[] = [
-  ...(cpuAvailability().available ? [['cpu', () => createCpuBackend({ activations: 'f32' })] as const] : []),
+  ...(cpuAvailability().available
+    ? (['f32', 'int16'] as const).map(
+        (activations) => [`cpu, ${activations}`, () => createCpuBackend({ activations })] as const,
+      )
+    : []),
   ...('module' in wasm
     ? [['wasm', () => createWasmBackend({ module: wasm.module, activations: 'f32' })] as const]
     : []),
