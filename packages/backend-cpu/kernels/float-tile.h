@@ -9,15 +9,6 @@
 
 namespace steelyard::SY_LEVEL {
 
-inline vf load_value(const float* p) { return load(p); }
-inline vf load_value(const uint16_t* p) { return load_halves(p); }
-inline vf load_value(const Bf16* p) {
-  const vi bits = load_widened<uint16_t>(p) << 16;
-  vf v;
-  __builtin_memcpy(&v, &bits, sizeof v);
-  return v;
-}
-
 // Products of float32: of a vector of columns each.
 struct FloatProducts {
   using Activation = float;

@@ -357,8 +357,8 @@ bool with_packed_blocks(DType dtype, Visit visit) {
 template <class Visit>
 bool with_packed_format(DType dtype, Visit visit) {
 #if !defined(__wasm__)
-  if (dtype == DType::f16) return visit(HalfPanels<DType::f16>{}), true;
-  if (dtype == DType::bf16) return visit(HalfPanels<DType::bf16>{}), true;
+  if (dtype == DType::f16) return visit(HalfPanels<uint16_t>{}), true;
+  if (dtype == DType::bf16) return visit(HalfPanels<Bf16>{}), true;
 #endif
   return with_packed_blocks(dtype, visit);
 }
