@@ -4,7 +4,7 @@
  */
 
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { ggufPieces } from '../packages/formats/dist/index.js';
+import { ggufPieces, TextList } from '../packages/formats/dist/index.js';
 import { dtypeInfo } from '../packages/graph/dist/index.js';
 
 /** Elements decoded at once. */
@@ -56,8 +56,8 @@ function typed(key, value) {
   if (typeof value === 'boolean') return { type: 'bool', value };
   if (typeof value === 'bigint') return { type: value < 0n ? 'i64' : 'u64', value };
   if (typeof value === 'number') return { type: numberType(key, value), value };
+  if (value instanceof TextList) return { type: 'array', of: 'string', value: [...value] };
   if (!Array.isArray(value)) return { type: 'array', of: ARRAYS.get(value.constructor), value };
-  if (value.every((item) => typeof item === 'string')) return { type: 'array', of: 'string', value };
   if (value.every((item) => typeof item === 'boolean')) return { type: 'array', of: 'bool', value };
   throw new Error(`metadata ${key}: an array of mixed values cannot be written`);
 }

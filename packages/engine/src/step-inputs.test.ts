@@ -44,7 +44,7 @@ describe('step inputs', () => {
   it('are those of the step alone, whatever came before', () => {
     const used = new StepInputs(limits);
     const chunk = part([1, 2, 3], [4], 0, 0);
-    const pair = { ...chunk, rows: 1, sequence: { ...chunk.sequence, slot: chunk.sequence.slot, second: 2 } };
+    const pair = { ...chunk, rows: 1, sequence: { ...chunk.sequence, second: 2 } };
     for (const parts of [[long, short], [short, long], [chunk], [pair], [chunk], [long], [long, short]]) {
       expect(plain(used, parts)).toEqual(plain(new StepInputs(limits), parts));
     }

@@ -62,9 +62,10 @@ describe('whole answers', () => {
     ],
   ])('hands on a prediction that is %s, and tells what came of it', async (_, content) => {
     const { chat, model } = serverWith();
-    const body = await (await chat({ ...hello, prediction: { type: 'content', content } })).json();
+    const response = await chat({ ...hello, prediction: { type: 'content', content } });
+    const { usage } = (await response.json()) as ChatResponse;
     expect(model.asked[0]!.options.prediction).toBe('Hello there!');
-    expect((body as ChatResponse).usage.completion_tokens_details).toMatchObject({
+    expect(usage.completion_tokens_details).toMatchObject({
       accepted_prediction_tokens: 4,
       rejected_prediction_tokens: 1,
     });
