@@ -105,7 +105,12 @@ const servers = {
     [
       here('../packages/steelyard/bin/steelyard.mjs'),
       ...['serve', model, '--port', '8790', '--threads', options.threads, '--context', `${CONTEXT}`],
-      ...['--no-chat-page', '--no-speculation', '--data-dir', join(tmpdir(), `steelyard-bench-${process.pid}`)],
+      ...[
+        '--no-chat-page',
+        '--no-speculation',
+        '--data-dir',
+        join(tmpdir(), `steelyard-bench-${process.pid}`),
+      ],
     ],
     { STEELYARD_API_KEY: '' },
   ),
