@@ -46,9 +46,6 @@ namespace {
 
 // About 200 microseconds of spinning: longer than JavaScript takes from one step of a model to the next.
 constexpr int kSpins = 10000;
-// From a few microseconds on, longer than most waits within a run, the core is offered every microsecond or two to whoever
-// needs it: JavaScript, between two runs, would else wait in its queue until the spinning ends.
-constexpr int kOwnSpins = 256, kSpinsToYield = 64;
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -56,12 +53,6 @@ inline void pause() {
 #elif defined(__aarch64__)
   __asm__ volatile("yield");
 #endif
-}
-
-// The wait number `spins` in a row.
-inline void spin(int spins) {
-  if (spins >= kOwnSpins && spins % kSpinsToYield == 0) std::this_thread::yield();
-  else pause();
 }
 
 }  // namespace
@@ -104,7 +95,7 @@ void ThreadPool::run(int threads, Job& job) {
       do_chunk(seen, 0);
       spins = 0;
     } else if (spins++ < kSpins) {
-      spin(spins);
+      pause();
     } else {
       std::this_thread::yield();
     }
@@ -118,7 +109,7 @@ void ThreadPool::work(int thread) {
       do_chunk(seen, thread);
       spins = 0;
     } else if (spins++ < kSpins) {
-      spin(spins);
+      pause();
     } else {
       wait_for_work(seen);
       spins = 0;
