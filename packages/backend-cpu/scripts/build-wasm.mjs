@@ -7,12 +7,15 @@
  *   node scripts/build-wasm.mjs [--quiet] [--fallback] [VARIANT...]     --fallback: only where there are no native kernels
  */
 
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { generateHeader } from './generate-header.mjs';
+import { inParallel } from './toolchain.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const kernels = join(root, 'kernels');
@@ -121,24 +124,51 @@ if (!version) {
   say('@yowasp/clang is not installed: no WebAssembly kernels. Run: npm install');
   process.exit(0);
 }
+/** In a process of its own: one compiler takes one core. */
+function buildAlone(name) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [fileURLToPath(import.meta.url), '--quiet', name], {
+      stdio: 'inherit',
+    });
+    child.on('error', reject);
+    child.on('close', (code) =>
+      code === 0 ? resolve() : reject(new Error(`no WebAssembly kernels '${name}'`)),
+    );
+  });
+}
+
 mkdirSync(out, { recursive: true });
-let built = 0;
+const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const due = variants.filter(({ name, flags }) => {
+  const target = join(out, `${name}.wasm`);
+  const stamp = `${target}.key`;
+  const isNew =
+    existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === keyOf(flags, version);
+  return !isNew && (asked.length === 0 || asked.includes(name));
+});
 try {
-  const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
-  for (const { name, flags } of variants) {
-    if (asked.length > 0 && !asked.includes(name)) continue;
-    const target = join(out, `${name}.wasm`);
-    const key = keyOf(flags, version);
-    const stamp = `${target}.key`;
-    if (existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) continue;
-    writeFileSync(`${target}.new`, await compile(flags));
-    renameSync(`${target}.new`, target);
-    writeFileSync(stamp, key);
-    built++;
+  if (due.length > 1) {
+    await inParallel(
+      due.map(
+        ({ name }) =>
+          () =>
+            buildAlone(name),
+      ),
+      availableParallelism(),
+    );
+  } else {
+    for (const { name, flags } of due) {
+      const target = join(out, `${name}.wasm`);
+      writeFileSync(`${target}.new`, await compile(flags));
+      renameSync(`${target}.new`, target);
+      writeFileSync(`${target}.key`, keyOf(flags, version));
+    }
   }
 } catch (error) {
   // As a fallback it is not what was asked for: the reference backend still runs.
   console.error(error.message);
   process.exit(fallback ? 0 : 1);
 }
-say(built ? `WebAssembly kernels built with clang ${version}` : 'WebAssembly kernels are up to date');
+say(
+  due.length > 0 ? `WebAssembly kernels built with clang ${version}` : 'WebAssembly kernels are up to date',
+);

@@ -81,7 +81,8 @@ async function remake(file, key, make) {
   return true;
 }
 
-async function inParallel(jobs, limit) {
+/** Runs jobs, functions that return promises, so many at a time. */
+export async function inParallel(jobs, limit) {
   const queue = [...jobs];
   await Promise.all(
     Array.from({ length: limit }, async () => {

@@ -14,6 +14,7 @@ export const commonFlags = [
   '-Wno-psabi',
   // g++ 12 warns about its own AVX-512 header.
   '-Wno-maybe-uninitialized',
+  '-Wno-uninitialized',
   '-Wno-unknown-warning-option',
 ];
 
