@@ -19,8 +19,11 @@ const noBytes = new Uint8Array(0);
 
 /** More than nearly all texts have; as much of a text is read first where only so many tokens are of use. */
 const CHARS_PER_TOKEN = 8;
-/** Tokens more than an eighth of the limit by which a beginning shows that a text has more than the limit. */
-const SLACK = 64;
+/**
+ * Tokens more than an eighth of the limit by which a beginning shows that a text has more than the limit: more than a word
+ * cut in two may have, which WordPiece takes as one token where it is longer than 100 characters.
+ */
+const SLACK = 128;
 
 /** Splitters for one way of treating special tokens. */
 interface Splitters {
