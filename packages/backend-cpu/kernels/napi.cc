@@ -329,18 +329,22 @@ napi_value compile_js(napi_env env, napi_callback_info info) {
   return start(env, "steelyard.compile", std::move(job));
 }
 
-struct RepackJob final : AsyncJob {
+// Work on a program, of which nothing comes back.
+struct ProgramJob : AsyncJob {
   std::shared_ptr<Program> program;
 
-  std::string execute() override {
-    std::lock_guard<std::mutex> lock(program->one_run);
-    program->executable.make_weights();
-    return "";
-  }
   napi_value result(napi_env env) override {
     napi_value nothing = nullptr;
     napi_get_undefined(env, &nothing);
     return nothing;
+  }
+};
+
+struct RepackJob final : ProgramJob {
+  std::string execute() override {
+    std::lock_guard<std::mutex> lock(program->one_run);
+    program->executable.make_weights();
+    return "";
   }
 };
 
@@ -374,8 +378,7 @@ napi_value arena_js(napi_env env, napi_callback_info info) {
   return result;
 }
 
-struct RunJob final : AsyncJob {
-  std::shared_ptr<Program> program;
+struct RunJob final : ProgramJob {
   std::vector<int32_t> dims;
   // Copies: JavaScript goes on while the run checks and reads them.
   std::vector<std::vector<int32_t>> inputs;
@@ -385,11 +388,6 @@ struct RunJob final : AsyncJob {
     for (std::vector<int32_t>& input : inputs) buffers.push_back({(char*)input.data(), input.size() * 4, false});
     std::lock_guard<std::mutex> lock(program->one_run);
     return program->executable.run(dims, buffers);
-  }
-  napi_value result(napi_env env) override {
-    napi_value nothing = nullptr;
-    napi_get_undefined(env, &nothing);
-    return nothing;
   }
 };
 

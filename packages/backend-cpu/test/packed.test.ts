@@ -13,22 +13,8 @@ import {
 import { describe, expect, it } from 'vitest';
 import { tensorData } from '../../../tests/ops/op-case.ts';
 import { kinds } from './kinds.ts';
+import { panelFormats as formats } from './weight-formats.ts';
 
-const formats = [
-  'q4_0',
-  'q4_1',
-  'q5_0',
-  'q5_1',
-  'q8_0',
-  'q4_k',
-  'q5_k',
-  'q6_k',
-  'iq4_nl',
-  'iq4_xs',
-  'mxfp4',
-  'f16',
-  'bf16',
-] as const;
 const DEPTH = 512;
 /** Of the last panel, five rows. */
 const ROWS = 37;

@@ -13,6 +13,7 @@ import { createBuilder, ops, Random, type DType } from '@steelyard/graph';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drawCase, expectation, runCase, tensorData, type OpCase } from '../../../tests/ops/op-case.ts';
 import { CaseRecorder } from './record-cases.ts';
+import { panelFormats } from './weight-formats.ts';
 
 /** Command and arguments, separated by spaces. */
 const runner = process.env['STEELYARD_RUNNER']?.split(' ');
@@ -21,21 +22,7 @@ const levels = listed('STEELYARD_RUNNER_LEVELS');
 /** Levels that the runner's processor has not. */
 const absent = listed('STEELYARD_RUNNER_ABSENT');
 const CASES = Number(process.env['STEELYARD_RUNNER_CASES'] ?? 12);
-const FORMATS: readonly DType[] = [
-  'q4_0',
-  'q4_1',
-  'q5_0',
-  'q5_1',
-  'q8_0',
-  'q4_k',
-  'q5_k',
-  'q6_k',
-  'q3_k',
-  'iq4_nl',
-  'f16',
-  'bf16',
-  'f32',
-];
+const FORMATS: readonly DType[] = [...panelFormats, 'q3_k', 'f32'];
 
 async function recordOps(recorder: CaseRecorder): Promise<void> {
   for (const op of Object.keys(ops)) {

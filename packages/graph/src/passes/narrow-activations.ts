@@ -1,8 +1,8 @@
 /**
- * Marks the matmuls, of routed experts too, that stand 8-bit activations: those around an activation function and behind attention. On real
- * models they add a mean KL divergence of about 0.001, the projections to q, k and v and the head as much again
- * (docs/quality.md); those keep 16 bits, and so does what makes the steps and weights of a selective scan, which lets
- * errors live on in its state.
+ * Marks the matmuls, of routed experts too, that stand 8-bit activations: those around an activation function and behind
+ * attention. On real models they add a mean KL divergence of about 0.001, the projections to q, k and v and the head as
+ * much again (docs/quality.md); those keep 16 bits, and so does what makes the steps and weights of a selective scan,
+ * which lets errors live on in its state.
  */
 
 import type { Graph, Node, Value } from '../ir.ts';
