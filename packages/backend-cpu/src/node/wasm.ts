@@ -80,9 +80,10 @@ function wideVariant(weightBytes: number): WasmVariant | undefined {
   return found && 'module' in found ? found.variant : undefined;
 }
 
-/** Builds from before threads had a memory of their own. */
-function takesMemory(module: WebAssembly.Module): boolean {
-  return WebAssembly.Module.imports(module).some(({ kind }) => kind === 'memory');
+/** Earlier builds had no memory from outside, or wanted more than that. */
+function isOfThisVersion(module: WebAssembly.Module): boolean {
+  const imports = WebAssembly.Module.imports(module);
+  return imports.length === 1 && imports[0]?.kind === 'memory';
 }
 
 function load(candidates: readonly WasmVariant[]): Loaded {
@@ -96,7 +97,7 @@ function load(candidates: readonly WasmVariant[]): Loaded {
       continue;
     }
     const module = new WebAssembly.Module(bytes);
-    if (takesMemory(module)) return { module, variant };
+    if (isOfThisVersion(module)) return { module, variant };
     reason = 'the WebAssembly kernels are of an earlier version; run: npm run build -- --all';
   }
   return { reason };
