@@ -1,4 +1,7 @@
-/** The WebAssembly backend's own ways: its threads, its 4 GiB (beyond: wide-memory.test.ts), its files and its errors. Kernels are tested with the others. */
+/**
+ * The WebAssembly backend's own ways: its threads, its 4 GiB (beyond: wide-memory.test.ts), its files and its errors.
+ * Kernels are tested with the others.
+ */
 
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
