@@ -5,7 +5,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { link, open, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, open, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { abortedError, isErrorCode } from '../failures.ts';
@@ -42,10 +42,8 @@ async function acquire(path: string, { signal, onWait }: LockOptions): Promise<(
   while (!(await tryCreate(path, owner))) {
     const holder = await readOwner(path);
     if (holder !== undefined && (await isStale(path, holder))) {
-      await takeAway(path, holder, owner.token);
-      continue;
-    }
-    if (holder !== undefined && !told) {
+      if (await removeStale(path, owner)) continue;
+    } else if (holder !== undefined && !told) {
       told = true;
       onWait?.(holder.pid);
     }
@@ -128,15 +126,23 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Two waiters may both see the same dead owner; the later one must not remove the lock that the earlier then took. */
-async function takeAway(path: string, seen: Owner, token: string): Promise<void> {
-  const aside = `${path}.stale-${token}`;
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if (isErrorCode(error, 'ENOENT')) return;
-    throw error;
+/**
+ * Removes the lock of an owner that is gone, and says whether it did. Waiters that see the same dead owner must not
+ * remove the lock that one of them took since: only the holder of a second lock removes, and it looks again first.
+ */
+async function removeStale(path: string, owner: Owner): Promise<boolean> {
+  const right = `${path}.stale`;
+  if (!(await tryCreate(right, owner))) {
+    const holder = await readOwner(right);
+    if (holder !== undefined && (await isStale(right, holder))) await removeStale(right, owner);
+    return false;
   }
-  if ((await readOwner(aside))?.token !== seen.token) await link(aside, path).catch(() => undefined);
-  await rm(aside, { force: true });
+  try {
+    const holder = await readOwner(path);
+    if (holder === undefined || !(await isStale(path, holder))) return false;
+    await rm(path, { force: true });
+    return true;
+  } finally {
+    await rm(right, { force: true });
+  }
 }
