@@ -49,7 +49,7 @@ function ours() {
 
 async function llamaCpp() {
   const started = performance.now();
-  const runner = await startRunner(llama.program, [model, options.threads, '256', llama.libraries]);
+  const runner = await startRunner(llama.program, [model, options.threads, '256', 'f16', llama.libraries]);
   await runner.time('prefill 5');
   const ms = performance.now() - started;
   runner.stop();

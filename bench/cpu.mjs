@@ -4,6 +4,8 @@
  *
  *   npm run bench:cpu -- [--quick] [--case REGEX] [--threads N] [--rounds N] [--json FILE] [--write docs/performance.md]
  *
+ * With --case or --quick, --write replaces the rows of those cases alone.
+ *
  * Files of random weights are written once to a cache folder (bench/peers/build.mjs); all cases need about 11 GB there.
  */
 
@@ -21,11 +23,12 @@ import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { createCpuBackend } from '../packages/backend-cpu/dist/index.js';
 import { openModel } from '../packages/formats/dist/node/index.js';
-import { weightBytes } from '../packages/graph/dist/index.js';
+import { byteLength, weightBytes } from '../packages/graph/dist/index.js';
 import { loadModel } from '../packages/models/dist/index.js';
 import { cases, describeFloors, quick } from './cpu/cases.mjs';
-import { writeSection } from './cpu/section.mjs';
+import { writeTable } from './cpu/section.mjs';
 import { rowOf } from './cpu/statistics.mjs';
 import { markdownTable } from './cpu/table.mjs';
 import { cacheFolder, floorsProgram, llamaCppProgram } from './peers/build.mjs';
@@ -64,7 +67,7 @@ function idleWeights({ nodes }) {
 }
 
 /** The case's file, written when it is not there, and what its floors need. */
-function modelFile({ shape, format }) {
+function modelFile({ shape, format, cache }) {
   const path = join(cacheFolder(), `${shape}-${format}.gguf`);
   if (!existsSync(path)) {
     console.error(`writing ${path}`);
@@ -91,7 +94,8 @@ function modelFile({ shape, format }) {
     weights,
     // A prefill wants the logits of one token only.
     layerWeights: weights - config.vocabSize * config.hiddenSize,
-    kvBytes: (tokens) => tokens * config.layers * config.kvHeads * config.headDim * 2 * 2,
+    kvBytes: (tokens) =>
+      tokens * config.layers * 2 * byteLength(cache ?? 'f16', config.kvHeads * config.headDim),
   };
 }
 
@@ -107,18 +111,15 @@ function onlyBackend(libraries, name) {
 
 const machine = (() => {
   const text = execFileSync(floorsProgram(), [options.threads], { encoding: 'utf8' });
-  const [memory, cached, products] = text.trim().split(' ').map(Number);
-  return { memory, cached, products };
+  const [memory, cached, products, avx2] = text.trim().split(' ').map(Number);
+  return { memory, cached, products, avx2 };
 })();
 const llama = llamaCppProgram();
 if (!llama) console.error('llama.cpp is not installed; run: npm --prefix bench ci --ignore-scripts');
 
-/** The instruction set that our kernels chose, as they say when they are ready; AVX-512 with or without bfloat16. */
-let level;
-
 async function measure(one) {
   const file = modelFile(one);
-  const args = [file.path, options.threads, `${one.context}`];
+  const args = [file.path, options.threads, `${one.context}`, one.cache ?? 'f16'];
   const runners = {
     ours: await startRunner(process.execPath, [here('peers/steelyard.mjs'), ...args], one.env),
   };
@@ -126,7 +127,6 @@ async function measure(one) {
     const folder = one.llamaBackend ? onlyBackend(llama.libraries, one.llamaBackend) : llama.libraries;
     runners['llama.cpp'] = await startRunner(llama.program, [...args, folder]);
   }
-  if (!one.env) level = /^native (avx512|\w+)/.exec(runners.ours.description)?.[1];
   const times = Object.fromEntries(Object.keys(runners).map((name) => [name, []]));
   // The first round warms caches up.
   for (let round = 0; round <= Number(options.rounds); round++) {
@@ -136,11 +136,12 @@ async function measure(one) {
     }
   }
   for (const runner of Object.values(runners)) runner.stop();
-  const limit = one.floor ? one.floor(machine, file) : null;
+  const limit = one.floor(machine, file);
   return rowOf({ name: one.name, metric: one.command, tokens: one.tokens, times, limit });
 }
 
-const setting = `${cpus()[0]?.model ?? 'unknown processor'}, ${options.threads} threads; ${describeFloors(machine)}`;
+const processor = cpus()[0]?.model ?? 'unknown processor';
+const setting = `${processor}, ${options.threads} threads; ${describeFloors(machine)}`;
 console.error(setting);
 const rows = [];
 for (const one of chosen) {
@@ -155,8 +156,11 @@ for (const one of chosen) {
         : `ratio ${row.ratio?.toFixed(2) ?? 'none'}`),
   );
 }
-const table = markdownTable(rows);
-console.log(table);
+console.log(markdownTable(rows));
 if (options.json) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);
-// Machines of several levels have measured: each level keeps a table of its own.
-if (options.write) writeSection(options.write, `bench:cpu ${level}`, `${setting}.\n\n${table}`);
+// Machines of several levels and makers have measured: each keeps a table of its own.
+const level = /^native (avx512|\w+)/.exec(createCpuBackend({ threads: 1 }).description)?.[1];
+const maker = /AMD|Intel/.exec(processor)?.[0].toLowerCase() ?? process.arch;
+const part = rows.length < cases.length;
+if (options.write)
+  writeTable(options.write, `bench:cpu ${level} ${maker}`, { processor, setting, rows, part });

@@ -2,9 +2,10 @@
 
 /**
  * Resolves to undefined when the peer is not installed. Its threads spin: on a busy machine one is the fastest.
- * With `exact` its cache is float32, and flash attention, which rounds to halves whatever the cache holds, is off.
+ * `cache`: what its cache holds, f16 or q8_0. With `exact` that is float32, and flash attention, which rounds to halves
+ * whatever the cache holds, is off.
  */
-export async function openLlamaCpp(path, contextLength, { threads, exact } = {}) {
+export async function openLlamaCpp(path, contextLength, { threads, exact, cache } = {}) {
   const peer = await import('node-llama-cpp').catch(() => undefined);
   if (!peer) return undefined;
   const llama = await peer.getLlama({ gpu: false, build: 'never', logLevel: 'error' });
@@ -13,6 +14,10 @@ export async function openLlamaCpp(path, contextLength, { threads, exact } = {})
     contextSize: contextLength + 8,
     batchSize: 512,
     ...(threads && { threads }),
+    ...(cache && {
+      experimentalKvCacheKeyType: cache.toUpperCase(),
+      experimentalKvCacheValueType: cache.toUpperCase(),
+    }),
     ...(exact && {
       flashAttention: false,
       experimentalKvCacheKeyType: 'F32',

@@ -15,6 +15,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { writeSection } from './cpu/section.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -86,7 +87,7 @@ if (options.peer) {
 }
 print(report);
 if (options.json) writeFileSync(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
-if (options.write) writeSection(options.write, report);
+if (options.write) writeSection(options.write, 'bench:load', sectionOf(report));
 // A run in which nothing was answered shows nothing.
 const failed =
   report.answers === 0 ||
@@ -278,19 +279,10 @@ function print(report) {
   for (const line of report.examples) console.log(line);
 }
 
-/** Between its marks, made at the end of the file where there are none. */
-function writeSection(file, report) {
-  const [open, close] = ['<!-- bench:load -->', '<!-- /bench:load -->'];
-  const section =
-    `${open}\n\n${report.model} on ${report.processor} (${report.cores} cores), ${report.when}, by \`npm run bench:load -- --minutes ${minutes}\`` +
-    `${report.peer ? `; llama-server with ${PEER_SLOTS} slots takes the same load afterwards` : ''}:\n\n` +
-    `${table(report)}\n\n${close}`;
-  const text = readFileSync(file, 'utf8');
-  const marked = new RegExp(`${open}[^]*${close}`);
-  const heading = '## Many clients at once';
-  writeFileSync(
-    file,
-    marked.test(text) ? text.replace(marked, section) : `${text.trimEnd()}\n\n${heading}\n\n${section}\n`,
+function sectionOf(report) {
+  return (
+    `${report.model} on ${report.processor} (${report.cores} cores), ${report.when}, by \`npm run bench:load -- --minutes ${minutes}\`` +
+    `${report.peer ? `; llama-server with ${PEER_SLOTS} slots takes the same load afterwards` : ''}:\n\n${table(report)}`
   );
 }
 

@@ -2,7 +2,7 @@
  * How close our native backend is to our float32 reference and to llama.cpp, on one real file, token by token:
  * top-1 agreement, mean KL divergence, and the perplexity of each, over real English text.
  *
- *   npm run bench:quality -- [--model FILE] [--tokens N] [--json FILE] [--skip-peer] [--baseline int16]
+ *   npm run bench:quality -- [--model FILE] [--tokens N] [--cache q8_0] [--json FILE] [--skip-peer] [--baseline int16]
  *
  * `--baseline int16` takes our native backend with 16 bits to every activation for the reference: minutes instead of an
  * hour, and within 1e-6 of it.
@@ -29,6 +29,7 @@ const { values: options } = parseArgs({
     json: { type: 'string' },
     'skip-peer': { type: 'boolean', default: false },
     baseline: { type: 'string', default: 'reference' },
+    cache: { type: 'string', default: 'f16' },
   },
 });
 
@@ -46,10 +47,10 @@ const baseline = options.baseline;
 if (!(baseline in baselines)) throw new Error(`--baseline must be ${Object.keys(baselines).join(' or ')}`);
 const systems = {
   [baseline]: await baselines[baseline](),
-  native: await logitsOf(file, createCpuBackend(), undefined, tokens.length, CHUNK),
+  native: await logitsOf(file, createCpuBackend(), options.cache, tokens.length, CHUNK),
 };
 if (!options['skip-peer']) {
-  const peer = await openLlamaCpp(path, tokens.length);
+  const peer = await openLlamaCpp(path, tokens.length, { cache: options.cache });
   if (peer) systems['llama.cpp'] = peer;
   else console.error('llama.cpp is not installed; run: npm --prefix bench ci --ignore-scripts');
 }

@@ -4,7 +4,7 @@
  *
  *   npm run bench:wasm -- [--case REGEX] [--rounds N] [--json FILE] [--write docs/performance.md]
  *
- * A --json file that is there already keeps its rows of other cases, so that cases can be measured apart.
+ * With --case, --write replaces the rows of those cases alone.
  *
  * Peers (npm --prefix bench ci): wllama, which is llama.cpp, in Chromium only, as it needs a browser's workers;
  * onnxruntime-web, and transformers.js with its own generate loop around it, on a file of the same shape
@@ -12,7 +12,7 @@
  */
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -21,7 +21,7 @@ import { parseArgs } from 'node:util';
 import { build } from 'vite';
 import { findChromium, openPage } from '../scripts/browser/chromium.mjs';
 import { startSite } from '../scripts/browser/serve.mjs';
-import { writeSection } from './cpu/section.mjs';
+import { writeTable } from './cpu/section.mjs';
 import { rowOf } from './cpu/statistics.mjs';
 import { markdownTable } from './cpu/table.mjs';
 import { cacheFolder } from './peers/build.mjs';
@@ -29,8 +29,8 @@ import { startRunner } from './peers/runner.mjs';
 import { wasmFloors } from './wasm-floors.mjs';
 
 const CONTEXT = 1024;
-/** Weights of the layers, multiplied for each token, and of all that decoding a token reads. */
-const LAYER_WEIGHTS = 106e6;
+/** Weights that a token of a prompt is multiplied by, those of the layers, and a token of decode, with the head. */
+const WEIGHTS = { prefill: 106e6, decode: 134.5e6 };
 const { values: options } = parseArgs({
   options: {
     case: { type: 'string', default: '' },
@@ -86,6 +86,7 @@ async function measureNode(threads) {
       gguf,
       `${threads}`,
       `${CONTEXT}`,
+      'f16',
       'wasm',
     ]),
   };
@@ -189,8 +190,9 @@ const hosts = {
   ...(chromium && { Chromium: (threads) => measureChromium(chromium, threads) }),
 };
 const floors = await wasmFloors();
+const processor = cpus()[0]?.model ?? 'unknown processor';
 const setting =
-  `${cpus()[0]?.model ?? 'unknown processor'}, ${chromium?.version ?? 'no Chromium'}, Node ${process.versions.node}; a thread in Node ` +
+  `${processor}, ${chromium?.version ?? 'no Chromium'}, Node ${process.versions.node}; a thread in Node ` +
   `does ${(floors.words / 1e9).toFixed(0)} G products/s of 16 bits and reads ${(floors.memory / 1e9).toFixed(0)} GB/s of 64 MiB`;
 console.error(setting);
 const rows = [];
@@ -203,19 +205,14 @@ for (const [host, measure] of Object.entries(hosts)) {
     console.error(`${host}: ${description}`);
     for (const [i, { name: metric, tokens }] of COMMANDS.entries()) {
       const own = Object.fromEntries(Object.entries(times).map(([who, lists]) => [who, lists[i]]));
-      const limit = i === 0 ? (threads * floors.words) / LAYER_WEIGHTS : null;
+      const limit = (threads * floors.words) / WEIGHTS[metric];
       const row = rowOf({ name: name(metric), metric, tokens, times: own, limit });
       rows.push(row);
       console.error(JSON.stringify(row));
     }
   }
 }
-if (options.json && existsSync(options.json)) {
-  const measured = new Set(rows.map((row) => row.case));
-  const earlier = JSON.parse(readFileSync(options.json, 'utf8'));
-  rows.unshift(...earlier.filter((row) => !measured.has(row.case)));
-}
-const table = markdownTable(rows);
-console.log(table);
+console.log(markdownTable(rows));
 if (options.json) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);
-if (options.write) writeSection(options.write, 'bench:wasm', `${setting}.\n\n${table}`);
+if (options.write)
+  writeTable(options.write, 'bench:wasm', { processor, setting, rows, part: options.case !== '' });

@@ -4,6 +4,7 @@
  */
 
 import { pathToFileURL } from 'node:url';
+import { bundlePackages } from './bundle.mjs';
 import { runNode } from './run.mjs';
 
 /** @throws Error when a step fails */
@@ -13,6 +14,7 @@ export async function build({ quiet = false, all = false } = {}) {
   if (await runNode(['node_modules/typescript/bin/tsc', '-b', 'tsconfig.build.json'])) {
     throw new Error('the TypeScript build failed; see the messages above');
   }
+  await bundlePackages();
   say('building: native kernels');
   if (await runNode(['packages/backend-cpu/scripts/build.mjs', ...(quiet ? ['--quiet'] : [])])) {
     throw new Error('the native build failed; see the messages above');

@@ -4,7 +4,7 @@ import { createBrowserWasmBackend } from '@steelyard/backend-cpu/browser';
 import { openModelUrl } from '@steelyard/formats/browser';
 import { loadModel } from '@steelyard/models';
 import { onnxSteps } from '../peers/onnx-steps.mjs';
-import { createSteps, LOADING } from '../peers/steps.mjs';
+import { createSteps, PAGE } from '../peers/steps.mjs';
 import { transformersSteps } from '../peers/transformers-steps.mjs';
 
 /** A module as the site serves it, not part of the bundle. */
@@ -14,7 +14,8 @@ const report = (body) => fetch('/report', { method: 'POST', body: JSON.stringify
 async function ours(plan) {
   const backend = await createBrowserWasmBackend({ kernels: '/kernels/', threads: plan.threads });
   const file = await openModelUrl(`/models/${plan.gguf}`);
-  const steps = await createSteps(backend, loadModel(file, LOADING), plan.context);
+  const loading = { pageSize: PAGE, kvDType: 'f16' };
+  const steps = await createSteps(backend, loadModel(file, loading), plan.context, loading);
   return { ...steps, description: backend.description, dispose: () => backend.dispose() };
 }
 

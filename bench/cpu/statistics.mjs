@@ -15,7 +15,7 @@ export function spreadOf(values) {
 }
 
 /** A row of results. `times`: milliseconds of each run, by who ran; `tokens` is what each run computed. */
-export function rowOf({ name, metric, tokens, times, limit = null }) {
+export function rowOf({ name, metric, tokens, times, limit }) {
   const rate = (ms) => (tokens * 1000) / ms;
   const { ours, ...peers } = Object.fromEntries(
     Object.entries(times).map(([who, ms]) => [who, rate(median(ms))]),

@@ -95,16 +95,17 @@ struct Bench {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 5) stop("usage: llama-cpp MODEL THREADS CONTEXT BACKENDS");
+  if (argc != 6) stop("usage: llama-cpp MODEL THREADS CONTEXT f16|q8_0 BACKENDS");
   const int threads = std::atoi(argv[2]), length = std::atoi(argv[3]), most = 64;
   llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
-  ggml_backend_load_all_from_path(argv[4]);
+  ggml_backend_load_all_from_path(argv[5]);
   llama_backend_init();
   llama_model_params model_params = llama_model_default_params();
   llama_model* model = llama_model_load_from_file(argv[1], model_params);
   if (!model) stop("the model does not load");
   llama_context_params params = llama_context_default_params();
   params.n_ctx = length;
+  if (std::strcmp(argv[4], "q8_0") == 0) params.type_k = params.type_v = GGML_TYPE_Q8_0;
   params.n_batch = 2048;
   params.n_ubatch = 512;
   params.n_seq_max = most;

@@ -2,19 +2,17 @@
 
 import { stateTensors } from '../../packages/models/dist/index.js';
 
-const PAGE = 32;
+/** Tokens of a page. */
+export const PAGE = 32;
 const CHUNK = 512;
 const STREAMS = 64;
-/** How its model is loaded. */
-export const LOADING = { pageSize: PAGE, kvDType: 'f16' };
-
-/** `length`: tokens that the cache has room for. */
-export async function createSteps(backend, model, length) {
+/** `length`: tokens that the cache has room for; `loading`: what the model was loaded with. */
+export async function createSteps(backend, model, length, loading) {
   const pages = Math.ceil(length / PAGE) + STREAMS;
   const executable = await backend.compile(model.graph, {
     weights: new Map([...model.weights].map(([name, data]) => [name, backend.loadWeight(data)])),
     states: new Map(
-      stateTensors(model, { ...LOADING, pages, slots: STREAMS }).map(({ name, dtype, shape }) => [
+      stateTensors(model, { ...loading, pages, slots: STREAMS }).map(({ name, dtype, shape }) => [
         name,
         backend.allocateState(dtype, shape),
       ]),

@@ -54,8 +54,8 @@ async function evaluate(
     if (!values || !shape) return null;
     // The weights of matmuls are weights; everything else is fed.
     if (op.endsWith('matmul') && i >= 2 && values instanceof Float32Array) {
-      weights.set(`w${i}`, backend.loadWeight(f32(values, shape)));
-      return g.weight(`w${i}`, shape, 'f32');
+      weights.set(`x${i}`, backend.loadWeight(f32(values, shape)));
+      return g.weight(`x${i}`, shape, 'f32');
     }
     inputs[`x${i}`] = values;
     return g.input(`x${i}`, shape, values instanceof Int32Array ? 'i32' : 'f32');
@@ -64,7 +64,7 @@ async function evaluate(
   const cotangent = new Random(seed).normals(elementCount(y.shape as number[]));
   const dy = g.constant('dy', cotangent, y.shape as number[]);
   g.output('y', y);
-  const targets = operands.filter((v): v is Value => v?.storage === 'input');
+  const targets = operands.filter((v): v is Value => v?.dtype === 'f32');
   const grads = backward ? gradients(g, new Map([[y, dy]]), targets) : [];
   grads.forEach((grad, i) => grad && g.output(`d${targets[i]?.name}`, grad));
   const executable = await backend.compile(g.finish(), { weights, states: new Map(), limits: {} });

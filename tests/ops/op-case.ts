@@ -10,6 +10,7 @@ import {
   opDefinition,
   ReferenceTensor,
   type Backend,
+  type DeviceTensor,
   type DType,
   type Random,
   type Sample,
@@ -17,6 +18,7 @@ import {
   type TensorData,
   type Value,
 } from '@steelyard/graph';
+import { pagePlaces, pageValues, randomPages } from './cache-pages.ts';
 
 export interface OpCase {
   readonly op: string;
@@ -55,20 +57,48 @@ function randomBytes(dtype: DType, count: number, random: Random): Uint8Array {
 
 export function drawCase(op: string, random: Random): OpCase {
   const sample = opDefinition(op).sample(random);
-  return { op, sample, data: sample.inputs.map((t) => t && tensorData(t, random)) };
+  const data = sample.inputs.map((tensor, i) => {
+    if (!tensor || !isPaged(op, i, tensor.dtype)) return tensor && tensorData(tensor, random);
+    const bytes = randomPages(tensor.shape, random);
+    return { ...tensor, byteLength: bytes.byteLength, bytes: () => bytes };
+  });
+  return { op, sample, data };
 }
 
-function asReference(data: TensorData | null): ReferenceTensor | null {
+/** Whether an operand is a cache in blocks. */
+function isPaged(op: string, operand: number, dtype: DType): boolean {
+  const cached = op === 'kvwrite' ? [0] : op === 'attention' ? [1, 2] : [];
+  return cached.includes(operand) && dtypeInfo(dtype).blockSize > 1;
+}
+
+/** An operand's floats, of which `tensor` has the bytes as kernels keep them. */
+function floatsIn({ op, sample }: OpCase, operand: number, tensor: TensorData): Float32Array {
+  if (!isPaged(op, operand, tensor.dtype)) return ReferenceTensor.encoded(tensor).f32;
+  return pageValues(tensor, op === 'kvwrite' ? sample.attrs['byColumn'] === true : operand === 1);
+}
+
+/** Where the state that a case writes has its elements, if it is in blocks. */
+export function statePlaces({ op, sample }: OpCase): Int32Array | undefined {
+  const [state] = sample.inputs as [SampleTensor];
+  if (op !== 'kvwrite' || !isPaged(op, 0, state.dtype)) return undefined;
+  return pagePlaces(state.shape, sample.attrs['byColumn'] === true);
+}
+
+function asReference(opCase: OpCase, operand: number): ReferenceTensor | null {
+  const data = opCase.data[operand];
   if (!data) return null;
+  if (isPaged(opCase.op, operand, data.dtype))
+    return ReferenceTensor.of(data.shape, data.dtype, floatsIn(opCase, operand, data));
   if (data.dtype !== 'i32') return ReferenceTensor.encoded(data);
   const bytes = data.bytes().slice();
   return ReferenceTensor.of(data.shape, 'i32', new Int32Array(bytes.buffer));
 }
 
 /** What the op table says the results are. */
-export function referenceResults({ op, sample, data }: OpCase): Float32Array[] {
+export function referenceResults(opCase: OpCase): Float32Array[] {
+  const { op, sample, data } = opCase;
   const definition = opDefinition(op);
-  const inputs = data.map(asReference);
+  const inputs = data.map((_, i) => asReference(opCase, i));
   const types = definition.infer(sample.inputs, sample.attrs);
   const outputs = types.map((type, i) => {
     const alias = definition.view ? undefined : definition.aliases?.[i];
@@ -152,7 +182,7 @@ export async function runCase(
     if (storage === 'weight') weights.set(`${i}`, backend.loadWeight(tensor));
     if (storage === 'state') {
       const state = backend.allocateState(tensor.dtype, tensor.shape);
-      await state.write(stateBytes(backend, tensor));
+      await state.write(backend.name === 'reference' ? asFloats(opCase, i, tensor) : tensor.bytes());
       states.set(`${i}`, state);
     }
   }
@@ -182,11 +212,15 @@ export async function runCase(
     results.map(async (_, i) => {
       const alias = definition.aliases?.[i];
       if (alias === undefined || definition.view) return floatsOf(out[`${i}`] as Float32Array, results[i]);
-      return stateValues(
-        backend,
-        (data[alias] as TensorData).dtype,
-        await (states.get(`${alias}`) as { read(): Promise<Uint8Array> }).read(),
-      );
+      const state = states.get(`${alias}`) as DeviceTensor;
+      const bytes = await state.read();
+      // The reference backend keeps states as float32 whatever their dtype.
+      if (backend.name === 'reference') return new Float32Array(bytes.buffer);
+      return floatsIn(opCase, alias, {
+        ...(data[alias] as TensorData),
+        byteLength: bytes.length,
+        bytes: () => bytes,
+      });
     }),
   );
   executable.dispose();
@@ -204,17 +238,8 @@ function operandName(declared: readonly string[], i: number): string {
   return declared[Math.min(i, declared.length - 1)] as string;
 }
 
-/** The reference backend keeps states as float32 whatever their dtype. */
-function stateBytes(backend: Backend, tensor: TensorData): Uint8Array {
-  if (backend.name !== 'reference' || tensor.dtype === 'f32') return tensor.bytes();
-  return new Uint8Array(ReferenceTensor.encoded(tensor).f32.slice().buffer);
-}
-
-function stateValues(backend: Backend, dtype: DType, bytes: Uint8Array): Float32Array {
-  const stored: DType = backend.name === 'reference' ? 'f32' : dtype;
-  const count = bytes.length / dtypeInfo(stored).blockBytes;
-  const data: TensorData = { dtype: stored, shape: [count], byteLength: bytes.length, bytes: () => bytes };
-  return ReferenceTensor.encoded(data).f32;
+function asFloats(opCase: OpCase, operand: number, tensor: TensorData): Uint8Array {
+  return new Uint8Array(floatsIn(opCase, operand, tensor).slice().buffer);
 }
 
 /** The tensor with one more column before axis 1 and two behind, filled with NaN. */

@@ -1,4 +1,4 @@
-// The paged KV cache: writing tokens to their slots, and attention over them.
+// Attention over the paged KV cache.
 //
 // Floor of decode: bytes of K and V over memory bandwidth; the query heads of a group share each read. Floor of prefill:
 // 4 T S D operations over the rate of multiply-adds. Pages hold keys by column, so that the lanes of a vector are slots
@@ -9,53 +9,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "decode.h"
+#include "cache-pages.h"
 #include "float-tile.h"
 
 namespace steelyard::SY_LEVEL {
-
-namespace {
-
-// Values encoded at once.
-constexpr int64_t kEncoded = 64;
-
-inline void encode(const float* from, float* to, int64_t n) { std::memcpy(to, from, n * 4); }
-inline void encode(const float* from, uint16_t* to, int64_t n) { floats_to_halves(from, to, n); }
-
-// T: what the cache holds. Values become that a vector at a time, and keys by column go where their slots are.
-template <class T>
-void write_slots(const Call& call) {
-  const Tensor &cache = *call.out[0], &x = *call.in[Kvwrite::x], &slots = *call.in[Kvwrite::slots];
-  const int64_t heads = cache.dims[1], page_size = cache.dims[2], dim = cache.dims[3];
-  const bool by_column = Kvwrite::read(call.attrs).byColumn;
-  Range mine = share(call, x.rows());
-  for (int64_t t = mine.begin; t < mine.end; t++) {
-    const int64_t slot = slots.i32()[t];
-    if (slot < 0) continue;
-    for (int64_t h = 0; h < heads; h++) {
-      const int64_t within = slot % page_size;
-      T* page = (T*)cache.data + (slot / page_size * heads + h) * page_size * dim;
-      const float* from = x.f32(t) + h * dim;
-      if (!by_column) {
-        encode(from, page + within * dim, dim);
-        continue;
-      }
-      T values[kEncoded];
-      for (int64_t i = 0; i < dim; i += kEncoded) {
-        const int64_t n = std::min(kEncoded, dim - i);
-        encode(from + i, values, n);
-        for (int64_t j = 0; j < n; j++) page[(i + j) * page_size + within] = values[j];
-      }
-    }
-  }
-}
-
-}  // namespace
-
-void op_kvwrite(const Call& call) {
-  if (call.out[0]->dtype == DType::f16) write_slots<uint16_t>(call);
-  else write_slots<float>(call);
-}
 
 namespace {
 
@@ -103,19 +60,37 @@ inline vf keep(vf v, int64_t low, int64_t high, float otherwise) {
   return kept ? v : splat(otherwise);
 }
 
-// scores[m][slot] = q[m] . key of the slot, for two vectors of slots at a time. columns: [dim, slots].
-template <class T, int kM>
-void score_columns(const Query* queries, const T* columns, int64_t dim, int64_t slots, float scale, float* scores, int64_t stride) {
+// scores[m][slot] = q[m] . key of the slot, for two vectors of slots at a time. columns: [dim, slots]; scales, of keys in
+// blocks: [dim / 32, slots]. `ahead` is asked for meanwhile, as much as is read.
+template <class T, int kM, bool kScaled>
+void score_columns(const Query* queries, const T* columns, const float* scales, int64_t dim, int64_t slots, float scale, float* scores, int64_t stride, const char* ahead) {
   for (int64_t slot = 0; slot < slots; slot += 2 * kLanes) {
     const bool two = slot + kLanes < slots;
     vf low[kM] = {}, high[kM] = {};
-    for (int64_t i = 0; i < dim; i++) {
-      vf a = load_value(columns + i * slots + slot), b = two ? load_value(columns + i * slots + slot + kLanes) : a;
-      for (int m = 0; m < kM; m++) {
-        vf q = splat(queries[m].q[i]);
-        low[m] = fma(q, a, low[m]);
-        high[m] = fma(q, b, high[m]);
+    auto add = [&](int64_t begin, int64_t end, vf* of_low, vf* of_high) {
+      for (int64_t i = begin; i < end; i++) {
+        __builtin_prefetch(ahead + (i * slots + slot) * (int64_t)sizeof(T));
+        vf a = load_value(columns + i * slots + slot), b = two ? load_value(columns + i * slots + slot + kLanes) : a;
+        for (int m = 0; m < kM; m++) {
+          vf q = splat(queries[m].q[i]);
+          of_low[m] = fma(q, a, of_low[m]);
+          of_high[m] = fma(q, b, of_high[m]);
+        }
       }
+    };
+    if constexpr (kScaled) {
+      for (int64_t i = 0; i < dim; i += 32) {
+        vf of_low[kM] = {}, of_high[kM] = {};
+        add(i, i + 32, of_low, of_high);
+        const float* of_block = scales + i / 32 * slots + slot;
+        const vf a = load(of_block), b = two ? load(of_block + kLanes) : a;
+        for (int m = 0; m < kM; m++) {
+          low[m] = fma(of_low[m], a, low[m]);
+          high[m] = fma(of_high[m], b, high[m]);
+        }
+      }
+    } else {
+      add(0, dim, low, high);
     }
     for (int m = 0; m < kM; m++) {
       store(scores + m * stride + slot, low[m] * splat(scale));
@@ -124,19 +99,32 @@ void score_columns(const Query* queries, const T* columns, int64_t dim, int64_t 
   }
 }
 
+// Weights of a page's slots: `query` from one query to the next, and, for values in blocks, `block` from one to the next.
+struct SlotWeights {
+  const float* first;
+  int64_t query, block;
+  const float* of(int64_t m, int64_t column) const { return first + m * query + column / 32 * block; }
+};
+
 // out[m] += sum over slots [first, last] of weights[m][slot] * values[slot], columns [i, i + kWide vectors).
-template <class T, int kM, int kWide>
-void add_value_columns(const float* weights, int64_t stride, const T* values, Range slots, int64_t dim, int64_t i, const Query* queries) {
+template <class T, int kM, int kWide, bool kScaled>
+void add_value_columns(const SlotWeights& weights, const T* values, Range slots, int64_t dim, int64_t i, const Query* queries, const char* ahead) {
+  constexpr int kBlocks = kScaled && kWide * kLanes > 32 ? kWide * kLanes / 32 : 1;
   vf acc[kM][kWide];
-  for (int m = 0; m < kM; m++)
+  const float* w[kM][kBlocks];
+  for (int m = 0; m < kM; m++) {
     for (int c = 0; c < kWide; c++) acc[m][c] = load(queries[m].span.out + i + c * kLanes);
+    for (int b = 0; b < kBlocks; b++) w[m][b] = weights.of(m, i + 32 * b);
+  }
   for (int64_t j = slots.begin; j < slots.end; j++) {
     vf v[kWide];
+    for (int64_t c = 0; c < kWide * kLanes * (int64_t)sizeof(T); c += 64) __builtin_prefetch(ahead + (j * dim + i) * (int64_t)sizeof(T) + c);
     for (int c = 0; c < kWide; c++) v[c] = load_value(values + j * dim + i + c * kLanes);
-    for (int m = 0; m < kM; m++) {
-      const vf w = splat(weights[m * stride + j]);
-      for (int c = 0; c < kWide; c++) acc[m][c] = fma(w, v[c], acc[m][c]);
-    }
+    for (int m = 0; m < kM; m++)
+      for (int b = 0; b < kBlocks; b++) {
+        const vf weight = splat(w[m][b][j]);
+        for (int c = b * kWide / kBlocks; c < (b + 1) * kWide / kBlocks; c++) acc[m][c] = fma(weight, v[c], acc[m][c]);
+      }
   }
   for (int m = 0; m < kM; m++)
     for (int c = 0; c < kWide; c++) store(queries[m].span.out + i + c * kLanes, acc[m][c]);
@@ -144,19 +132,20 @@ void add_value_columns(const float* weights, int64_t stride, const T* values, Ra
 
 inline float value_of(const float* p) { return *p; }
 inline float value_of(const uint16_t* p) { return half_to_float(*p); }
+inline float value_of(const int8_t* p) { return (float)*p; }
 
-template <class T, int kM>
-void add_values(const float* weights, int64_t stride, const T* values, Range slots, int64_t dim, const Query* queries) {
+template <class T, int kM, bool kScaled>
+void add_values(const SlotWeights& weights, const T* values, Range slots, int64_t dim, const Query* queries, const char* ahead) {
   // One query alone takes more vectors, so that its chains of multiply-adds do not wait for themselves.
   constexpr int kWide = kM == 1 ? 2 * kTileWide : kTileWide;
   int64_t i = 0;
-  for (; i + kWide * kLanes <= dim; i += kWide * kLanes) add_value_columns<T, kM, kWide>(weights, stride, values, slots, dim, i, queries);
-  for (; i + kWide / 2 * kLanes <= dim; i += kWide / 2 * kLanes) add_value_columns<T, kM, kWide / 2>(weights, stride, values, slots, dim, i, queries);
-  for (; i + kLanes <= dim; i += kLanes) add_value_columns<T, kM, 1>(weights, stride, values, slots, dim, i, queries);
+  for (; i + kWide * kLanes <= dim; i += kWide * kLanes) add_value_columns<T, kM, kWide, kScaled>(weights, values, slots, dim, i, queries, ahead);
+  for (; i + kWide / 2 * kLanes <= dim; i += kWide / 2 * kLanes) add_value_columns<T, kM, kWide / 2, kScaled>(weights, values, slots, dim, i, queries, ahead);
+  for (; i + kLanes <= dim; i += kLanes) add_value_columns<T, kM, 1, kScaled>(weights, values, slots, dim, i, queries, ahead);
   for (; i < dim; i++)
     for (int m = 0; m < kM; m++) {
       float acc = queries[m].span.out[i];
-      for (int64_t j = slots.begin; j < slots.end; j++) acc = fma(weights[m * stride + j], value_of(values + j * dim + i), acc);
+      for (int64_t j = slots.begin; j < slots.end; j++) acc = fma(weights.of(m, i)[j], value_of(values + j * dim + i), acc);
       queries[m].span.out[i] = acc;
     }
 }
@@ -185,6 +174,8 @@ Sizes sizes_of(const Operands& o) {
 
 struct Scratch {
   float *keys, *values, *scores, *out;
+  // Of a page in blocks: its scales, and the weights of slots times them.
+  float *scales, *scaled;
   Query* queries;
   Softmax* whole;
 
@@ -198,6 +189,8 @@ struct Scratch {
     keys = (float*)take(s.dim * s.slots() * 4);
     values = (float*)take(s.page_size * s.value_dim * 4);
     scores = (float*)take(std::min(kTokenTile * s.group, kQueryBlock) * s.span_slots() * 4);
+    scales = (float*)take(std::max(s.dim, s.value_dim) / 32 * s.slots() * 4);
+    scaled = (float*)take(s.value_dim / 32 * std::min(kTokenTile * s.group, kQueryBlock) * s.slots() * 4);
     out = (float*)take(kTokenTile * s.group * s.value_dim * 4);
     queries = (Query*)take(kTokenTile * s.group * sizeof(Query));
     whole = (Softmax*)take(kTokenTile * s.group * sizeof(Softmax));
@@ -221,13 +214,6 @@ int64_t last_visible(int64_t position, int64_t end, const Attention& attrs) {
   return end;
 }
 
-inline void decode(const float* from, float* to, int64_t n) { std::memcpy(to, from, n * 4); }
-inline void decode(const uint16_t* from, float* to, int64_t n) { halves_to_floats(from, to, n); }
-
-inline void prefetch(const void* from, int64_t bytes) {
-  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch((const char*)from + i);
-}
-
 // The slots of a page from position `base` on that a query sees.
 Range visible(const Query& query, int64_t base, const Sizes& sizes) {
   return {std::max<int64_t>(query.first - base, 0), std::min(query.last - base + 1, sizes.page_size)};
@@ -243,26 +229,36 @@ void with_tile(int64_t count, Visit visit) {
   else visit(std::integral_constant<int, 1>{});
 }
 
-template <class K>
-void score_page(const Query* queries, int64_t count, const K* keys, const Sizes& sizes, float scale, float* scores) {
+template <class K, bool kScaled>
+void score_page(const Query* queries, int64_t count, const K* keys, const float* scales, const Sizes& sizes, float scale, float* scores, const char* ahead) {
+  const int64_t stride = sizes.span_slots();
   for (int64_t at = 0; at < count; at += kQueryTile)
-    with_tile(count - at, [&](auto m) { score_columns<K, m.value>(queries + at, keys, sizes.dim, sizes.slots(), scale, scores + at * sizes.span_slots(), sizes.span_slots()); });
+    with_tile(count - at, [&](auto m) { score_columns<K, m.value, kScaled>(queries + at, keys, scales, sizes.dim, sizes.slots(), scale, scores + at * stride, stride, ahead); });
 }
 
-template <class V>
-void weigh_page(const Query* queries, int64_t count, const V* values, const Sizes& sizes, int64_t base, const float* weights) {
-  const int64_t stride = sizes.span_slots();
+template <class V, bool kScaled>
+void weigh_page(const Query* queries, int64_t count, const V* values, const Sizes& sizes, int64_t base, const SlotWeights& weights, const char* ahead) {
   for (int64_t at = 0; at < count; at += kQueryTile) {
     const int64_t m = std::min<int64_t>(kQueryTile, count - at);
     const Range slots = visible(queries[at], base, sizes);
     bool alike = true;
     for (int64_t i = 1; i < m; i++) alike = alike && visible(queries[at + i], base, sizes).begin == slots.begin && visible(queries[at + i], base, sizes).end == slots.end;
-    if (alike && slots.begin < slots.end) with_tile(m, [&](auto n) { add_values<V, n.value>(weights + at * stride, stride, values, slots, sizes.value_dim, queries + at); });
+    auto from = [&](int64_t query) { return SlotWeights{weights.of(query, 0), weights.query, weights.block}; };
+    if (alike && slots.begin < slots.end) with_tile(m, [&](auto n) { add_values<V, n.value, kScaled>(from(at), values, slots, sizes.value_dim, queries + at, ahead); });
     for (int64_t i = at; !alike && i < at + m; i++) {
       const Range own = visible(queries[i], base, sizes);
-      if (own.begin < own.end) add_values<V, 1>(weights + i * stride, stride, values, own, sizes.value_dim, queries + i);
+      if (own.begin < own.end) add_values<V, 1, kScaled>(from(i), values, own, sizes.value_dim, queries + i, ahead);
     }
   }
+}
+
+// weights[query][slot] times a page's scales[block][slot], as scaled[query][block][slot].
+SlotWeights scale_weights(const SlotWeights& weights, int64_t count, const float* scales, const Sizes& sizes, float* scaled) {
+  const int64_t blocks = sizes.value_dim / 32, slots = sizes.slots();
+  for (int64_t m = 0; m < count; m++)
+    for (int64_t b = 0; b < blocks; b++)
+      for (int64_t j = 0; j < slots; j += kLanes) store(scaled + (m * blocks + b) * slots + j, load(weights.of(m, 0) + j) * load(scales + b * slots + j));
+  return {scaled, blocks * slots, slots};
 }
 
 // Turns the scores of so many pages from position `begin` on into weights of the query's softmax.
@@ -285,7 +281,9 @@ void soften(Query& query, const Attention& attrs, const Sizes& sizes, int64_t be
   const float top = max_of(high);
   vf total = {};
   each([&](float* at, int64_t low, int64_t last) {
-    const vf p = keep(exp(load(at) - splat(top)), low, last, 0.0f);
+    // What is nothing beside the largest, 1, becomes zero: its products would be subnormal numbers, which take some
+    // processors a hundred times as long.
+    const vf e = exp(load(at) - splat(top)), p = keep(e > 1e-25f ? e : vf{}, low, last, 0.0f);
     store(at, p);
     total = total + p;
   });
@@ -294,51 +292,55 @@ void soften(Query& query, const Attention& attrs, const Sizes& sizes, int64_t be
 }
 
 // Positions [begin, end] of one span, from a page's first on, for queries of one block. Pages are read in place, or as
-// floats in scratch memory when many queries share them or vectors need padding.
+// floats in scratch memory when many queries share them or vectors need padding. The scales of blocks meet sums of keys,
+// and the weights of values.
 template <class K, class V>
 void attend_pages(const HeadJob& job, const Scratch& s, const Sizes& sizes, Query* queries, int64_t count, int64_t begin, int64_t end) {
   const Tensor &keys = *job.call.in[Attention::keys], &values = *job.call.in[Attention::values];
   const int32_t* table = job.call.in[Attention::pages]->i32(job.call.in[Attention::sequences]->i32()[job.t]);
-  const int64_t key_count = sizes.page_size * sizes.dim, value_count = sizes.page_size * sizes.value_dim;
+  const int64_t key_bytes = page_bytes<K>(sizes.page_size * sizes.dim), value_bytes = page_bytes<V>(sizes.page_size * sizes.value_dim);
   const bool in_place = count <= kQueryTile && sizes.slots() == sizes.page_size;
-  auto number = [&](int64_t base) { return (int64_t)table[base / sizes.page_size] * keys.dims[1] + job.kv_head; };
+  auto page = [&](const Tensor& cache, int64_t base, int64_t bytes) { return cache.data + ((int64_t)table[base / sizes.page_size] * keys.dims[1] + job.kv_head) * bytes; };
+  // What is read after a page of the cache; floats in scratch memory ask for no more than themselves.
+  auto after = [&](const Tensor& cache, int64_t base, int64_t bytes, const char* last) -> const char* { return base + sizes.page_size <= end ? page(cache, base + sizes.page_size, bytes) : last; };
   for (int64_t base = begin; base <= end; base += sizes.page_size) {
-    const K* k = (const K*)keys.data + number(base) * key_count;
-    if (base + sizes.page_size <= end) prefetch((const K*)keys.data + number(base + sizes.page_size) * key_count, key_count * sizeof(K));
-    prefetch((const V*)values.data + number(base) * value_count, value_count * sizeof(V));
+    const K* k = (const K*)page(keys, base, key_bytes);
     float* scores = s.scores + (base - begin) / sizes.page_size * sizes.slots();
+    if constexpr (kInBlocks<K>) load_scales(k, sizes.page_size, sizes.dim, s.scales, sizes.slots());
     if (in_place) {
-      score_page<K>(queries, count, k, sizes, job.attrs.scale, scores);
+      score_page<K, kInBlocks<K>>(queries, count, k, s.scales, sizes, job.attrs.scale, scores, after(keys, base, key_bytes, page(values, begin, value_bytes)));
       continue;
     }
-    for (int64_t i = 0; i < sizes.dim; i++) decode(k + i * sizes.page_size, s.keys + i * sizes.slots(), sizes.page_size);
-    score_page<float>(queries, count, s.keys, sizes, job.attrs.scale, scores);
+    for (int64_t i = 0; i < sizes.dim; i++) load_floats(k + i * sizes.page_size, s.keys + i * sizes.slots(), sizes.page_size);
+    score_page<float, kInBlocks<K>>(queries, count, s.keys, s.scales, sizes, job.attrs.scale, scores, (const char*)s.keys);
   }
   for (int64_t i = 0; i < count; i++) soften(queries[i], job.attrs, sizes, begin, (end - begin) / sizes.page_size + 1, s.scores + i * sizes.span_slots());
   for (int64_t base = begin; base <= end; base += sizes.page_size) {
-    const V* v = (const V*)values.data + number(base) * value_count;
-    const float* weights = s.scores + (base - begin) / sizes.page_size * sizes.slots();
+    const V* v = (const V*)page(values, base, value_bytes);
+    SlotWeights weights = {s.scores + (base - begin) / sizes.page_size * sizes.slots(), sizes.span_slots(), 0};
+    if constexpr (kInBlocks<V>) {
+      load_scales(v, sizes.page_size, sizes.value_dim, s.scales, sizes.slots());
+      weights = scale_weights(weights, count, s.scales, sizes, s.scaled);
+    }
     if (in_place) {
-      weigh_page<V>(queries, count, v, sizes, base, weights);
+      weigh_page<V, kInBlocks<V>>(queries, count, v, sizes, base, weights, after(values, base, value_bytes, (const char*)v));
       continue;
     }
-    decode(v, s.values, value_count);
-    weigh_page<float>(queries, count, s.values, sizes, base, weights);
+    load_floats(v, s.values, sizes.page_size * sizes.value_dim);
+    weigh_page<float, kInBlocks<V>>(queries, count, s.values, sizes, base, weights, (const char*)s.values);
   }
 }
 
 // Positions [begin, end], which lie in one span, into the queries' spans.
 void attend_span(const HeadJob& job, const Scratch& s, const Sizes& sizes, int64_t count, int64_t begin, int64_t end) {
   begin = begin / sizes.page_size * sizes.page_size;
-  const bool half_keys = job.call.in[Attention::keys]->dtype == DType::f16, half_values = job.call.in[Attention::values]->dtype == DType::f16;
   for (int64_t at = 0; at < count; at += kQueryBlock) {
     const int64_t n = std::min(kQueryBlock, count - at);
     Query* queries = s.queries + at;
     for (int64_t i = 0; i < n; i++) std::memset(queries[i].span.out, 0, sizes.value_dim * 4);
-    if (half_keys && half_values) attend_pages<uint16_t, uint16_t>(job, s, sizes, queries, n, begin, end);
-    else if (half_keys) attend_pages<uint16_t, float>(job, s, sizes, queries, n, begin, end);
-    else if (half_values) attend_pages<float, uint16_t>(job, s, sizes, queries, n, begin, end);
-    else attend_pages<float, float>(job, s, sizes, queries, n, begin, end);
+    with_cache_type(job.call.in[Attention::keys]->dtype, [&](auto k) {
+      with_cache_type(job.call.in[Attention::values]->dtype, [&](auto v) { attend_pages<decltype(k), decltype(v)>(job, s, sizes, queries, n, begin, end); });
+    });
   }
 }
 

@@ -80,8 +80,10 @@ std::string Executable::reserve_weights() {
       std::vector<Tensor> matrices = buffer.own ? std::vector<Tensor>() : read_by_panels(i, operand);
       if (matrices.empty()) continue;
       packed_[slot] = reserve_panels(*input_.table, matrices);
-      matrices_[slot] = std::move(matrices);
       if (!packed_[slot]) return "cannot allocate memory for the weights";
+      if (buffer.mapped && !packed_[slot]->made)
+        for (const Tensor& w : matrices) fetch_pages(w.data, extent_bytes(w));
+      matrices_[slot] = std::move(matrices);
     }
   }
   return "";
@@ -262,6 +264,7 @@ int Executable::next_step() {
 void Executable::run_chunk(int chunk, int thread) {
   Call call = {};
   call.chunk = chunk;
+  call.threads = threads_;
   call.integer_activations = input_.integer_activations;
   call.shared = shared_.data();
   call.own = own_.data() + own_stride_ * thread;

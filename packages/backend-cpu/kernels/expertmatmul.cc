@@ -217,7 +217,7 @@ struct Product {
   }
   void multiply(int64_t expert, int64_t column, int64_t count, int64_t first, int64_t m, const Tensor& y) const {
     const Tensor x = floats(own.x, m, e.depth);
-    if (!e.attrs.transposed) return multiply_strip(x, e.matrix(expert), y, {0, m}, column, count, -column, (float*)own.products);
+    if (!e.attrs.transposed) return multiply_columns(x, e.matrix(expert), y, {0, m}, {column, column + count}, 0, (float*)own.products);
     if (!integers && e.scales) return multiply_floats(unpack_scaled(e, expert, column, count, own), x, y, own.products);
     Tensor w = rows_of(e.matrix(expert), column, count);
     if (!integers) return multiply_floats(w, x, y, own.products);

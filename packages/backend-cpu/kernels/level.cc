@@ -3,6 +3,7 @@
 #include "elementwise.cc"
 #include "expertmatmul.cc"
 #include "experts.cc"
+#include "kvwrite.cc"
 #include "matmul.cc"
 #include "norms.cc"
 #include "recurrence.cc"
@@ -16,6 +17,7 @@ namespace {
 ScratchSize scratch(int op, const Operands& o) {
   switch ((Op)op) {
     case Op::matmul: return scratch_matmul(o);
+    case Op::outersum: return {0, kStripBytes};
     case Op::rope: return {0, scratch_rope_own(o.in[Rope::frequencies]->count())};
     case Op::attention: return scratch_attention(o);
     case Op::route: return {0, scratch_route_own(o.in[Route::logits]->last())};
@@ -29,6 +31,7 @@ ScratchSize scratch(int op, const Operands& o) {
 int chunks(int op, const Operands& o, int phase, int threads) {
   if ((Op)op == Op::matmul) return chunks_matmul(o, phase, threads);
   if ((Op)op == Op::attention) return chunks_attention(o, phase, threads);
+  if ((Op)op == Op::outersum && phase == 0) return chunks_outersum(o, threads);
   if ((Op)op == Op::expertmatmul) return chunks_expertmatmul(o, phase, threads);
   if (phase > 0) return 0;
   if ((Op)op == Op::shortconv) return chunks_shortconv(o, threads);

@@ -20,8 +20,11 @@
 namespace steelyard::SY_LEVEL {
 namespace {
 
-// From so many rows of activations on panels are spread out for them, unless they are nearly so already.
+// From so many rows of activations on panels are spread out for them, unless they are nearly so already: of 8 bits from twice
+// as many, as eight of those meet a panel in one pass.
 constexpr int64_t kSpreadFrom = kLanes >= 8 ? 12 : INT64_MAX;
+template <Form kForm>
+constexpr int64_t kSpreadFromOf = kForm == Form::bytes ? 2 * kSpreadFrom : kSpreadFrom;
 // Weights are dealt out by this many rows to m rows of activations: by panels, as many as are spread out together.
 constexpr int64_t unit_rows(int64_t m) { return kPanelRows * (m >= kSpreadFrom ? kSpreadPanels : 1); }
 // Bytes of weights that a chunk should have at least, for its share of the work to outweigh its claim.
@@ -83,12 +86,12 @@ struct Place {
 };
 
 template <class Format, int kN, int kM, Form kForm>
-void multiply_packed_rows(const uint8_t* panel, const IntegerRows& rows, int64_t m, int64_t n, int64_t width, const Place& to) {
+void multiply_packed_rows(const uint8_t* panel, const IntegerRows& rows, int64_t m, int64_t n, int64_t width, NextPanels& next, const Place& to) {
   IntegerRow x[kM];
   for (int i = 0; i < kM; i++) x[i] = rows.row(m + i);
   for (int part = 0; part * kLanes < width; part += kN) {
     vf out[kN][kM];
-    multiply_tile<Format, kN, kM, kForm>(panel, rows.runs, part, x, out);
+    multiply_tile<Format, kN, kM, kForm>(panel, rows.runs, part, x, next, out);
     for (int p = 0; p < kN; p++)
       for (int i = 0; i < kM; i++) to.put(m + i, n + (part + p) * kLanes, out[p][i], width - (part + p) * kLanes);
   }
@@ -108,14 +111,19 @@ constexpr int kTileParts = 1;
 constexpr int kRowParts = kLanes == 8 ? 2 : 1;
 #endif
 
-constexpr int kSpreadRows = kLanes == 8 ? 3 : 4;
+template <Form kForm>
+constexpr int kSpreadRows = kLanes == 8 ? 3 : kForm == Form::planes ? 4 : 6;
 constexpr int kSpreadParts = 2;
 
 // One panel, or those that are spread out together, of `width` rows that count, and rows [i, m) of activations.
 template <class Format, int kN, int kM, Form kForm>
-void multiply_panel(const uint8_t* panel, const IntegerRows& rows, int64_t i, int64_t m, int64_t n, int64_t width, const Place& to) {
-  for (; i + kM <= m; i += kM) multiply_packed_rows<Format, kN, kM, kForm>(panel, rows, i, n, width, to);
-  for (; i < m; i++) multiply_packed_rows<Format, kRowParts, 1, kForm>(panel, rows, i, n, width, to);
+void multiply_panel(const uint8_t* panel, const IntegerRows& rows, int64_t i, int64_t m, int64_t n, int64_t width, NextPanels& next, const Place& to) {
+  for (; i + kM <= m; i += kM) multiply_packed_rows<Format, kM == 1 ? kRowParts : kN, kM, kForm>(panel, rows, i, n, width, next, to);
+  // Among many rows a last few weigh little: each size of tile is much code.
+  constexpr int kFewer = kM > 4 ? 4 : Format::kSpread ? 1 : kM / 2;
+  if constexpr (kM > 1) {
+    if (i < m) multiply_panel<Format, kN, kFewer, kForm>(panel, rows, i, m, n, width, next, to);
+  }
 }
 
 // Panels that are made at once where they are not there yet: the matrix unit takes two side by side.
@@ -125,8 +133,9 @@ constexpr int kMadePanels = 2;
 constexpr int kMadePanels = 1;
 #endif
 
+// `others`: panels after these that other threads take before this one takes more.
 template <class Format, Form kForm>
-void multiply_packed(const Tensor& w, Range panels, const IntegerRows& rows, int64_t m, const Place& to, char* own) {
+void multiply_packed(const Tensor& w, Range panels, int64_t others, const IntegerRows& rows, int64_t m, const Place& to, char* own) {
   const int64_t k = rows.runs * 32, panel_bytes = Format::panel_bytes(k);
   uint8_t* const made = (uint8_t*)own;
   if (!w.packed) own += kMadePanels * align_up(panel_bytes);
@@ -143,18 +152,23 @@ void multiply_packed(const Tensor& w, Range panels, const IntegerRows& rows, int
   if (first == m) return;
 #endif
   const auto width = [&](int64_t begin, int64_t count) { return std::min(w.rows() - begin * kPanelRows, count * kPanelRows); };
-  if constexpr (kSpreadFrom < INT64_MAX && Format::Codes::kBytes < Bytes::kBytes) {
-    if (m - first >= kSpreadFrom) {
+  NextPanels next;
+  if constexpr (kSpreadFrom < INT64_MAX && (Format::Codes::kBytes < Bytes::kBytes || kSpreadPanels > 1)) {
+    if (m - first >= kSpreadFromOf<kForm>) {
       for (int64_t i = panels.begin; i < panels.end; i += kSpreadPanels) {
         // Beside a last one stands itself again; nothing comes of it.
         for (int64_t j = 0; j < kSpreadPanels; j++) spread_panel<Format>(panel(std::min(i + j, panels.end - 1)), k, (uint8_t*)own + j * 4 * kPanelRows);
-        multiply_panel<SpreadOf<Format>, kSpreadParts, kSpreadRows, kForm>((const uint8_t*)own, rows, first, m, i * kPanelRows, width(i, std::min<int64_t>(kSpreadPanels, panels.end - i)), to);
+        if (w.packed) {
+          const int64_t after = i + kSpreadPanels < panels.end ? i + kSpreadPanels : panels.end + others, all = (w.rows() + kPanelRows - 1) / kPanelRows;
+          next = {w.packed + after * panel_bytes, w.packed + std::min(after + kSpreadPanels, all) * panel_bytes};
+        }
+        multiply_panel<SpreadOf<Format>, kSpreadParts, kSpreadRows<kForm>, kForm>((const uint8_t*)own, rows, first, m, i * kPanelRows, width(i, std::min<int64_t>(kSpreadPanels, panels.end - i)), next, to);
       }
       return;
     }
   }
   for (int64_t i = panels.begin; i < panels.end; i++)
-    multiply_panel<Format, kTileParts<Format>, kTileRows<kForm>, kForm>(panel(i), rows, first, m, i * kPanelRows, width(i, 1), to);
+    multiply_panel<Format, kTileParts<Format>, kTileRows<kForm>, kForm>(panel(i), rows, first, m, i * kPanelRows, width(i, 1), next, to);
 }
 
 template <class Format, int kM, Form kForm>
@@ -228,12 +242,13 @@ void multiply_bf16(const Tensor& w, Range mine, const Bf16Rows& x, int64_t m, co
 #endif
 
 // Rows of one weight in blocks, from a panel's first on, times m rows of integers; false for other weights.
-bool multiply_integers(const Tensor& w, Range mine, const IntegerRows& rows, int64_t m, const Place& to, char* own) {
+bool multiply_integers(const Tensor& w, Range mine, int threads, const IntegerRows& rows, int64_t m, const Place& to, char* own) {
   const Range panels = {mine.begin / kPanelRows, (mine.end + kPanelRows - 1) / kPanelRows};
+  const int64_t others = (threads - 1) * (panels.end - panels.begin);
   if (w.panels || w.packed)
     return with_packed_blocks(packed_dtype(w), [&](auto format) {
-      if (rows.narrow) multiply_packed<decltype(format), form_of(true)>(w, panels, rows, m, to, own);
-      else multiply_packed<decltype(format), form_of(false)>(w, panels, rows, m, to, own);
+      if (rows.narrow) multiply_packed<decltype(format), form_of(true)>(w, panels, others, rows, m, to, own);
+      else multiply_packed<decltype(format), form_of(false)>(w, panels, others, rows, m, to, own);
     });
   return with_block_format(w.dtype, [&](auto format) {
     if (rows.narrow) multiply_blocks<decltype(format), form_of(true)>(w, mine, rows, m, to);
@@ -244,7 +259,7 @@ bool multiply_integers(const Tensor& w, Range mine, const IntegerRows& rows, int
 // Rows of one weight, from a panel's first on.
 void multiply_rows(const Call& call, const Tensor& w, Range mine, const Tensor& x, const Place& to) {
   const RoundedRows rounded(operands_of(call), call.shared);
-  if (call.integer_activations && multiply_integers(w, mine, rounded.integers, x.rows(), to, call.own)) return;
+  if (call.integer_activations && multiply_integers(w, mine, call.threads, rounded.integers, x.rows(), to, call.own)) return;
 #if defined(__AVX512BF16__)
   if (call.integer_activations && w.dtype == DType::bf16) {
     if (rounded.bf16.narrow) multiply_bf16<1>(w, mine, rounded.bf16, x.rows(), to, call.own);
@@ -314,7 +329,7 @@ int chunks_matmul(const Operands& o, int phase, int threads) {
   if (phase != 0) return 0;
   if (!Matmul::read(o.attrs).transposed) {
     const int64_t work = m * o.in[Matmul::x]->last() * o.out[0]->last();
-    return chunks_of(work, kPlainWork, plain_units(*o.in[Matmul::x], *o.in[Matmul::w]), threads);
+    return chunks_of(work, kPlainWork, plain_units(m, o.in[Matmul::w]->last()), threads);
   }
   int64_t units = 0, bytes = 0;
   for (int i = Matmul::w; i < o.in_count; i++) {
@@ -325,8 +340,15 @@ int chunks_matmul(const Operands& o, int phase, int threads) {
   return chunks_of(bytes * (m < 8 ? m : 8), kChunkBytes, units, threads);
 }
 
+void op_outersum(const Call& call) { sum_outer(call, *call.in[Outersum::a], *call.in[Outersum::b], *call.out[0], (float*)call.own); }
+
+int chunks_outersum(const Operands& o, int threads) {
+  const Tensor &a = *o.in[Outersum::a], &y = *o.out[0];
+  return chunks_of(a.rows() * y.count(), kPlainWork, plain_units(y.rows(), y.last()), threads);
+}
+
 void multiply_integers(const Tensor& w, const IntegerRows& rows, int64_t m, const Tensor& y, char* own) {
-  multiply_integers(w, {0, w.rows()}, rows, m, {y, nullptr, 0}, own);
+  multiply_integers(w, {0, w.rows()}, 1, rows, m, {y, nullptr, 0}, own);
 }
 
 void multiply_floats(const Tensor& w, const Tensor& x, const Tensor& y, char* own) {

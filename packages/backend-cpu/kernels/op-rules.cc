@@ -44,7 +44,10 @@ bool is_float_weight(DType dtype) {
   }
 }
 
-bool is_cache(const Tensor& t) { return (t.dtype == DType::f32 || t.dtype == DType::f16) && t.rank == 4 && t.contiguous(); }
+bool is_cache(const Tensor& t) {
+  if (t.rank != 4 || !t.contiguous()) return false;
+  return t.dtype == DType::f32 || t.dtype == DType::f16 || (t.dtype == DType::q8_0 && t.dims[3] % 32 == 0);
+}
 
 const char* end_of(const Tensor& t) {
   const DTypeInfo& info = dtype_info(t.dtype);
@@ -78,6 +81,12 @@ Rule rule_glu(const Operands& o) { return elementwise_rule(o); }
 
 Rule rule_sumto(const Operands& o) {
   return is_f32(o.in[0]) && broadcasts(*o.out[0], *o.in[0]) ? nullptr : "x must be f32 to which the result broadcasts";
+}
+
+Rule rule_outersum(const Operands& o) {
+  const Tensor &a = *o.in[Outersum::a], &b = *o.in[Outersum::b], &y = *o.out[0];
+  if (!is_f32(&a) || !is_f32(&b) || a.rank != 2 || b.rank != 2 || a.dims[0] != b.dims[0]) return "a and b must be f32 matrices of as many rows";
+  return y.rank == 2 && y.dims[0] == a.dims[1] && y.dims[1] == b.dims[1] ? nullptr : "the result must be [columns of a, columns of b]";
 }
 
 Rule rule_gather(const Operands& o) {
@@ -192,7 +201,7 @@ Rule rule_expertmatmul(const Operands& o) {
 
 Rule rule_kvwrite(const Operands& o) {
   const Tensor &cache = *o.in[Kvwrite::cache], &x = *o.in[Kvwrite::x], &slots = *o.in[Kvwrite::slots];
-  if (!is_cache(cache)) return "cache must be f32 or f16 of four dims";
+  if (!is_cache(cache)) return "cache must be f32, f16 or q8_0 of four dims, the last in whole blocks";
   if (!is_f32(&x) || x.rank != 3 || x.dims[1] != cache.dims[1] || x.dims[2] != cache.dims[3]) return "x must be f32 [tokens, heads, dim] as the cache";
   return is_index(slots, 1) && slots.dims[0] == x.dims[0] ? nullptr : "slots must be an i32 input, one per token";
 }

@@ -78,6 +78,17 @@ using SumsOf = TileSums<Format, kN, kM, kForm>;
 // Bytes of weights that are asked for ahead of their turn.
 constexpr int64_t kAhead = 4096;
 
+// Panels that are spread out next, asked for a few lines to a run while products of others are computed: asking for all at once
+// gained little.
+struct NextPanels {
+  const char *at = nullptr, *end = nullptr;
+  void ask() {
+    if (at >= end) return;
+    for (int line = 0; line < 4; line++) __builtin_prefetch(at + 64 * line, 0, 2);
+    at += 4 * 64;
+  }
+};
+
 // acc += a half run, or a whole one.
 template <class Format, int kHalf, int kN, int kM, Form kForm>
 inline void add_half(const uint8_t* block, const uint8_t* run, int part, const IntegerRow* x, int64_t number, vf (&acc)[kN][kM]) {
@@ -97,15 +108,16 @@ inline void add_half(const uint8_t* block, const uint8_t* run, int part, const I
 
 // out[n][m] = lanes of x[m] times rows [kLanes * (part + n), + kLanes) of the panel.
 template <class Format, int kN, int kM, Form kForm>
-inline void multiply_tile(const uint8_t* panel, int64_t runs, int part, const IntegerRow* x, vf (&out)[kN][kM]) {
+inline void multiply_tile(const uint8_t* panel, int64_t runs, int part, const IntegerRow* x, NextPanels& next, vf (&out)[kN][kM]) {
   using Scales = typename Format::Scales;
   vf acc[kN][kM] = {};
   for (int64_t run = 0; run < runs;) {
     const uint8_t* block = panel;
     panel += Scales::kBlockBytes;
     for (int r = 0; r < Scales::kRuns; r++, run++, panel += Format::kRunBytes) {
-      // One row of activations waits for memory, which a core asks for too late by itself.
-      if constexpr (kM == 1)
+      // A core that is left to itself asks for weights too late.
+      if constexpr (Format::kSpread) next.ask();
+      else
         for (int64_t line = 0; line < Format::kRunBytes; line += 64) __builtin_prefetch(panel + kAhead + line);
       add_half<Format, 0, kN, kM, kForm>(block, panel, part, x, run, acc);
       if constexpr (Scales::kHalves) add_half<Format, 1, kN, kM, kForm>(block, panel, part, x, run, acc);

@@ -125,14 +125,11 @@ struct Entries {
     return looked_up(kValues.values, Nibbles<0>::group<kG>(codes));
   }
   static int at(const uint8_t* codes, int row, int c) { return kTable[Nibbles<0>::at(codes, row, c)] + kUp; }
-  static void pack(uint8_t* codes, int row, const vb16 (&groups)[8]) { Nibbles<0>::pack(codes, row, groups); }
 };
-// Published blocks whose codes are nibbles that stand for something else: from kAt on, 16 bytes to a run.
+// Published blocks whose codes are nibbles, low and high as in a panel: from kAt on, 16 bytes to a run.
 template <int kBlockSize, int kAt, int kBlockRuns>
-struct Numbered {
-  static void unpack(const uint8_t* row, int64_t run, Unpacked& r) {
-    r.u = nibbles(row + run / kBlockRuns * kBlockSize + kAt + run % kBlockRuns * 16);
-  }
+struct PublishedNibbles {
+  static const uint8_t* codes(const uint8_t* row, int64_t run) { return row + run / kBlockRuns * kBlockSize + kAt + run % kBlockRuns * 16; }
 };
 
 // --- Scales: w = scale * (code - kZero), or scale * code + offset. `pack` takes a row's published block, for all its runs.
@@ -224,6 +221,7 @@ template <class From, int kFromBytes, class C, class S>
 struct PackedFormat {
   using Codes = C;
   using Scales = S;
+  static constexpr bool kSpread = false;
   static constexpr int64_t kRunBytes = S::kBytes + C::kBytes;
   static constexpr int64_t kBlockBytes = S::kBlockBytes + S::kRuns * kRunBytes;
   static int64_t panel_bytes(int64_t k) { return k / 32 / S::kRuns * kBlockBytes; }
@@ -234,6 +232,9 @@ struct PackedFormat {
     if (rows < kPanelRows) std::memset(panel, 0, panel_bytes(k));
     for (int64_t i = 0; i < blocks; i++, panel += kBlockBytes) {
       uint8_t* runs = panel + S::kBlockBytes;
+      // Of the panel after this one: sixteen rows are streams too short for the processor to follow.
+      const uint8_t* next = from + kPanelRows * (row_bytes + i * kFromBytes);
+      for (int64_t line = 0; line < kPanelRows * kFromBytes; line += 64) __builtin_prefetch(next + line);
       for (int row = 0; row < rows; row++) S::pack(panel, runs, kRunBytes, row, from + row * row_bytes + i * kFromBytes);
       for (int64_t run = 0; run < S::kRuns; run++)
         for (int row = 0; row < rows; row += 4) pack_fours(from + row * row_bytes, row_bytes, rows - row, i * S::kRuns + run, runs + run * kRunBytes + S::kBytes, row);
@@ -243,13 +244,20 @@ struct PackedFormat {
   // The codes of a run of four rows, of which `rows` are there.
   static void pack_fours(const uint8_t* from, int64_t row_bytes, int64_t rows, int64_t run, uint8_t* codes, int row) {
     vb16 halves[2][4] = {}, groups[8];
-    for (int r = 0; r < 4 && r < rows; r++) {
-      Unpacked unpacked;
-      From::unpack(from + r * row_bytes, run, unpacked);
-      for (int h = 0; h < 2; h++) halves[h][r] = load16((const uint8_t*)&unpacked.u + 16 * h);
+    if constexpr (requires { From::codes(from, run); }) {
+      // Low and high nibbles lie together here too.
+      for (int r = 0; r < 4; r++) halves[0][r] = r < rows ? load16(From::codes(from + r * row_bytes, run)) : vb16{};
+      transpose_fours(halves[0], groups);
+      for (int g = 0; g < 4; g++) store16(codes + 64 * g + 4 * row, groups[g]);
+    } else {
+      for (int r = 0; r < 4 && r < rows; r++) {
+        Unpacked unpacked;
+        From::unpack(from + r * row_bytes, run, unpacked);
+        for (int h = 0; h < 2; h++) halves[h][r] = load16((const uint8_t*)&unpacked.u + 16 * h);
+      }
+      for (int h = 0; h < 2; h++) transpose_fours(halves[h], groups + 4 * h);
+      C::pack(codes, row, groups);
     }
-    for (int h = 0; h < 2; h++) transpose_fours(halves[h], groups + 4 * h);
-    C::pack(codes, row, groups);
   }
 
   // The same values as decode_row gives for the published row: w = scale * code + offset.
@@ -297,6 +305,7 @@ template <class C, class S>
 struct SpreadFormat {
   using Codes = C;
   using Scales = S;
+  static constexpr bool kSpread = true;
   static constexpr int64_t kRunBytes = S::kBytes + C::kBytes;
 };
 
@@ -332,22 +341,22 @@ inline void spread_panel(const uint8_t* panel, int64_t k, uint8_t* to) {
       spread_run<Format>(block, panel + S::kBlockBytes, to);
 }
 
-using Mxfp4Panels = PackedFormat<Numbered<17, 1, 1>, 17, Entries<kE2m1, 12, 5>, ExponentScale>;
+using Mxfp4Panels = PackedFormat<PublishedNibbles<17, 1, 1>, 17, Entries<kE2m1, 12, 5>, ExponentScale>;
 
 // Calls visit with the packed format of a dtype of blocks; false for those that are read as published.
 template <class Visit>
 bool with_packed_blocks(DType dtype, Visit visit) {
   switch (dtype) {
-    case DType::q4_0: visit(PackedFormat<Q4_0, 18, Nibbles<0>, HalfScale<8, 0>>{}); return true;
-    case DType::q4_1: visit(PackedFormat<Q4_1, 20, Nibbles<0>, HalfScaleOffset>{}); return true;
+    case DType::q4_0: visit(PackedFormat<PublishedNibbles<18, 2, 1>, 18, Nibbles<0>, HalfScale<8, 0>>{}); return true;
+    case DType::q4_1: visit(PackedFormat<PublishedNibbles<20, 4, 1>, 20, Nibbles<0>, HalfScaleOffset>{}); return true;
     case DType::q5_0: visit(PackedFormat<Q5_0, 22, Nibbles<1>, HalfScale<16, 0>>{}); return true;
     case DType::q5_1: visit(PackedFormat<Q5_1, 24, Nibbles<1>, HalfScaleOffset>{}); return true;
     case DType::q8_0: visit(PackedFormat<Q8_0, 34, Bytes, HalfScale<128, 0>>{}); return true;
     case DType::q4_k: visit(PackedFormat<Q4_K, 144, Nibbles<0>, SuperScaleOffset>{}); return true;
     case DType::q5_k: visit(PackedFormat<Q5_K, 176, Nibbles<1>, SuperScaleOffset>{}); return true;
     case DType::q6_k: visit(PackedFormat<Q6_K, 210, Sixes, SuperHalfScales>{}); return true;
-    case DType::iq4_nl: visit(PackedFormat<Numbered<18, 2, 1>, 18, Entries<kIq4, 128, 8>, HalfScale<128, 0>>{}); return true;
-    case DType::iq4_xs: visit(PackedFormat<Numbered<136, 8, 8>, 136, Entries<kIq4, 128, 8>, SuperScale>{}); return true;
+    case DType::iq4_nl: visit(PackedFormat<PublishedNibbles<18, 2, 1>, 18, Entries<kIq4, 128, 8>, HalfScale<128, 0>>{}); return true;
+    case DType::iq4_xs: visit(PackedFormat<PublishedNibbles<136, 8, 8>, 136, Entries<kIq4, 128, 8>, SuperScale>{}); return true;
     case DType::mxfp4: visit(Mxfp4Panels{}); return true;
     default: return false;
   }

@@ -66,6 +66,15 @@ const char* map_file(const char* path, size_t* bytes, std::string* problem) {
   return p == MAP_FAILED ? nullptr : (const char*)p;
 }
 
+void fetch_pages(const char* data, size_t bytes) {
+#if defined(MADV_POPULATE_READ)
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)data / page * page;
+  madvise((void*)begin, (uintptr_t)data + bytes - begin, MADV_POPULATE_READ);
+#else
+  (void)data, (void)bytes;
+#endif
+}
+
 void drop_pages(const char* data, size_t bytes) {
   const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
   uintptr_t begin = ((uintptr_t)data + page - 1) / page * page, end = ((uintptr_t)data + bytes) / page * page;
@@ -85,11 +94,11 @@ void unmap_file(const char* data, size_t bytes) { munmap((void*)data, bytes); }
 
 namespace {
 
-// Whether the processor has tiles, of bytes and of bfloat16.
+// Whether the processor has tiles of bytes.
 bool has_tiles() {
   unsigned a, b, c, d;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
-  return (d >> 22 & 1) && (d >> 24 & 1) && (d >> 25 & 1);
+  return (d >> 24 & 1) && (d >> 25 & 1);
 }
 
 // Why this process may not use them; empty when it may. The state of tiles is large, so a system gives it on request.
@@ -124,7 +133,8 @@ static CpuFeatures find_features() {
   f.avx512 = missing.empty();
   SY_FEATURE("avx512bf16")
   f.avx512bf16 = missing.empty();
-  if (!f.avx512bf16 || !has_tiles()) return f;
+  f.intel = __builtin_cpu_is("intel");
+  if (!f.avx512 || !has_tiles()) return f;
   std::string why = tiles_refused();
   f.amx = why.empty();
   if (f.amx) f.names += " amx";

@@ -3,6 +3,7 @@
 // 16 bits cost a model nothing measurable; 8 bits are half the work where bytes are multiplied: matmuls that the graph
 // marks `narrow` take them.
 #pragma once
+#include <cfloat>
 #include <cmath>
 
 #include "simd.h"
@@ -84,6 +85,20 @@ inline void store_run(const int32_t* n, int8_t* to) {
   }
 }
 
+// The largest magnitude of 32 floats; infinite or NaN where one of them is.
+inline float largest_of_run(const float* from) {
+  // As integers magnitudes keep their order, with what is not finite above all that is.
+  vi peak = {};
+  for (int i = 0; i < 32; i += kLanes) {
+    const vi v = (vi)load(from + i) & 0x7fffffff;
+    peak = v > peak ? v : peak;
+  }
+  const int32_t bits = max_of(peak);
+  float top;
+  std::memcpy(&top, &bits, 4);
+  return top;
+}
+
 // Round to nearest even, so that scalar and vector levels agree. A run with a value that is not finite gets a scale of
 // NaN: what went wrong upstream must show in the result.
 template <bool kNarrow>
@@ -94,16 +109,8 @@ inline void quantise_row(const float* x, const IntegerRows& rows, int64_t row) {
   const float most = top_of(kNarrow);
   for (int64_t run = 0; run < rows.runs; run++) {
     const float* from = x + run * 32;
-    // As integers magnitudes keep their order, with what is not finite above all that is.
-    vi peak = {};
-    for (int i = 0; i < 32; i += kLanes) {
-      const vi v = (vi)load(from + i) & 0x7fffffff;
-      peak = v > peak ? v : peak;
-    }
-    const int32_t top_bits = max_of(peak);
-    const bool finite = top_bits < 0x7f800000;
-    float top;
-    std::memcpy(&top, &top_bits, 4);
+    const float top = largest_of_run(from);
+    const bool finite = top <= FLT_MAX;
     // What is next to nothing becomes zero: its inverse would be infinite.
     vf inverse = splat(finite && top > 1e-30f ? most / top : 0);
     int32_t integers[32], half[2] = {0, 0};

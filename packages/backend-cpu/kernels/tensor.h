@@ -61,6 +61,7 @@ struct Call {
   int phase;
   int chunk;
   int chunks;
+  int threads;  // that share the run
   // Quantise activations to 16 bits for block formats, else compute with float32 activations.
   bool integer_activations;
   // Bytes that all chunks of the instruction share, which one phase leaves to the next, and bytes for this chunk alone.

@@ -31,6 +31,7 @@ char* allocate_pages(size_t bytes, bool) {
 void free_pages(char* data, size_t) { std::free(data); }
 
 // Nothing is mapped here.
+void fetch_pages(const char*, size_t) {}
 void drop_pages(const char*, size_t) {}
 
 namespace {

@@ -29,9 +29,8 @@ const avx512 = [
   '-mprefer-vector-width=512',
 ];
 
-const bf16 = [...avx512, '-mavx512bf16'];
-const avx512bf16 = [...bf16, '-DSY_LEVEL=avx512bf16'];
-const amx = [...bf16, '-mamx-tile', '-mamx-int8', '-mamx-bf16', '-DSY_AMX', '-DSY_LEVEL=amx'];
+const avx512bf16 = [...avx512, '-mavx512bf16', '-DSY_LEVEL=avx512bf16'];
+const amx = [...avx512, '-mamx-tile', '-mamx-int8', '-DSY_AMX', '-DSY_LEVEL=amx'];
 
 /** Flags by level; `kernels/dispatch.cc` chooses among just these. */
 const levels = {
@@ -72,7 +71,7 @@ export function kernelUnits(architecture) {
 
 /** Units of plain kernels, and of `amx_emulated`: the matrix unit in plain C++ over them. */
 export function emulatedUnits() {
-  const tables = '-DSY_TABLES=SY_TABLE(amx_emulated, true) SY_TABLE(scalar, true)';
+  const tables = '-DSY_TABLES=SY_TABLE(amx_emulated, true, true) SY_TABLE(scalar, true, true)';
   return [
     unit('scalar', 'level.cc', ['-DSY_SCALAR']),
     unit('amx-emulated', 'level.cc', ['-DSY_SCALAR', ...emulated]),

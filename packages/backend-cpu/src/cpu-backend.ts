@@ -54,7 +54,7 @@ export function createCpuBackend(options: CpuOptions = {}): Backend {
       weigh: (row, top, scale, weights, sums) => addon.weigh(level, row, top, scale, weights, sums),
       atLeast: (row, floor, ids) => addon.atLeast(level, row, floor, ids),
     },
-    stateDTypes: ['f16', 'f32'],
+    stateDTypes: ['f16', 'f32', 'q8_0'],
     loadWeight: (data) => loadWeight(addon, maps, data),
     allocateState: (dtype, shape) => allocateState(addon, dtype, shape),
     compile: (graph, request) => compileGraph(addon, graph, request, { threads, activations, level, poison }),

@@ -17,6 +17,7 @@ export function everyOp(): Graph {
   const sum = g.sub(g.add(x, embedded), g.mul(x, vector('factor')));
   const activated = g.gelu(g.silu(g.sigmoid(g.tanh(g.scale(sum, { by: 0.5 })))), { approximate: 'none' });
   g.output('activated', activated);
+  g.output('outer', g.outersum(activated, x));
   g.output('summed', g.sumto(activated, { shape: [32] }));
   const normed = g.layernorm(sum, vector('norm'), vector('norm_bias'), { eps: 1e-5 });
   const product = g.matmul(normed, vector('bias', 48), g.weight('w', [48, 32], 'q4_0'), { transposed: true });

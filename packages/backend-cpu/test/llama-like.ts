@@ -8,6 +8,7 @@ import {
   f32ToF16,
   Random,
   type Backend,
+  type CacheDType,
   type DeviceTensor,
   type DType,
   type Executable,
@@ -24,7 +25,7 @@ export interface LlamaShape {
   readonly vocab: number;
   /** Of every matrix. */
   readonly weights: 'f32' | 'f16' | 'q4_0' | 'q8_0';
-  readonly cache: 'f32' | 'f16';
+  readonly cache: CacheDType;
 }
 
 export const PAGE_SIZE = 16;
@@ -40,6 +41,9 @@ export const TINY: LlamaShape = {
   weights: 'f32',
   cache: 'f32',
 };
+
+/** One group of heads as long as a block, for caches in blocks. */
+export const IN_BLOCKS: LlamaShape = { ...TINY, heads: 3, kvHeads: 1, cache: 'q8_0' };
 
 export function llamaLike(shape: LlamaShape): Graph {
   const { layers, hidden, heads, kvHeads, ff, vocab, weights, cache } = shape;

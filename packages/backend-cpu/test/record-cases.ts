@@ -18,7 +18,7 @@ import {
 } from '@steelyard/graph';
 
 /** Numbers of results' places; run-cases.cc has the same. */
-const Place = { floats: 0, integers: 1, halfState: 2, floatState: 3 } as const;
+const Place = { floats: 0, integers: 1, halfState: 2, floatState: 3, byteState: 4 } as const;
 
 export interface Expected {
   readonly name: string;
@@ -27,6 +27,8 @@ export interface Expected {
   readonly bound: number;
   /** First element of the last whole case's first result whose bits this one's must be; absent in a whole case. */
   readonly sameFrom?: number;
+  /** Where a state in blocks has each element of the result: bytes of its code and its scale. */
+  readonly places?: Int32Array;
 }
 
 class RecordedTensor implements DeviceTensor {
@@ -62,6 +64,11 @@ function floatsAsWords(values: Float32Array): Int32Array {
   return new Int32Array(values.slice().buffer);
 }
 
+function statePlace(dtype: DType | undefined): number {
+  if (dtype === 'q8_0') return Place.byteState;
+  return dtype === 'f16' ? Place.halfState : Place.floatState;
+}
+
 export class CaseRecorder {
   readonly #parts: Int32Array[] = [];
   /** What the next run should give. */
@@ -77,7 +84,7 @@ export class CaseRecorder {
     return {
       name: 'recorder',
       description: 'records cases',
-      stateDTypes: ['f16', 'f32'],
+      stateDTypes: ['f16', 'f32', 'q8_0'],
       loadWeight: (data) => new RecordedTensor(data.dtype, data.shape, data.bytes()),
       allocateState: (dtype, shape) => new RecordedTensor(dtype, shape),
       compile: (graph, options) => {
@@ -111,8 +118,9 @@ export class CaseRecorder {
       const output = outputs.find(({ name }) => name === `${i}`);
       if (output) this.#words(output.value.dtype === 'i32' ? Place.integers : Place.floats, output.offset);
       // Results that are no outputs are states; no op has two.
-      else this.#words(tape.states[0]?.dtype === 'f16' ? Place.halfState : Place.floatState, 0);
+      else this.#words(statePlace(tape.states[0]?.dtype), 0);
       this.#list(floatsAsWords(wanted));
+      if (!output && expected.places) this.#list(expected.places);
     });
     return Object.fromEntries(
       outputs.map(({ name, value }) => [

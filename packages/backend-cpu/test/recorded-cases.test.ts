@@ -11,7 +11,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createBuilder, ops, Random, type DType } from '@steelyard/graph';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { drawCase, expectation, runCase, tensorData, type OpCase } from '../../../tests/ops/op-case.ts';
+import {
+  drawCase,
+  expectation,
+  runCase,
+  statePlaces,
+  tensorData,
+  type OpCase,
+} from '../../../tests/ops/op-case.ts';
 import { CaseRecorder } from './record-cases.ts';
 import { panelFormats } from './weight-formats.ts';
 
@@ -32,7 +39,8 @@ async function recordOps(recorder: CaseRecorder): Promise<void> {
         const { wanted, bound } = expectation(opCase, integers);
         const shapes = opCase.data.map((t) => (t ? `[${t.shape.join(', ')}] ${t.dtype}` : 'none')).join(', ');
         const name = `${op}(${shapes}) seed ${seed}, ${integers ? 'integers' : 'floats'}`;
-        recorder.expected = { name, results: wanted, bound };
+        const places = statePlaces(opCase);
+        recorder.expected = { name, results: wanted, bound, ...(places && { places }) };
         await runCase(recorder.backend(integers), opCase, { strided: seed % 3 === 0 });
       }
     }

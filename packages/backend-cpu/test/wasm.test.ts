@@ -4,6 +4,7 @@
  */
 
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -144,15 +145,21 @@ async function productOf(backend: Backend, rows: number): Promise<Float32Array |
   return (await executable.run({ dims: { T: rows }, inputs: { x } }))['y'];
 }
 
+interface Watched {
+  readonly worker: Worker;
+  /** Once it runs: until then Node gives one that is ended the exit code 0. */
+  readonly online: Promise<unknown>;
+}
+
 /** Node's workers, by the order in which they were started. */
-function watchedHost(workers: Worker[], sharesMemory = true): ThreadHost {
+function watchedHost(workers: Watched[], sharesMemory = true): ThreadHost {
   return {
     readsFiles: false,
     sharesMemory,
     start(start, events) {
       const script = new URL('../dist/node/wasm-worker.js', import.meta.url);
       const worker = new Worker(script, { workerData: start, execArgv: [] });
-      workers.push(worker);
+      workers.push({ worker, online: once(worker, 'online') });
       worker.on('message', (response: Response) => events.response(response));
       worker.on('error', (error) => events.end(error.message));
       worker.on('exit', (code) => events.end(`exit code ${code}`));
@@ -195,18 +202,19 @@ describe.skipIf(!wasmAvailability().available)('in several threads', () => {
   it('refuses runs, that under way too, when one of them dies', async () => {
     const found = loadWasmModule();
     if ('reason' in found) throw new Error(found.reason);
-    const workers: Worker[] = [];
+    const workers: Watched[] = [];
     const backend = createWasmBackend({
       runner: startThreads(watchedHost(workers), { ...found, threads: 2 }),
     });
     await productOf(backend, 1);
     expect(workers.length).toBe(2);
-    const gone = Promise.all(workers.map((worker) => new Promise((resolve) => worker.on('exit', resolve))));
+    await Promise.all(workers.map(({ online }) => online));
+    const gone = Promise.all(workers.map(({ worker }) => once(worker, 'exit')));
     // Long enough to be under way when the thread is ended.
     const waiting = productOf(backend, 512);
     await Promise.all([
       expect(waiting).rejects.toThrow(/the WebAssembly thread ended: its thread 2: exit code 1/),
-      workers[1]?.terminate(),
+      workers[1]?.worker.terminate(),
     ]);
     await gone;
     await expect(productOf(backend, 1)).rejects.toThrow(/its thread 2/);
@@ -215,7 +223,7 @@ describe.skipIf(!wasmAvailability().available)('in several threads', () => {
   it('are one where memory cannot be sent', async () => {
     const found = loadWasmModule();
     if ('reason' in found) throw new Error(found.reason);
-    const workers: Worker[] = [];
+    const workers: Watched[] = [];
     const runner = startThreads(watchedHost(workers, false), { ...found, threads: 4 });
     const backend = createWasmBackend({ runner });
     const y = await productOf(backend, 3);

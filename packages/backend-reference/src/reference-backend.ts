@@ -181,7 +181,7 @@ export function createReferenceBackend(): Backend {
   return {
     name: 'reference',
     description: 'plain TypeScript, float32 values, float64 accumulation',
-    stateDTypes: ['f32', 'f16'],
+    stateDTypes: ['f32', 'f16', 'q8_0'],
     loadWeight: (data) => new ReferenceDeviceTensor(ReferenceTensor.encoded(data), data),
     allocateState(dtype, shape) {
       try {

@@ -2,17 +2,18 @@
 
 import { Option, type Command } from 'commander';
 import type { SamplingOptions } from '@steelyard/engine';
-import type { BackendName } from '@steelyard/engine/node';
+import type { BackendName, CacheDType } from '@steelyard/engine/node';
 import { UsageError } from './errors.ts';
 import { DEFAULT_SAMPLING, SAMPLING_SETTINGS, changeSetting, parseNumber } from './sampling-options.ts';
 import type { ModelOptions } from './services.ts';
 import { parseBytes, parseDuration } from './terminal/format.ts';
 
-/** What `addModelOptions` yields in commander's values. */
+/** What `addModelOptions` and `addCacheOption` yield in commander's values. */
 export interface ModelFlags {
   readonly backend?: BackendName;
   readonly threads?: number;
   readonly context?: number;
+  readonly kvCacheDtype?: CacheDType;
   readonly memory?: number;
   readonly expertsOnDisk?: boolean;
   readonly speculation?: boolean;
@@ -70,17 +71,29 @@ export function modelOptions(flags: ModelFlags): ModelOptions {
     backend: flags.backend,
     threads: flags.threads,
     contextLength: flags.context,
+    kvDType: flags.kvCacheDtype,
     memoryBytes: flags.memory,
     expertsOnDisk: flags.expertsOnDisk,
     speculation: flags.speculation,
   };
 }
 
+/** For commands that generate: those that make vectors keep nothing between steps. */
+export function addCacheOption(command: Command): Command {
+  return command.addOption(
+    new Option('--kv-cache-dtype <name>', 'what the KV cache holds; q8_0 takes half of f16').choices([
+      'f16',
+      'q8_0',
+      'f32',
+    ]),
+  );
+}
+
 const collect = (text: string, all: readonly string[] = []): string[] => [...all, text];
 
 /** System text, length, stop strings and every sampling setting. */
 export function addGenerationOptions(command: Command): Command {
-  command
+  addCacheOption(command)
     .option('--system <text>', 'system text')
     .option('--no-speculation', 'compute no likely next tokens ahead')
     .option('--max-tokens <n>', 'tokens of an answer at most', wholeNumber('--max-tokens', 1, 1e9))

@@ -4,7 +4,7 @@
  */
 
 import type { EmbeddingModel, LanguageModel } from '@steelyard/engine';
-import type { BackendName } from '@steelyard/engine/node';
+import type { BackendName, CacheDType } from '@steelyard/engine/node';
 import type { ModelFile } from '@steelyard/formats';
 import type { PullOptions as HubPullOptions, Store, StoredModel } from '@steelyard/hub';
 import type { ArchitectureSummary, LoadedModel, Pooling } from '@steelyard/models';
@@ -46,6 +46,7 @@ export interface ModelOptions {
   readonly expertsOnDisk?: boolean | undefined;
   readonly speculation?: boolean | undefined;
   readonly contextLength?: number | undefined;
+  readonly kvDType?: CacheDType | undefined;
   readonly threads?: number | undefined;
   /** Of its files, as the store has it. */
   readonly digest?: string | undefined;

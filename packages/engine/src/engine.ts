@@ -4,7 +4,7 @@
  */
 
 import { CapacityError, RequestError, SteelyardError, UnsupportedError } from '@steelyard/core';
-import type { Backend, DType, RowKernels } from '@steelyard/graph';
+import type { Backend, CacheDType, RowKernels } from '@steelyard/graph';
 import type { LoadedModel } from '@steelyard/models';
 import type { Tokenizer } from '@steelyard/text';
 import { checkOptions } from './check-options.ts';
@@ -34,7 +34,7 @@ export interface EngineOptions {
   /** Tokens per page, as the model was loaded with. */
   readonly pageSize: number;
   /** Storage format of the cache, as the model was loaded with. */
-  readonly kvDType: DType;
+  readonly kvDType: CacheDType;
   /** Tokens per step. Default 512. */
   readonly maxBatchTokens?: number;
   /** Sequences that run at once. Default 32. */

@@ -95,6 +95,14 @@ describe('memory plan', () => {
       planMemory(model(99_999), { ...budget, memoryBytes: 12 * MIB, contextLength: 50_000 }),
     ).toThrow(/50000 tokens.*shorter context/);
     expect(() => planMemory(model(4096), { ...budget, availableBytes: MIB })).toThrow(/machine can spare/);
+    // Blocks of 32 fit heads of 64, of which a cache of 8 bits takes half.
+    const wide = { ...model(4096), kv: { states: [{ name: 'kv.0.k', heads: 4, dim: 64 }] } };
+    const tight = { ...budget, memoryBytes: 10 * MIB };
+    expect(() => planMemory(wide, tight)).toThrow(/give more memory, keep the cache in 8 bits/);
+    expect(() => planMemory(wide, { ...tight, kvDType: 'q8_0' })).toThrow(
+      /give more memory, fewer sequences/,
+    );
+    expect(tooSmall).toThrow(/give more memory, fewer sequences/);
     expect(() => planMemory(model(4096), { ...budget, contextLength: 0 })).toThrow(RequestError);
     expect(() => planMemory(model(4096), { ...budget, maxSequences: 513 })).toThrow(/maxSequences is 513/);
   });

@@ -1,7 +1,13 @@
 /** How much fits: pages, context and batch from a budget in bytes. What does not fit is refused with numbers. */
 
 import { CapacityError, RequestError } from '@steelyard/core';
-import { byteLength, planMemory as planTemporaries, weightBytes, type DType } from '@steelyard/graph';
+import {
+  byteLength,
+  dtypeInfo,
+  planMemory as planTemporaries,
+  weightBytes,
+  type DType,
+} from '@steelyard/graph';
 import { recurrentBytes, type LoadedModel } from '@steelyard/models';
 
 export interface MemoryBudget {
@@ -85,6 +91,7 @@ export function planMemory(model: LoadedModel, budget: MemoryBudget): MemoryPlan
         `KV cache ${mib(least * kvBytesPerToken)} for ${least} tokens (${kvBytesPerToken} bytes each)` +
         `${recurrent > 0 ? `, recurrent states ${mib(recurrent)} for ${budget.maxSequences} sequences` : ''}; ` +
         `give more memory, ${onDisk ? 'leave experts on disk (slower: expertsOnDisk, --experts-on-disk), ' : ''}` +
+        `${fitsBlocks(model) && kvDType !== 'q8_0' ? 'keep the cache in 8 bits (kvDType, --kv-cache-dtype q8_0), ' : ''}` +
         `${budget.contextLength === undefined ? 'fewer sequences' : 'a shorter context'} or a smaller model`,
     );
   }
@@ -101,6 +108,12 @@ export function planMemory(model: LoadedModel, budget: MemoryBudget): MemoryPlan
     totalBytes: held + kvBytes + recurrent + temporaryBytes,
     limits: limitsOf(budget, Math.ceil(contextLength / pageSize), pages),
   };
+}
+
+/** Whether the model has a cache that may be in q8_0. */
+function fitsBlocks({ kv }: LoadedModel): boolean {
+  const { blockSize } = dtypeInfo('q8_0');
+  return kv.states.length > 0 && kv.states.every(({ dim }) => dim % blockSize === 0);
 }
 
 /** Pages that are of use: no more than every sequence at its longest. */

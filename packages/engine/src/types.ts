@@ -1,5 +1,6 @@
 /** The engine's public vocabulary: what a request asks, what comes back. Servers and commands know only this. */
 
+import type { CacheDType } from '@steelyard/graph';
 import type { ChatMessage, Infill, ReplyFormat, ToolCall } from '@steelyard/text';
 import type { Constraint } from './constraint/constraint.ts';
 import type { ThoughtLimit } from './constraint/thought-limit-judge.ts';
@@ -188,6 +189,8 @@ export interface ModelInfo {
   readonly contextLength: number;
   readonly vocabSize: number;
   readonly backend: string;
+  /** Storage format of the KV cache; absent for models that others compute. */
+  readonly kvDType?: CacheDType;
   readonly hasChatTemplate: boolean;
   /** Jinja source of its chat template, where it has one in that form. */
   readonly chatTemplate?: string;

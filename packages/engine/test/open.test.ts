@@ -33,6 +33,7 @@ describe('openLanguageModel', () => {
       contextLength: 256,
       vocabSize: 72,
       backend: 'reference',
+      kvDType: 'f32',
       chatTemplate: expect.stringContaining('<|start|>assistant') as string,
       hasChatTemplate: true,
       callsTools: false,
@@ -160,7 +161,7 @@ describe('openLanguageModel', () => {
       UnsupportedError,
     );
     await expect(
-      openLanguageModel(letters.folder, { backend: 'reference', kvDType: 'q4_0' }),
+      openLanguageModel(letters.folder, { backend: 'reference', kvDType: 'q4_0' as 'f16' }),
     ).rejects.toThrow(/keeps no cache in q4_0/);
   });
 });

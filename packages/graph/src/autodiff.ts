@@ -25,7 +25,8 @@ export function gradients(
     if (grads.every((grad) => !grad) || !node.outputs.some((output) => wanted.has(output))) continue;
     const definition = opDefinition(node.op);
     if (!definition.gradient) throw new UnsupportedError(`${node.op} has no gradient rule; see the op table`);
-    definition.gradient(g, node, grads, node.attrs).forEach((grad, i) => {
+    const isWanted = (operand: Value): boolean => wanted.has(operand);
+    definition.gradient(g, node, grads, node.attrs, isWanted).forEach((grad, i) => {
       const input = node.inputs[i];
       if (!grad || !input || !wanted.has(input)) return;
       const other = known.get(input);

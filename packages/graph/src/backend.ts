@@ -8,6 +8,9 @@ import type { Bindings, Graph } from './ir.ts';
 import type { RowKernels } from './row-kernels.ts';
 import type { TensorData } from './tensor-data.ts';
 
+/** Storage formats that KV caches have, on backends that know them. */
+export type CacheDType = Extract<DType, 'f32' | 'f16' | 'q8_0'>;
+
 /** A tensor in a backend's memory. The creator disposes it, after every executable that uses it. */
 export interface DeviceTensor {
   readonly dtype: DType;
@@ -57,7 +60,7 @@ export interface Backend {
   /** What it runs on and which instruction sets it uses; shown by `doctor`. */
   readonly description: string;
   /** Storage formats that states may have here; the first is the default for KV caches. */
-  readonly stateDTypes: readonly DType[];
+  readonly stateDTypes: readonly CacheDType[];
   /** Weights stay in their files, and pages of them come to memory when they are read. Absent: they are copied. */
   readonly mapsWeights?: true;
   /** Absent: it has none that are faster than `plainRows`. */

@@ -81,13 +81,15 @@ export interface OpDefinition<
   ): void;
   /**
    * Gradient rule: given the gradients of the results (null where unused), the gradient of each operand,
-   * null where it has none. Absent: the op is not differentiable.
+   * null where it has none. `wanted` says of which there is use; rules need to heed it only where others cost.
+   * Absent: the op is not differentiable.
    */
   gradient?(
     g: OpApplier,
     node: Node,
     grads: readonly (Value | null)[],
     attrs: AttrsOf<S>,
+    wanted: (operand: Value) => boolean,
   ): readonly (Value | null)[];
   /** Draws a valid case; the test suite runs it on every backend. */
   sample(random: Random): Sample<S>;

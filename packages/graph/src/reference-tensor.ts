@@ -1,6 +1,6 @@
 /** Tensors as op reference implementations see them. Contiguous, row-major, on the JavaScript heap. */
 
-import { dtypeInfo, f16Round, bf16Round, type DType } from './dtypes/index.ts';
+import { dtypeInfo, encode, type DType, type EncodableDType } from './dtypes/index.ts';
 import { elementCount } from './ir.ts';
 import type { TensorData } from './tensor-data.ts';
 
@@ -77,11 +77,13 @@ export class ReferenceTensor {
     return this.#bytes;
   }
 
-  /** Stores a float as this tensor's dtype would keep it. */
-  round(value: number): number {
-    if (this.dtype === 'f16') return f16Round(value);
-    if (this.dtype === 'bf16') return bf16Round(value);
-    return Math.fround(value);
+  /** Values, of whole blocks, as this tensor's dtype would keep them. @throws ShapeError for one that nothing encodes */
+  round(values: Float32Array): Float32Array {
+    if (this.dtype === 'f32') return values;
+    const info = dtypeInfo(this.dtype);
+    const out = new Float32Array(values.length);
+    info.decode(encode(this.dtype as EncodableDType, values), 0, out, 0, values.length / info.blockSize);
+    return out;
   }
 
   /** The same elements under another shape. */

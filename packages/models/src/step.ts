@@ -3,7 +3,15 @@
  * and cache states that `forward` asks for, which are declared as they are asked for.
  */
 
-import { createBuilder, type Builder, type Graph, type TensorData, type Value } from '@steelyard/graph';
+import { UnsupportedError } from '@steelyard/core';
+import {
+  createBuilder,
+  dtypeInfo,
+  type Builder,
+  type Graph,
+  type TensorData,
+  type Value,
+} from '@steelyard/graph';
 import { decodeFloat32, transposedFloat32 } from './float32-data.ts';
 import type { ScaleBlocks } from './quantisation.ts';
 import type { KvState, LoadOptions, Output, RecurrentState } from './model.ts';
@@ -97,10 +105,21 @@ export class Step {
     this.#source.ignorePublished(names);
   }
 
-  /** A paged cache tensor [N, heads, pageSize, dim]. */
+  /**
+   * A paged cache tensor [N, heads, pageSize, dim].
+   * @throws UnsupportedError when the cache's format has blocks that do not divide `dim`
+   */
   state(name: string, heads: number, dim: number): Value {
+    const { pageSize, kvDType } = this.#options;
+    const { blockSize } = dtypeInfo(kvDType);
+    if (dim % blockSize !== 0) {
+      throw new UnsupportedError(
+        `a KV cache in ${kvDType} has blocks of ${blockSize} elements, which do not divide this model's heads of ${dim}; ` +
+          `keep the cache in f16 (kvDType, --kv-cache-dtype)`,
+      );
+    }
     this.states.push({ name, heads, dim });
-    return this.g.state(name, ['N', heads, this.#options.pageSize, dim], this.#options.kvDType);
+    return this.g.state(name, ['N', heads, pageSize, dim], kvDType);
   }
 
   /** [S], each sequence's slot of recurrent states; an input of the graphs that have some. */

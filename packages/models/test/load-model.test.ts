@@ -27,6 +27,14 @@ describe('loadModel', () => {
     expect(model.facts).toMatchObject({ 'rope scaling': 'none', 'tied embeddings': 'no' });
   });
 
+  it('refuses a cache in blocks that do not divide its heads', () => {
+    const load = () => loadModel(tinyGguf(), { ...options, kvDType: 'q8_0' });
+    expect(load).toThrow(UnsupportedError);
+    expect(load).toThrow(
+      /blocks of 32 elements, which do not divide this model's heads of 4; keep the cache in f16/,
+    );
+  });
+
   it('gives exactly the weights, states and inputs of the graph', () => {
     const { graph, weights, kv } = load(tinyGguf());
     const names = (storage: string): string[] =>

@@ -26,6 +26,7 @@ export function newAnswerId(prefix: string): string {
 
 /** Same fingerprint and same seed: same answer, as far as model, version and backend decide it. */
 function fingerprint(info: ModelInfo, version: string): string {
-  const parts = [version, info.name, info.architecture, info.quantisation, info.parameterCount, info.backend];
+  const { name, architecture, quantisation, parameterCount, backend, kvDType } = info;
+  const parts = [version, name, architecture, quantisation, parameterCount, backend, kvDType];
   return `fp_${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 10)}`;
 }

@@ -104,7 +104,7 @@ export function createWasmBackend(options: WasmOptions): Backend {
   return {
     name: 'wasm',
     description: `WebAssembly, ${runner.description}, ${plural(runner.threads)}, ${activations} activations`,
-    stateDTypes: ['f16', 'f32'],
+    stateDTypes: ['f16', 'f32', 'q8_0'],
     loadWeight: (data) => loadWeight(memory, data),
     allocateState: (dtype, shape) => allocateState(memory, dtype, shape),
     compile: (graph, request) =>

@@ -65,13 +65,15 @@ float as_float(int32_t bits) {
 }
 
 // Where a result lies; the numbers are the recorder's.
-enum class Place { floats = 0, integers = 1, half_state = 2, float_state = 3 };
+enum class Place { floats = 0, integers = 1, half_state = 2, float_state = 3, byte_state = 4 };
 
 struct Result {
   Place place;
   // Bytes into the arena, or the state's number.
   int64_t at;
   std::vector<int32_t> wanted;  // floats
+  // Of a byte state: where each value's code lies, and its scale, a half.
+  std::vector<int32_t> places;
 };
 
 struct Case {
@@ -100,7 +102,8 @@ Case read_case(Reader& r) {
   for (int32_t i = 0; i < count; i++) {
     const Place place = (Place)r.word();
     const int32_t at = r.word();
-    c.results.push_back({place, at, r.list()});
+    c.results.push_back({place, at, r.list(), {}});
+    if (place == Place::byte_state) c.results.back().places = r.list();
   }
   return c;
 }
@@ -118,11 +121,12 @@ float half(uint16_t h) {
   return sign * (exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25));
 }
 
-float value_at(const char* data, Place place, size_t i) {
+float value_at(const char* data, const Result& result, size_t i) {
   float f;
   int32_t n;
   uint16_t h;
-  switch (place) {
+  switch (result.place) {
+    case Place::byte_state: std::memcpy(&h, data + result.places[2 * i + 1], 2); return (float)(int8_t)data[result.places[2 * i]] * half(h);
     case Place::half_state: std::memcpy(&h, data + 2 * i, 2); return half(h);
     case Place::integers: std::memcpy(&n, data + 4 * i, 4); return (float)n;
     default: std::memcpy(&f, data + 4 * i, 4); return f;
@@ -146,10 +150,10 @@ std::string run(Case c, const KernelTable& table, int threads, bool repacked, st
   if (problem.empty()) problem = executable.run(c.dims, buffers(c.inputs));
   if (!problem.empty()) return problem;
   for (const Result& result : c.results) {
-    const bool state = result.place == Place::half_state || result.place == Place::float_state;
+    const bool state = result.place >= Place::half_state;
     const char* data = state ? (const char*)c.states[result.at].data() : executable.arena().data + result.at;
     std::vector<float> values(result.wanted.size());
-    for (size_t i = 0; i < values.size(); i++) values[i] = value_at(data, result.place, i);
+    for (size_t i = 0; i < values.size(); i++) values[i] = value_at(data, result, i);
     found->push_back(std::move(values));
   }
   return "";

@@ -5,6 +5,7 @@ import { Random } from '@steelyard/graph';
 import type { LanguageModel } from '@steelyard/engine';
 import type { RegisterCommand } from '../command.ts';
 import {
+  addCacheOption,
   addExamples,
   addModelOptions,
   modelOptions,
@@ -44,6 +45,7 @@ export const registerBench: RegisterCommand = (program, context, exit) => {
     .option('--json', 'write an object with every run')
     .action(async (model: string | undefined, flags: Flags) => exit(await bench(model, flags, context)));
   addModelOptions(command);
+  addCacheOption(command);
   addExamples(command, [
     'steelyard bench',
     'steelyard bench ./model.gguf --prompt 2048 --generate 64 --repeat 3 --json',

@@ -57,7 +57,11 @@ async function replay(file: string, flags: Flags, context: CommandContext): Prom
   const tools = await services.receipts();
   const receipt = chosen(tools.read(await readJson(file), file), flags.choice, file);
   const request = flags.request === undefined ? undefined : await readObject(flags.request);
-  const model = await openModel(flags.model ?? receipt.model.name, modelOptions(flags), context);
+  const model = await openModel(
+    flags.model ?? receipt.model.name,
+    { ...modelOptions(flags), kvDType: receipt.engine.kv_cache },
+    context,
+  );
   try {
     const here = await tools.replay(receipt, {
       model,

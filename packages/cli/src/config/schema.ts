@@ -245,6 +245,12 @@ export const configSchema = z.strictObject({
     placeholder: 'tokens',
     otherwise: "the model's, as far as memory goes",
   }),
+  kvCacheDtype: choice(
+    'What the KV cache holds; q8_0 takes half of f16, so twice the tokens fit.',
+    ['f16', 'q8_0', 'f32'],
+    optional,
+    { otherwise: '`f16`' },
+  ),
   memory: size('Budget of all models together.', optional, { otherwise: '3/4 of what is free' }),
   modelMemory: size('Budget of each model.', optional, { otherwise: 'an ordinary cache' }),
   keepAlive: time('How long a model stays that no request uses; `models` always stay.', (s) =>

@@ -18,6 +18,7 @@ export function servedOptions(config: ServeConfig): ServedOptions {
       backend: config.backend,
       threads: config.threads,
       contextLength: config.context,
+      kvDType: config.kvCacheDtype,
       memoryBytes: config.modelMemory,
       expertsOnDisk: config.expertsOnDisk,
       speculation: config.speculation,

@@ -47,7 +47,8 @@ export function describeModel(
       }
       const { model, settings } = traceForText(file, backend, options);
       const { contextLength, totalBytes } = planEngine(model, settings);
-      const info = languageInfo({ model, name, backend, contextLength, template: readTemplate(file) });
+      const template = readTemplate(file);
+      const info = languageInfo({ model, name, backend, kvDType: settings.kvDType, contextLength, template });
       return { kind: 'language', info, memoryBytes: totalBytes };
     } finally {
       backend.dispose();

@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import { UnsupportedError } from '@steelyard/core';
 import type { ModelFile } from '@steelyard/formats';
 import { openModel } from '@steelyard/formats/node';
-import type { Backend, DType } from '@steelyard/graph';
+import type { Backend, CacheDType } from '@steelyard/graph';
 import type { LoadedModel } from '@steelyard/models';
 import { selectBackend, type BackendName } from './devices.ts';
 import { readText, type ModelText } from './read-text.ts';
@@ -73,7 +73,7 @@ export function backendFor(
 }
 
 /** @throws UnsupportedError when the backend cannot keep a cache in that format */
-export function cacheFormat(backend: Backend, wanted: DType | undefined): DType {
+export function cacheFormat(backend: Backend, wanted: CacheDType | undefined): CacheDType {
   const [first] = backend.stateDTypes;
   const format = wanted ?? first;
   if (format !== undefined && backend.stateDTypes.includes(format)) return format;

@@ -2,7 +2,7 @@
 
 import { UnsupportedError } from '@steelyard/core';
 import type { ModelFile } from '@steelyard/formats';
-import type { Backend, DType } from '@steelyard/graph';
+import type { Backend } from '@steelyard/graph';
 import { loadModel, ranksTexts, type LoadedModel, type Pooling } from '@steelyard/models';
 import { EmbeddingEngine, type EmbeddingEngineOptions } from '../embeddings/embedding-engine.ts';
 import { createEmbeddingModel } from '../embeddings/embedding-model.ts';
@@ -26,8 +26,6 @@ export interface OpenEmbeddingOptions extends CommonOptions {
   readonly memoryBytes?: number;
   /** Longest text, tokens; default the model's own, and 8192 for decoders. */
   readonly contextLength?: number;
-  /** Storage format of keys and values within a step; default f32 where the backend has it. */
-  readonly kvDType?: DType;
   /** Tokens per step. Default 512, and at least the longest text of an encoder. */
   readonly maxBatchTokens?: number;
   /** Texts per step. Default 32. */
@@ -68,8 +66,8 @@ export function traceForVectors(
   name: string,
   options: OpenEmbeddingOptions,
 ): { readonly model: LoadedModel; readonly settings: EmbeddingEngineOptions } {
-  const exact = backend.stateDTypes.includes('f32') ? 'f32' : undefined;
-  const kvDType = cacheFormat(backend, options.kvDType ?? exact);
+  // Keys and values are kept within a step only, so that nothing is won by a smaller format.
+  const kvDType = cacheFormat(backend, backend.stateDTypes.includes('f32') ? 'f32' : undefined);
   const { contextLength } = options;
   const limit = contextLength === undefined ? {} : { contextLength };
   const output = ranksTexts(file) ? 'score' : 'hidden';

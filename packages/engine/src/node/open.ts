@@ -1,7 +1,7 @@
 /** From a path to a model that answers. */
 
 import type { ModelFile } from '@steelyard/formats';
-import type { Backend, DType } from '@steelyard/graph';
+import type { Backend, CacheDType } from '@steelyard/graph';
 import { loadModel, type LoadedModel } from '@steelyard/models';
 import { answerSyntax, readsToolCalls, type ChatTemplate } from '@steelyard/text';
 import { Engine, type EngineOptions } from '../engine.ts';
@@ -30,7 +30,7 @@ export interface OpenOptions extends CommonOptions {
   /** Longest sequence, tokens; default the model's own, as far as the cache holds it. */
   readonly contextLength?: number;
   /** Storage format of the KV cache; default the backend's first. */
-  readonly kvDType?: DType;
+  readonly kvDType?: CacheDType;
   /** Tokens per step. Default 512. */
   readonly maxBatchTokens?: number;
   /** Sequences that run at once. Default 32. */
@@ -62,7 +62,7 @@ async function load(
         `${engine.plan.kvBytesPerToken} bytes of memory per token`,
     );
   }
-  const info = languageInfo({ model, name, backend, contextLength, template });
+  const info = languageInfo({ model, name, backend, kvDType: settings.kvDType, contextLength, template });
   const origin = originOf(path, { backend, template, digest: options.digest });
   return createLanguageModel({ info, tokenizer, template, engine, origin, onDispose: close });
 }
@@ -84,11 +84,13 @@ interface LanguageFacts {
   readonly model: LoadedModel;
   readonly name: string;
   readonly backend: Backend;
+  readonly kvDType: CacheDType;
   readonly contextLength: number;
   readonly template: ChatTemplate | undefined;
 }
 
-export function languageInfo({ model, name, backend, contextLength, template }: LanguageFacts): ModelInfo {
+export function languageInfo(facts: LanguageFacts): ModelInfo {
+  const { model, name, backend, kvDType, contextLength, template } = facts;
   const { config, parameterCount } = model;
   return {
     name,
@@ -97,6 +99,7 @@ export function languageInfo({ model, name, backend, contextLength, template }: 
     quantisation: mainDType(model),
     vocabSize: config.vocabSize,
     backend: backend.name,
+    kvDType,
     contextLength,
     ...templateFacts(template),
   };

@@ -36,11 +36,6 @@ export function f32ToF16(value: number): number {
   return sign | (rounded >>> 13);
 }
 
-/** The float as half precision would keep it. */
-export function f16Round(value: number): number {
-  return f16ToF32(f32ToF16(value));
-}
-
 export function bf16ToF32(half: number): number {
   bits[0] = half << 16;
   return scratch[0] as number;
@@ -51,10 +46,6 @@ export function f32ToBf16(value: number): number {
   const x = bits[0] as number;
   if ((x & 0x7fffffff) > 0x7f800000) return (x >>> 16) | 0x40;
   return ((x + 0x7fff + ((x >>> 16) & 1)) >>> 16) & 0xffff;
-}
-
-export function bf16Round(value: number): number {
-  return bf16ToF32(f32ToBf16(value));
 }
 
 /** 8-bit float of 4 exponent and 3 fraction bits without infinities (Micikevicius et al. 2022, arXiv:2209.05433). */

@@ -3,7 +3,7 @@ import { formatType, type TensorType } from '../ir.ts';
 import { defineOp, type AttrsOf, type BoundType } from '../op.ts';
 import type { Random } from '../random.ts';
 import type { ReferenceTensor } from '../reference-tensor.ts';
-import { expectDim, expectF32, expectRank, operand } from './shape-rules.ts';
+import { expectCache, expectDim, expectF32, expectRank, operand } from './shape-rules.ts';
 
 /**
  * scale: factor on q . k. window: a token sees itself and the window - 1 tokens before it, 0 for all.
@@ -31,8 +31,8 @@ export const attention = defineOp({
     ) as [TensorType, TensorType, TensorType, TensorType, TensorType, TensorType];
     expectF32([q], ['q']);
     expectRank('q', q, 3);
-    expectRank('keys', keys, 4);
-    expectRank('values', values, 4);
+    expectCache('keys', keys);
+    expectCache('values', values);
     expectRank('pages', pages, 2);
     for (const [name, t] of Object.entries({ positions, sequences, pages })) {
       if (t.dtype !== 'i32') throw new ShapeError(`${name} must be i32, is ${formatType(t)}`);
@@ -157,7 +157,18 @@ function attendHead(
 }
 
 function sampleAttention(random: Random) {
-  const [kvHeads, group, dim] = [random.int(1, 3), random.pick([1, 3, 4]), random.pick([8, 64, 80])];
+  const dtype = random.pick(['f32', 'f16', 'q8_0'] as const);
+  const [dims, valueDims] =
+    dtype === 'q8_0'
+      ? [
+          [32, 64, 96],
+          [32, 96],
+        ]
+      : [
+          [8, 64, 80],
+          [8, 48],
+        ];
+  const [kvHeads, group, dim] = [random.int(1, 3), random.pick([1, 3, 4]), random.pick(dims)];
   const pageSize = random.pick([4, 16, 32]);
   const sequenceCount = random.int(1, 3);
   const positions: number[] = [];
@@ -179,7 +190,6 @@ function sampleAttention(random: Random) {
     const j = random.int(0, i);
     [order[i], order[j]] = [order[j] as number, order[i] as number];
   }
-  const dtype = random.pick(['f32', 'f16'] as const);
   const cache = (length: number) => ({ shape: [total, kvHeads, pageSize, length], dtype });
   const heads = kvHeads * group;
   const index = (values: number[], shape = [values.length]) =>
@@ -188,7 +198,7 @@ function sampleAttention(random: Random) {
     inputs: [
       { shape: [positions.length, heads, dim], dtype: 'f32' as const },
       cache(dim),
-      cache(random.pick([dim, dim, 8, 48])),
+      cache(random.pick([dim, dim, ...valueDims])),
       index(positions),
       index(sequences),
       index(order.slice(0, sequenceCount * width), [sequenceCount, width]),

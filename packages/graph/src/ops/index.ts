@@ -15,6 +15,7 @@ import { kvwrite } from './kvwrite.ts';
 import { layernorm } from './layernorm.ts';
 import { matmul } from './matmul.ts';
 import { mul } from './mul.ts';
+import { outersum } from './outersum.ts';
 import { reshape } from './reshape.ts';
 import { rmsnorm } from './rmsnorm.ts';
 import { rope } from './rope.ts';
@@ -60,6 +61,7 @@ export const ops = {
   concat,
   shortconv,
   selectivescan,
+  outersum,
 } as const;
 
 export type OpName = keyof typeof ops;

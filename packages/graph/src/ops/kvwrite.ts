@@ -2,7 +2,7 @@ import { ShapeError } from '@steelyard/core';
 import { formatType } from '../ir.ts';
 import { defineOp } from '../op.ts';
 import type { ReferenceTensor } from '../reference-tensor.ts';
-import { expectDim, expectF32, expectRank, operand } from './shape-rules.ts';
+import { expectCache, expectDim, expectF32, expectRank, operand } from './shape-rules.ts';
 
 export const kvwrite = defineOp({
   name: 'kvwrite',
@@ -11,12 +11,16 @@ export const kvwrite = defineOp({
   /** cache: state [N, Hkv, page_size, D]; x: [T, Hkv, D]; slots: i32 [T], -1 to skip a token. */
   operands: ['cache', 'x', 'slots'],
   results: ['cache'],
-  /** byColumn: a page holds element i of a slot at i * page_size + slot, as attention reads keys; else by slot. */
+  /**
+   * byColumn: a page holds element i of a slot at i * page_size + slot, as attention reads keys; else by slot.
+   * Blocks (q8_0) are of a slot's own elements. A page holds their codes so arranged, and then all scales, of the
+   * first block of every slot, of the second, and so on.
+   */
   attrs: { byColumn: 'bool' },
   aliases: [0],
   infer(inputs) {
     const [cache, x, slots] = [operand(inputs, 0), operand(inputs, 1), operand(inputs, 2)];
-    expectRank('cache', cache, 4);
+    expectCache('cache', cache);
     expectRank('x', x, 3);
     expectF32([x], ['x']);
     if (slots.dtype !== 'i32') throw new ShapeError(`slots must be i32, is ${formatType(slots)}`);
@@ -38,18 +42,20 @@ export const kvwrite = defineOp({
         const [at, step] = byColumn
           ? [start + (slot % pageSize), pageSize]
           : [start + (slot % pageSize) * dim, 1];
-        for (let i = 0; i < dim; i++) {
-          to.f32[at + i * step] = to.round(from[(t * heads + h) * dim + i] as number);
-        }
+        const row = (t * heads + h) * dim;
+        to.round(from.subarray(row, row + dim)).forEach((value, i) => {
+          to.f32[at + i * step] = value;
+        });
       }
     });
   },
   sample(random) {
+    const dtype = random.pick(['f32', 'f16', 'q8_0'] as const);
     const [pages, heads, pageSize, dim] = [
       random.int(1, 4),
       random.int(1, 4),
       random.pick([4, 16, 32]),
-      random.pick([8, 64]),
+      random.pick([dtype === 'q8_0' ? 96 : 8, 64]),
     ];
     const tokens = random.int(1, Math.min(6, pages * pageSize));
     const slots = new Int32Array(tokens);
@@ -59,7 +65,7 @@ export const kvwrite = defineOp({
     }
     return {
       inputs: [
-        { shape: [pages, heads, pageSize, dim], dtype: random.pick(['f32', 'f16'] as const) },
+        { shape: [pages, heads, pageSize, dim], dtype },
         { shape: [tokens, heads, dim], dtype: 'f32' },
         { shape: [tokens], dtype: 'i32', values: slots },
       ],

@@ -53,21 +53,24 @@ export const matmul = defineOp({
     }
     if (bias) addBias(bias.f32, (y as ReferenceTensor).f32);
   },
-  gradient(g, node, [dy], { transposed }) {
-    // Weights are frozen until training lands; the gradient flows to x and bias.
+  gradient(g, node, [dy], { transposed }, wanted) {
     const [x, bias, ...weights] = node.inputs as [Value, Value | null, ...Value[]];
     if (!dy) return node.inputs.map(() => null);
     let start = 0;
-    let dx: Value | undefined;
-    for (const w of weights) {
+    let dx: Value | null = null;
+    const dw = weights.map((w) => {
       const length = columns(w, transposed);
       const part = weights.length === 1 ? dy : g.apply('slice', [dy], { start, length });
-      const term = g.apply('matmul', [part, null, w], { transposed: !transposed });
-      dx = dx ? g.apply('add', [dx, term]) : term;
       start += length;
-    }
-    const dbias = bias && g.apply('sumto', [dy], { shape: bias.shape });
-    return [x.dtype === 'f32' ? (dx as Value) : null, dbias, ...weights.map(() => null)];
+      if (wanted(x)) {
+        const term = g.apply('matmul', [part, null, w], { transposed: !transposed });
+        dx = dx ? g.apply('add', [dx, term]) : term;
+      }
+      if (!wanted(w)) return null;
+      return g.apply('outersum', transposed ? [part, x] : [x, part]);
+    });
+    const dbias = bias && wanted(bias) ? g.apply('sumto', [dy], { shape: bias.shape }) : null;
+    return [dx, dbias, ...dw];
   },
   sample(random) {
     const transposed = random.next() < 0.8;

@@ -1,6 +1,7 @@
 /** Shape rules shared by several ops. */
 
 import { ShapeError } from '@steelyard/core';
+import { dtypeInfo } from '../dtypes/index.ts';
 import { formatType, type Dim, type Shape, type TensorType } from '../ir.ts';
 
 /** Operand `i`, which the builder has checked to be there. */
@@ -23,6 +24,16 @@ export function expectRank(name: string, type: TensorType, rank: number): void {
 
 export function expectDim(name: string, got: Dim | undefined, expected: Dim | undefined): void {
   if (got !== expected) throw new ShapeError(`${name} must be ${String(expected)}, is ${String(got)}`);
+}
+
+/** A paged cache [N, Hkv, page_size, D], whose slots are a whole number of its dtype's blocks. */
+export function expectCache(name: string, cache: TensorType): void {
+  expectRank(name, cache, 4);
+  const { blockSize } = dtypeInfo(cache.dtype);
+  const dim = lastDim(name, cache);
+  if (dim % blockSize !== 0) {
+    throw new ShapeError(`${name} must end in a multiple of ${blockSize}, is ${formatType(cache)}`);
+  }
 }
 
 /** The last dim, which must be a number. */

@@ -18,6 +18,7 @@ export function compareReceipts(receipt: Receipt, here: Receipt): Difference[] {
     ['engine version', receipt.engine.version, here.engine.version],
     ['backend', receipt.engine.backend, here.engine.backend],
     ['level of kernels', receipt.engine.level, here.engine.level],
+    ['KV cache', receipt.engine.kv_cache ?? 'f16', here.engine.kv_cache ?? 'f16'],
     ['prompt', receipt.prompt, here.prompt],
     ['sampling', receipt.sampling, here.sampling],
     ['most tokens', receipt.max_tokens, here.max_tokens],

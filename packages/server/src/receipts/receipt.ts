@@ -30,6 +30,8 @@ export const receiptSchema = z.object({
     backend: z.string(),
     /** Set of kernels that the processor got. */
     level: z.string().nullable(),
+    /** Storage format of the KV cache; f16 where a receipt does not say. */
+    kv_cache: z.enum(['f16', 'q8_0', 'f32']).optional(),
   }),
   /** Digests of token ids are over the ids as little-endian integers of 32 bits. */
   prompt: z.object({ tokens: z.int(), sha256: digest }),
@@ -89,7 +91,7 @@ export interface ReceiptFacts {
 
 export async function makeReceipt({ model, finish, trace, ...facts }: ReceiptFacts): Promise<Receipt> {
   const origin = (await model.origin?.()) ?? {};
-  const { name, architecture, quantisation, backend } = model.info;
+  const { name, architecture, quantisation, backend, kvDType } = model.info;
   const { maxTokens, stop = [], ignoreEos = false, endTokens } = trace.options;
   const constraint = heldTo(trace);
   return {
@@ -104,7 +106,10 @@ export async function makeReceipt({ model, finish, trace, ...facts }: ReceiptFac
       adapter: null,
       template: named(origin.template),
     },
-    engine: { version: facts.version, backend, level: origin.level ?? null },
+    engine: {
+      ...{ version: facts.version, backend, level: origin.level ?? null },
+      ...(kvDType === undefined ? {} : { kv_cache: kvDType }),
+    },
     prompt: { tokens: trace.prompt.length, sha256: idsDigest(trace.prompt) },
     sampling: samplingOf(trace),
     max_tokens: maxTokens ?? null,

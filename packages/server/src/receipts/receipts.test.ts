@@ -249,6 +249,16 @@ describe('replay', () => {
     expect(firstDifference(given, again)).toBeGreaterThan(0);
   });
 
+  it('names a KV cache of another format, which is f16 where a receipt does not say', async () => {
+    const given = await receiptOf('/v1/chat/completions', { messages, ...receipt });
+    const within = (kv_cache: 'f16' | 'q8_0') => ({ ...given, engine: { ...given.engine, kv_cache } });
+    expect(given.engine).not.toHaveProperty('kv_cache');
+    expect(compareReceipts(given, within('f16'))).toEqual([]);
+    expect(compareReceipts(given, within('q8_0'))).toEqual([
+      { what: 'KV cache', receipt: '"f16"', here: '"q8_0"' },
+    ]);
+  });
+
   it('refuses what cannot be compared', async () => {
     const bare = await receiptOf('/v1/completions', { prompt: 'x', ...receipt });
     await expect(async () => replayReceipt(bare, here)).rejects.toThrow(/--request FILE/);
