@@ -13,6 +13,8 @@ export default defineConfig({
     },
     include: ['packages/*/{src,test}/**/*.test.ts', 'tests/**/*.test.ts'],
     testTimeout: 60_000,
+    // A loaded machine is no failure: what is waited for may take its time.
+    expect: { poll: { timeout: 20_000 } },
     maxWorkers: 2,
   },
 });

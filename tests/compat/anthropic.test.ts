@@ -3,7 +3,7 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { createStubModel } from '@steelyard/engine/testing';
 import { createServer, providerOf, type SteelyardServer } from '@steelyard/server';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const model = createStubModel({ name: 'stub', delayMs: 1, contextLength: 2000 });
 const caller = createStubModel({
@@ -77,7 +77,7 @@ it('stops generating when the stream is left', async () => {
   });
   let count = 0;
   for await (const _ of stream) if (++count === 6) break;
-  await vi.waitFor(() => expect(model.stats().running).toBe(0));
+  await expect.poll(() => model.stats().running).toBe(0);
 });
 
 it('calls a tool after thinking, and takes the result and its own blocks back', async () => {

@@ -3,7 +3,7 @@
 import { createStubEmbeddingModel, createStubModel } from '@steelyard/engine/testing';
 import { createServer, providerOf, type SteelyardServer } from '@steelyard/server';
 import { Ollama } from 'ollama';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const model = createStubModel({ name: 'stub', delayMs: 1, contextLength: 2000 });
 const caller = createStubModel({
@@ -94,7 +94,7 @@ it('stops generating when the stream is aborted', async () => {
   await expect(async () => {
     for await (const _ of stream) if (++count === 5) stream.abort();
   }).rejects.toThrow();
-  await vi.waitFor(() => expect(model.stats().running).toBe(0));
+  await expect.poll(() => model.stats().running).toBe(0);
 });
 
 it('gets errors that it understands', async () => {

@@ -3,7 +3,7 @@
 import { createStubEmbeddingModel, createStubModel } from '@steelyard/engine/testing';
 import { createServer, providerOf, type SteelyardServer } from '@steelyard/server';
 import OpenAI from 'openai';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const embedder = createStubEmbeddingModel({ name: 'vectors' });
 const model = createStubModel({ name: 'stub', delayMs: 1, contextLength: 2000 });
@@ -126,7 +126,7 @@ describe('chat completions', () => {
     });
     let chunks = 0;
     for await (const _ of stream) if (++chunks === 5) break;
-    await vi.waitFor(() => expect(model.stats().running).toBe(0));
+    await expect.poll(() => model.stats().running).toBe(0);
     expect(chunks).toBe(5);
   });
 

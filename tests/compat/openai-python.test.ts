@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createStubModel } from '@steelyard/engine/testing';
 import { providerOf } from '@steelyard/server';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { startKeptServer } from './kept-over-socket.ts';
 
 const run = promisify(execFile);
@@ -60,7 +60,7 @@ it(
       const passed = lines.filter((line) => line.startsWith('ok '));
       expect(passed.length).toBeGreaterThan(0);
       expect(lines.at(-1)).toBe(`${passed.length} checks`);
-      await vi.waitFor(() => expect(model.stats().running).toBe(0));
+      await expect.poll(() => model.stats().running).toBe(0);
     } finally {
       await kept.close();
       await rm(folder, { recursive: true, force: true });

@@ -191,7 +191,7 @@ describe.skipIf(!availability.available)('cpu backend', () => {
     });
     let fired = 0;
     while (running) {
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      await new Promise((resolve) => setImmediate(resolve));
       if (running) fired++;
     }
     await run;

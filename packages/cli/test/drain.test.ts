@@ -65,8 +65,7 @@ function ask(
   });
 }
 
-const stopping = (server: Started) =>
-  vi.waitFor(() => expect(server.written.stderr).toContain('stopping'), { timeout: 20_000 });
+const stopping = (server: Started) => expect.poll(() => server.written.stderr).toContain('stopping');
 
 it('SIGTERM lets streams end whole, refuses new requests with 503 meanwhile, and ends with 0', async () => {
   const server = await serve('--limits-drain', '50s');
@@ -75,11 +74,9 @@ it('SIGTERM lets streams end whole, refuses new requests with 503 meanwhile, and
   const streams = await Promise.all([chat(server.url, 60), chat(server.url, 60), chat(server.url, 60)]);
   // Asked while the server takes requests, answered when it no longer does.
   const idle = ask(server.url, '/v1/chat/completions', agent, bodyOf(40, false));
-  await vi.waitFor(
-    async () =>
-      expect(await (await fetch(`${server.url}/health`)).json()).toMatchObject({ active_requests: 4 }),
-    { timeout: 20_000 },
-  );
+  await expect
+    .poll(async (): Promise<unknown> => (await fetch(`${server.url}/health`)).json())
+    .toMatchObject({ active_requests: 4 });
   server.child.kill('SIGTERM');
   await stopping(server);
   const asked = async (path: string) => {

@@ -188,7 +188,7 @@ describe('the count sees what is tried where nothing is forbidden', () => {
     for (const model of ['npm:some-model', 'hf:someone/model'])
       await server.ask('/api/pull', { model, stream: false });
     for (const label of ['away', 'program']) await server.ask('/v1/responses', withTools(label));
-    await vi.waitFor(() => expect(server.tried()).toContain(`tcp ${AWAY}:4318`), { timeout: 20_000 });
+    await expect.poll(() => server.tried()).toContain(`tcp ${AWAY}:4318`);
     const kept = await serve([], {
       ...{ STEELYARD_S3_BUCKET: 'b', STEELYARD_S3_ENDPOINT: `http://${AWAY}:9000` },
       ...{ AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'y', AWS_MAX_ATTEMPTS: '1' },

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { join } from 'node:path';
-import { afterEach, expect, it, vi } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 
 const script = (name: string) =>
   pathToFileURL(join(import.meta.dirname, '..', '..', '..', 'scripts', name)).href;
@@ -36,8 +36,7 @@ async function firstPid(child: ChildProcess): Promise<number> {
   throw new Error('it ended without a word');
 }
 
-const gone = (pid: number) =>
-  vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 20_000, interval: 50 });
+const gone = (pid: number) => expect.poll(() => isAlive(pid)).toBe(false);
 
 it.skipIf(process.platform === 'win32')('ends when the shell that npm put around it is gone', async () => {
   const code = `import(${JSON.stringify(script('orphaned.mjs'))}).then((one) => { one.endWhenOrphaned(); ${FOREVER} })`;

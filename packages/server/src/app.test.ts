@@ -139,6 +139,7 @@ describe('requests that are wrong before their fields', () => {
   it('429 above the limit of requests in progress', async () => {
     const models = providerOf([fakeModel({ pace: pause(1e9) })]);
     const app = appWith({ models, limits: { concurrentRequests: 1 } });
+    const active = async (): Promise<unknown> => (await app.request('/health')).json();
     const leave = new AbortController();
     const init = {
       method: 'POST',
@@ -147,13 +148,13 @@ describe('requests that are wrong before their fields', () => {
       signal: leave.signal,
     };
     const first = app.request(chat, init);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await expect.poll(active).toMatchObject({ active_requests: 1 });
     const second = await post(app, chat, hello);
     expect(second.headers.get('retry-after')).toBe('1');
     expect(await errorOf(second)).toMatchObject({ status: 429, type: 'rate_limit_error' });
     leave.abort();
     expect((await first).status).toBe(499);
-    expect(await (await app.request('/health')).json()).toMatchObject({ active_requests: 0 });
+    expect(await active()).toMatchObject({ active_requests: 0 });
   });
 });
 

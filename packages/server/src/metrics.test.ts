@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { createStubEmbeddingModel, createStubModel } from '@steelyard/engine/testing';
 import { post } from '../test/requests.ts';
 import { providerOf } from './model-provider.ts';
@@ -87,11 +87,14 @@ it('counts what waits and what runs while it does', async () => {
   const ask = { model: 'tiny', messages: [{ role: 'user', content: 'word '.repeat(100) }] };
   const answers = Array.from({ length: 3 }, () => post(app, '/v1/chat/completions', ask));
   const text = async () => parse(await (await app.request('/metrics')).text());
-  await vi.waitFor(async () => {
+  const waiting = async () => {
     const now = await text();
-    expect(now.get('steelyard_generation_requests_active')).toBe(3);
-    expect(now.get('steelyard_queue_waiting{model="tiny"}')).toBe(2);
-  });
+    return [
+      now.get('steelyard_generation_requests_active'),
+      now.get('steelyard_queue_waiting{model="tiny"}'),
+    ];
+  };
+  await expect.poll(waiting).toEqual([3, 2]);
   await Promise.all(answers);
   const later = await text();
   expect(later.get('steelyard_generation_requests_active')).toBe(0);

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openStorage, type Storage } from '@steelyard/storage';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { fakeModel } from '../test/fake-model.ts';
 import { providerOf } from './model-provider.ts';
 import type { SteelyardServer } from './options.ts';
@@ -34,7 +34,7 @@ it.each([false, true])('says who, what and how much when the answer has ended; s
     body: JSON.stringify(body),
   });
   await response.text();
-  await vi.waitFor(() => expect(log).toHaveLength(1), { timeout: 20_000 });
+  await expect.poll(() => log).toHaveLength(1);
   expect(log[0]).toEqual({
     time: expect.stringMatching(/^\d{4}-.*Z$/) as string,
     request_id: response.headers.get('x-request-id'),
@@ -57,14 +57,14 @@ it('says nothing of probes and scrapes', async () => {
     await response.text();
   }
   await (await fetch(`${url}/v1/models`)).text();
-  await vi.waitFor(() => expect(log).toHaveLength(1), { timeout: 20_000 });
+  await expect.poll(() => log).toHaveLength(1);
   expect(log[0]!.path).toBe('/v1/models');
 });
 
 it('says what was refused, without a caller where there is none', async () => {
   const { url, log } = await listening();
   await (await fetch(`${url}/v1/files/file-1`)).text();
-  await vi.waitFor(() => expect(log).toHaveLength(1), { timeout: 20_000 });
+  await expect.poll(() => log).toHaveLength(1);
   expect(log[0]).toMatchObject({ status: 401, path: '/v1/files/{file_id}', project: null, model: null });
 });
 
@@ -80,7 +80,7 @@ it.each([
     logged.from({ ...ANYBODY, logsContent: true });
     logged.asks('a secret');
     logged.answers(200, new Response('an answer'), undefined);
-    await vi.waitFor(() => expect(log).toHaveLength(1));
+    await expect.poll(() => log).toHaveLength(1);
     expect(log[0]!.asked).toBe(asked);
     expect(log[0]!.answered).toBe(content ? 'an answer' : undefined);
   },
@@ -119,7 +119,7 @@ describe('a server with keys', () => {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
-    await vi.waitFor(() => expect(log.length).toBeGreaterThan(from));
+    await expect.poll(() => log.length).toBeGreaterThan(from);
     return { status: response.status, text, entry: log.at(-1)! };
   };
 

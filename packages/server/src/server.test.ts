@@ -74,10 +74,10 @@ describe('clients that leave', () => {
     const leave = new AbortController();
     const response = chat({ stream, n: 2 }, leave.signal).then((r) => r.text());
     response.catch(() => {});
-    await vi.waitFor(() => expect(model.stats().completionTokensTotal).toBeGreaterThan(2));
+    await expect.poll(() => model.stats().completionTokensTotal).toBeGreaterThan(2);
     expect(model.stats().running).toBe(2);
     leave.abort();
-    await vi.waitFor(() => expect(model.stats().running).toBe(0));
+    await expect.poll(() => model.stats().running).toBe(0);
     expect(model.aborted()).toBe(2);
     await expect(response).rejects.toThrow();
   });
@@ -100,7 +100,7 @@ describe('clients that read slowly', () => {
     const pieces = Array<string>(2000).fill('y'.repeat(64 * 1024));
     const { model, port, chat } = await start({ pieces });
     const deaf = deafClient(port, { stream: true });
-    await vi.waitFor(() => expect(model.stats().completionTokensTotal).toBeGreaterThan(0));
+    await expect.poll(() => model.stats().completionTokensTotal).toBeGreaterThan(0);
     const other = await chat({ max_tokens: 3 });
     expect(other.status).toBe(200);
     const reached = model.stats().completionTokensTotal;
@@ -110,7 +110,7 @@ describe('clients that read slowly', () => {
     expect(later).toBeLessThan(1000);
     expect(later - reached).toBeLessThan(500);
     deaf.destroy();
-    await vi.waitFor(() => expect(model.stats().running).toBe(0));
+    await expect.poll(() => model.stats().running).toBe(0);
   });
 
   it('are cut off when they read nothing for too long', async () => {
@@ -118,9 +118,9 @@ describe('clients that read slowly', () => {
     const { model, port } = await start({ pieces }, { limits: { stallMs: 50, drainMs: 50 } });
     const logged = vi.spyOn(console, 'error').mockImplementation(() => {});
     const deaf = deafClient(port, { stream: true });
-    await vi.waitFor(() => expect(model.stats().completionTokensTotal).toBeGreaterThan(0));
-    await vi.waitFor(() => expect(model.stats().running).toBe(0), { timeout: 5000 });
-    await vi.waitFor(() => expect(String(logged.mock.calls[0]?.[0])).toContain('read nothing for 50 ms'));
+    await expect.poll(() => model.stats().completionTokensTotal).toBeGreaterThan(0);
+    await expect.poll(() => model.stats().running).toBe(0);
+    await expect.poll(() => String(logged.mock.calls[0]?.[0])).toContain('read nothing for 50 ms');
     logged.mockRestore();
     deaf.destroy();
   });
@@ -152,7 +152,7 @@ describe('readiness', () => {
     const { url } = await start({}, { storage, keys: false, onError: (error) => faults.push(error) });
     expect(await ready(url)).toEqual([503, { ready: false, reasons: ['opening the database'] }]);
     fail(new Error('no route to postgresql://user:secret@host'));
-    await vi.waitFor(() => expect(faults).toHaveLength(1));
+    await expect.poll(() => faults).toHaveLength(1);
     expect(await ready(url)).toEqual([503, { ready: false, reasons: ['the database cannot be opened'] }]);
   });
 
@@ -172,7 +172,7 @@ describe('closing', () => {
   it('lets answers in progress finish', async () => {
     const { server, model, chat } = await start({ pace: pause(20) }, { limits: { drainMs: 5000 } });
     const answer = chat({ stream: true }).then((response) => response.text());
-    await vi.waitFor(() => expect(model.stats().running).toBe(1));
+    await expect.poll(() => model.stats().running).toBe(1);
     await server.close();
     expect(await answer).toContain('[DONE]');
   });
@@ -182,7 +182,7 @@ describe('closing', () => {
     const held = new Promise<void>((resolve) => (goOn = resolve));
     const { server, model, url, chat } = await start({ pace: () => held }, { limits: { drainMs: 10_000 } });
     const answer = chat({ stream: true }).then((response) => response.text());
-    await vi.waitFor(() => expect(model.stats().running).toBe(1));
+    await expect.poll(() => model.stats().running).toBe(1);
     const closed = server.close();
     const ready = await fetch(`${url}/health/ready`);
     expect(ready.status).toBe(503);
@@ -208,7 +208,7 @@ describe('closing', () => {
       status: response.status,
       text: await response.text(),
     }));
-    await vi.waitFor(() => expect(model.stats().running).toBe(2));
+    await expect.poll(() => model.stats().running).toBe(2);
     await server.close();
     expect(await streamed).toMatch(/"code":"server_shutting_down"\}\}\n\n$/);
     expect(await whole).toMatchObject({

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createStubEmbeddingModel } from '@steelyard/engine/testing';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fakeModel } from '../../test/fake-model.ts';
 import { keyedServer, type KeyedServer } from '../../test/keyed-server.ts';
 import { providerOf } from '../model-provider.ts';
@@ -100,7 +100,7 @@ describe('the end of a key', () => {
     const before = model.asked.length;
     gate.held = true;
     const { body } = await keyed.batch(key, CHAT, many(40));
-    await vi.waitFor(() => expect(model.asked.length).toBe(before + 8));
+    await expect.poll(() => model.asked.length).toBe(before + 8);
     await keyed.revoke(id);
     gate.held = false;
     const done = await keyed.ended(body['id']);
@@ -168,10 +168,8 @@ describe('limits', () => {
     const { key } = await keyed.newKey({ limits: { requests_per_minute: 240 } });
     const { body } = await keyed.batch(key, CHAT, many(130));
     const asks = async () => (await keyed.call(key, 'POST', CHAT, chat)).status;
-    await vi.waitFor(async () => {
-      const { completed } = await keyed.storage.project('default').batches.get(String(body['id']));
-      expect(completed).toBeGreaterThan(110);
-    }, 20_000);
+    const { batches } = keyed.storage.project('default');
+    await expect.poll(async () => (await batches.get(String(body['id']))).completed).toBeGreaterThan(110);
     expect(await Promise.all(Array.from({ length: 60 }, asks))).toEqual(Array(60).fill(200));
     expect(await keyed.call(key, 'POST', `/v1/batches/${String(body['id'])}/cancel`)).toMatchObject({
       body: { status: 'cancelling' },

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createStubEmbeddingModel } from '@steelyard/engine/testing';
 import { DEFAULT_PROJECT } from '@steelyard/storage';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fakeModel } from '../../test/fake-model.ts';
 import { errorOf, keptServer, type KeptServer } from '../../test/kept-server.ts';
 import { upload } from '../../test/multipart.ts';
@@ -206,7 +206,7 @@ describe('batches', () => {
     const lines = Array.from({ length: 30 }, (_, i) => ask(`${i}`));
     gate.held = true;
     const { id } = await create(lines);
-    await vi.waitFor(() => expect(model.asked.length).toBe(done + 8));
+    await expect.poll(() => model.asked.length).toBe(done + 8);
     const response = await server.post(`/v1/batches/${id}/cancel`);
     expect(await response.json()).toMatchObject({ id, status: 'cancelling' });
     gate.held = false;
@@ -251,9 +251,11 @@ describe('batches', () => {
   it('go on after a restart where they stopped, and answer no line twice', async () => {
     const lines = Array.from({ length: 40 }, (_, i) => ask(`${i}`));
     const { id } = await create(lines);
-    await vi.waitFor(async () => expect((await get(id)).request_counts.completed).toBeGreaterThan(3), {
-      interval: 5,
-    });
+    await expect
+      .poll(async () => (await get(id)).request_counts.completed, {
+        interval: 5,
+      })
+      .toBeGreaterThan(3);
     gate.held = true;
     const stopping = server.successor();
     gate.held = false;

@@ -2,7 +2,7 @@
 
 import { RequestError } from '@steelyard/core';
 import { createStubModel, type StubOptions } from '@steelyard/engine/testing';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { fakeModel, pause, type FakeOptions } from '../../test/fake-model.ts';
 import { namedEvents, post } from '../../test/requests.ts';
 import { providerOf } from '../model-provider.ts';
@@ -272,7 +272,7 @@ describe('streams', () => {
     const reader = (await ask({ stream: true })).body!.getReader();
     await reader.read();
     await reader.cancel();
-    await vi.waitFor(() => expect(model.aborted()).toBe(1));
+    await expect.poll(() => model.aborted()).toBe(1);
   });
 });
 

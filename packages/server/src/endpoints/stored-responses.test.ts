@@ -2,7 +2,7 @@
 
 import type { ChatMessage } from '@steelyard/text';
 import { createStubModel } from '@steelyard/engine/testing';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fakeModel } from '../../test/fake-model.ts';
 import { errorOf, keptServer, type KeptServer } from '../../test/kept-server.ts';
 import { namedEvents } from '../../test/requests.ts';
@@ -72,7 +72,7 @@ async function eventsOf(response: Response): Promise<ResponseEvent[]> {
 
 function reachGate(): Promise<void> {
   gate = newGate();
-  return vi.waitFor(() => expect(slow.stats().running).toBe(1));
+  return expect.poll(() => slow.stats().running).toBe(1);
 }
 
 describe('kept responses', () => {
@@ -297,7 +297,7 @@ describe('in the background', () => {
       code: 'previous_response_not_done',
     });
     gate.resolve();
-    await vi.waitFor(async () => expect((await fetched(queued.id)).status).toBe('completed'));
+    await expect.poll(async () => (await fetched(queued.id)).status).toBe('completed');
     const done = await fetched(queued.id);
     expect(done).toMatchObject({
       output: [{ content: [{ text: 'one two three' }] }],
@@ -342,7 +342,7 @@ describe('in the background', () => {
     try {
       const made = await own.post('/v1/responses', { model: 'paused', input: 'Count', background: true });
       const { id } = await answered(made);
-      await vi.waitFor(() => expect(pieces).toBe(3));
+      await expect.poll(() => pieces).toBe(3);
       const listening = own.get(`/v1/responses/${id}?stream=true`);
       const cancelled = await answered(await own.post(`/v1/responses/${id}/cancel`));
       expect(cancelled).toMatchObject({
@@ -380,7 +380,7 @@ describe('in the background', () => {
     await running;
     const cancelled = await answered(await server.post(`/v1/responses/${id}/cancel`));
     expect(cancelled).toMatchObject({ status: 'cancelled', output: [] });
-    await vi.waitFor(() => expect(server.lifecycle.active).toBe(0));
+    await expect.poll(() => server.lifecycle.active).toBe(0);
     expect(await fetched(id)).toEqual(cancelled);
   });
 
@@ -390,19 +390,19 @@ describe('in the background', () => {
     await running;
     const aborted = slow.aborted();
     await server.remove(`/v1/responses/${id}`);
-    await vi.waitFor(() => expect(slow.aborted()).toBe(aborted + 1));
-    await vi.waitFor(() => expect(server.lifecycle.active).toBe(0));
+    await expect.poll(() => slow.aborted()).toBe(aborted + 1);
+    await expect.poll(() => server.lifecycle.active).toBe(0);
     expect((await server.get(`/v1/responses/${id}`)).status).toBe(404);
   });
 
   it('say why they failed', async () => {
     const { id } = await made({ model: 'broken', background: true });
-    await vi.waitFor(async () => expect((await fetched(id)).status).toBe('failed'));
+    await expect.poll(async () => (await fetched(id)).status).toBe('failed');
     const failed = await fetched(id);
     expect(failed.error!.code).toBe('server_error');
     expect(failed.error!.message).not.toContain('secret');
     const long = await made({ background: true, input: 'word '.repeat(2000) });
-    await vi.waitFor(async () => expect((await fetched(long.id)).error?.code).toBe('invalid_prompt'));
+    await expect.poll(async () => (await fetched(long.id)).error?.code).toBe('invalid_prompt');
   });
 
   it('are not to be cancelled where somebody waited for them', async () => {
@@ -421,7 +421,7 @@ describe('in the background', () => {
       error: { code: 'server_error', message: expect.stringContaining('stopped') as string },
     });
     gate.resolve();
-    await vi.waitFor(() => expect(server.lifecycle.active).toBe(0));
+    await expect.poll(() => server.lifecycle.active).toBe(0);
     expect((await fetched(id)).status).toBe('failed');
   });
 });

@@ -2,7 +2,7 @@
 
 import { createServer as createHttpServer, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { fakeModel } from '../../test/fake-model.ts';
 import { providerOf } from '../model-provider.ts';
 import type { ServerLimits, SteelyardServer } from '../options.ts';
@@ -129,11 +129,11 @@ it('who never reads an answer is cut off; who reads slowly, and who only waits, 
     return socket;
   };
   open('/wait');
-  await vi.waitFor(() => expect(waiting).toHaveLength(1));
+  await expect.poll(() => waiting).toHaveLength(1);
   const deaf = open('/');
   deaf.pause();
-  await vi.waitFor(async () => expect(await connections()).toBe(2), { timeout: 20_000 });
-  await vi.waitFor(async () => expect(await connections()).toBe(1), { timeout: 20_000 });
+  await expect.poll(() => connections()).toBe(2);
+  await expect.poll(() => connections()).toBe(1);
   deaf.destroy();
   let got = 0;
   const slow = open('/');
@@ -142,7 +142,7 @@ it('who never reads an answer is cut off; who reads slowly, and who only waits, 
     slow.pause();
     setTimeout(() => slow.resume(), 1);
   });
-  await vi.waitFor(() => expect(got).toBeGreaterThan(32 << 20), { timeout: 40_000 });
+  await expect.poll(() => got, { timeout: 40_000 }).toBeGreaterThan(32 << 20);
   expect(waiting[0]!.writable).toBe(true);
 });
 

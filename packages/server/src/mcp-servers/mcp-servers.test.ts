@@ -84,7 +84,7 @@ it("that bear a caller's headers are no one else's", async () => {
   const own = await connect('numbers', 'a', { authorization: 'Bearer mine' });
   expect(own.connection).not.toBe(shared.connection);
   own.release();
-  await vi.waitFor(() => expect(own.connection.isClosed).toBe(true));
+  await expect.poll(() => own.connection.isClosed).toBe(true);
   again.release();
   shared.release();
   expect(shared.connection.isClosed).toBe(false);

@@ -2,7 +2,7 @@
 
 import { createStubModel } from '@steelyard/engine/testing';
 import type { ChatMessage } from '@steelyard/text';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { errorOf, keptServer, type KeptServer } from '../../test/kept-server.ts';
 import { startToolServer, type ToolServer } from '../../test/mcp-server.ts';
 import { events as chatEvents, namedEvents } from '../../test/requests.ts';
@@ -176,15 +176,15 @@ describe('tools of MCP servers in responses', () => {
       status: 'failed',
       error: expect.stringContaining('200 ms') as string,
     });
-    await vi.waitFor(() => expect(tools.cancelled()).toBe(1));
+    await expect.poll(() => tools.cancelled()).toBe(1);
     const started = await server.post('/v1/responses', {
       ...{ model: 'caller', input: 'Wait.', tools: [free()], background: true },
     });
     const { id } = (await started.json()) as ResponseObject;
-    await vi.waitFor(() => expect(tools.called).toEqual(['wait', 'wait']));
+    await expect.poll(() => tools.called).toEqual(['wait', 'wait']);
     const cancelled = await server.post(`/v1/responses/${id}/cancel`);
     expect(await cancelled.json()).toMatchObject({ status: 'cancelled' });
-    await vi.waitFor(() => expect(tools.cancelled()).toBe(2));
+    await expect.poll(() => tools.cancelled()).toBe(2);
   });
 
   it('are given up when the reader of a stream leaves', async () => {
@@ -195,10 +195,10 @@ describe('tools of MCP servers in responses', () => {
     const reading = (async () => {
       while (!(await reader.read()).done);
     })();
-    await vi.waitFor(() => expect(tools.called).toEqual(['wait']));
+    await expect.poll(() => tools.called).toEqual(['wait']);
     await reader.cancel();
     await reading;
-    await vi.waitFor(() => expect(tools.cancelled()).toBe(before + 1));
+    await expect.poll(() => tools.cancelled()).toBe(before + 1);
   });
 
   it('end with the time of the whole answer', async () => {

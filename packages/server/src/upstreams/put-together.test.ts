@@ -215,7 +215,7 @@ describe('a response', () => {
     expect(by(response)).toBe('upstream:cloud');
     const { id } = await json(response);
     await expect
-      .poll(() => json(server.get(`/v1/responses/${id}`)), { timeout: 20_000 })
+      .poll(() => json(server.get(`/v1/responses/${id}`)))
       .toMatchObject({ status: 'completed', output: [{ type: 'reasoning' }, { type: 'message' }] });
   });
 
@@ -278,7 +278,7 @@ describe('a receipt', () => {
     const response = await server.app.request('/v1/responses', { method: 'POST', headers, body });
     const { id } = (await response.json()) as Answer;
     await expect
-      .poll(() => json(server.get(`/v1/responses/${id}`)), { timeout: 20_000 })
+      .poll(() => json(server.get(`/v1/responses/${id}`)))
       .toMatchObject({
         status: 'completed',
         steelyard: {
