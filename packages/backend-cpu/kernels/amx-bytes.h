@@ -92,7 +92,7 @@ class MatrixBlock {
   // Integer sums of a run to sums_[.][.][.][r].
   void add_run(int64_t run, int64_t r) {
     const int64_t stride = rows_.row_bytes();
-    const int8_t* x = rows_.row(first_).q + run * run_bytes(kForm);
+    const int8_t* x = rows_.template row<kForm>(first_)[run].q;
     for (int h = 0; h < kHalves; h++) {
       const uint8_t* w = codes_ + run * 512 + h * kGroups * 64;
       tile_load<2>(w, 64);
@@ -124,10 +124,10 @@ class MatrixBlock {
   }
   template <int kM>
   void add_floats_of(int64_t run, int64_t runs, int j, int part, int64_t m) {
-    IntegerRow x[kM];
+    IntegerRow<kForm> x[kM];
     vf acc[kM];
     for (int i = 0; i < kM; i++) {
-      x[i] = rows_.row(first_ + m + i);
+      x[i] = rows_.template row<kForm>(first_ + m + i);
       acc[i] = load(acc_[j][m + i] + part * kLanes);
     }
     for (int64_t r = 0; r < runs; r++) {
@@ -136,11 +136,11 @@ class MatrixBlock {
       const uint8_t* from = block + Scales::kBlockBytes + at % Scales::kRuns * Format::kRunBytes;
       for (int h = 0; h < kHalves; h++) {
         const vf scale = Scales::scale(block, from, part, h);
-        for (int i = 0; i < kM; i++) acc[i] = fma(total(r, h, j, m + i, part), scale * splat(x[i].scale[at]), acc[i]);
+        for (int i = 0; i < kM; i++) acc[i] = fma(total(r, h, j, m + i, part), scale * splat(x[i][at].scale), acc[i]);
       }
       if constexpr (Scales::kOffset) {
         const vf offset = Scales::offset(block, from, part);
-        for (int i = 0; i < kM; i++) acc[i] = fma(offset, splat(x[i].scaled[at]), acc[i]);
+        for (int i = 0; i < kM; i++) acc[i] = fma(offset, splat(x[i][at].scaled), acc[i]);
       }
     }
     for (int i = 0; i < kM; i++) store(acc_[j][m + i] + part * kLanes, acc[i]);

@@ -20,11 +20,11 @@
 namespace steelyard::SY_LEVEL {
 namespace {
 
-// From so many rows of activations on panels are spread out for them, unless they are nearly so already: of 8 bits from twice
-// as many, as eight of those meet a panel in one pass.
+// From so many rows of activations on panels are spread out for them, unless they are nearly so already: of two planes from
+// half as many, as fewer of those meet a panel in one pass.
 constexpr int64_t kSpreadFrom = kLanes >= 8 ? 12 : INT64_MAX;
 template <Form kForm>
-constexpr int64_t kSpreadFromOf = kForm == Form::bytes ? 2 * kSpreadFrom : kSpreadFrom;
+constexpr int64_t kSpreadFromOf = kForm == Form::planes ? kSpreadFrom : 2 * kSpreadFrom;
 // Weights are dealt out by this many rows to m rows of activations: by panels, as many as are spread out together.
 constexpr int64_t unit_rows(int64_t m) { return kPanelRows * (m >= kSpreadFrom ? kSpreadPanels : 1); }
 // Bytes of weights that a chunk should have at least, for its share of the work to outweigh its claim.
@@ -87,8 +87,8 @@ struct Place {
 
 template <class Format, int kN, int kM, Form kForm>
 void multiply_packed_rows(const uint8_t* panel, const IntegerRows& rows, int64_t m, int64_t n, int64_t width, NextPanels& next, const Place& to) {
-  IntegerRow x[kM];
-  for (int i = 0; i < kM; i++) x[i] = rows.row(m + i);
+  IntegerRow<kForm> x[kM];
+  for (int i = 0; i < kM; i++) x[i] = rows.row<kForm>(m + i);
   for (int part = 0; part * kLanes < width; part += kN) {
     vf out[kN][kM];
     multiply_tile<Format, kN, kM, kForm>(panel, rows.runs, part, x, next, out);
@@ -101,18 +101,12 @@ void multiply_packed_rows(const uint8_t* panel, const IntegerRows& rows, int64_t
 // share what narrow vectors load of it.
 template <Form kForm>
 constexpr int kTileRows = kLanes == 16 && kForm != Form::planes ? 8 : 4;
-#if defined(__wasm__) || defined(SY_NEON)
 template <class Format>
-constexpr int kTileParts = Format::Scales::kHalves ? 1 : 2;
-constexpr int kRowParts = 4;
-#else
-template <class Format>
-constexpr int kTileParts = 1;
-constexpr int kRowParts = kLanes == 8 ? 2 : 1;
-#endif
+constexpr int kTileParts = kLanes == 8 || (kLanes == 4 && !Format::Scales::kHalves) ? 2 : 1;
+constexpr int kRowParts = kParts;
 
 template <Form kForm>
-constexpr int kSpreadRows = kLanes == 8 ? 3 : kForm == Form::planes ? 4 : 6;
+constexpr int kSpreadRows = kLanes == 8 ? 5 : kForm == Form::planes ? 4 : 6;
 constexpr int kSpreadParts = 2;
 
 // One panel, or those that are spread out together, of `width` rows that count, and rows [i, m) of activations.
@@ -173,9 +167,9 @@ void multiply_packed(const Tensor& w, Range panels, int64_t others, const Intege
 
 template <class Format, int kM, Form kForm>
 void multiply_published_rows(const uint8_t* row, const IntegerRows& rows, int64_t m, int64_t n, const Place& to) {
-  IntegerRow x[kM];
+  IntegerRow<kForm> x[kM];
   float out[kM];
-  for (int i = 0; i < kM; i++) x[i] = rows.row(m + i);
+  for (int i = 0; i < kM; i++) x[i] = rows.row<kForm>(m + i);
   multiply_published<Format, kM, kForm>(row, rows.runs, x, out);
   for (int i = 0; i < kM; i++) to.put(m + i, n, out[i]);
 }

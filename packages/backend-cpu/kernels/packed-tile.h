@@ -23,12 +23,12 @@ struct TileSums {
   static constexpr int kZero = kHeld == 1 ? 0 : Format::Scales::kZero - Codes::kBias;
   vi sums[kPlanes][kN][kM], held[kN][kM];
 
-  void start(const IntegerRow* x, int64_t run, int half) {
+  void start(const IntegerRow<kForm>* x, int64_t run, int half) {
     for (int m = 0; m < kM; m++) {
       vi zero = {};
       if constexpr (kZero != 0) {
         // The zero point times minus the sum: a shift, of the vector, which is loaded as one.
-        zero = settled(splat_int(kHalves == 2 ? x[m].halves + 2 * run + half : x[m].minus + run)) * kZero;
+        zero = settled(splat_int(kHalves == 2 ? x[m][run].halves + half : &x[m][run].minus)) * kZero;
       }
       for (int n = 0; n < kN; n++) {
         if constexpr (kPlanes == 2) sums[0][n][m] = vi{};
@@ -38,25 +38,25 @@ struct TileSums {
   }
   // Group kG of the parts from `codes` on.
   template <int kG>
-  void add(const uint8_t* codes, const IntegerRow* x, int64_t run) {
+  void add(const uint8_t* codes, const IntegerRow<kForm>* x, int64_t run) {
     vb u[kN];
     for (int n = 0; n < kN; n++) u[n] = Codes::template group<kG>(codes + 4 * kLanes * n);
     if constexpr (kForm == Form::words) {
-      add_words(u, x, run * 64 + kG / 4 * 32 + kG % 4 * 4);
+      add_words(u, x, run, kG / 4 * 32 + kG % 4 * 4);
     } else {
       for (int m = 0; m < kM; m++)
         for (int p = 0; p < kPlanes; p++) {
-          const vi q = splat_int(x[m].q + (run * kPlanes + p) * 32 + 4 * kG);
+          const vi q = splat_int(x[m][run].q + 32 * p + 4 * kG);
           for (int n = 0; n < kN; n++) add_product<Codes::kBits, kG % kGroups>(sums[p][n][m], held[n][m], u[n], q);
         }
     }
   }
-  void add_words(const vb* u, const IntegerRow* x, int64_t at) {
+  void add_words(const vb* u, const IntegerRow<kForm>* x, int64_t run, int at) {
     for (int odd = 0; odd < 2; odd++) {
       vs words[kN];
       for (int n = 0; n < kN; n++) words[n] = odd ? odd_bytes(u[n]) : even_bytes(u[n]);
       for (int m = 0; m < kM; m++) {
-        const vs q = (vs)splat_int(x[m].q + at + 16 * odd);
+        const vs q = (vs)splat_int(x[m][run].q + at + 16 * odd);
         for (int n = 0; n < kN; n++) sums[0][n][m] = settled(dot_words(sums[0][n][m], words[n], q));
       }
     }
@@ -91,7 +91,7 @@ struct NextPanels {
 
 // acc += a half run, or a whole one.
 template <class Format, int kHalf, int kN, int kM, Form kForm>
-inline void add_half(const uint8_t* block, const uint8_t* run, int part, const IntegerRow* x, int64_t number, vf (&acc)[kN][kM]) {
+inline void add_half(const uint8_t* block, const uint8_t* run, int part, const IntegerRow<kForm>* x, int64_t number, vf (&acc)[kN][kM]) {
   using Scales = typename Format::Scales;
   using Sums = SumsOf<Format, kN, kM, kForm>;
   Sums sums;
@@ -102,13 +102,13 @@ inline void add_half(const uint8_t* block, const uint8_t* run, int part, const I
   }(std::make_integer_sequence<int, Sums::kGroups>{});
   for (int n = 0; n < kN; n++) {
     const vf scale = Scales::scale(block, run, part + n, kHalf);
-    for (int m = 0; m < kM; m++) acc[n][m] = fma(sums.total(n, m), scale * splat(x[m].scale[number]), acc[n][m]);
+    for (int m = 0; m < kM; m++) acc[n][m] = fma(sums.total(n, m), scale * splat(x[m][number].scale), acc[n][m]);
   }
 }
 
 // out[n][m] = lanes of x[m] times rows [kLanes * (part + n), + kLanes) of the panel.
 template <class Format, int kN, int kM, Form kForm>
-inline void multiply_tile(const uint8_t* panel, int64_t runs, int part, const IntegerRow* x, NextPanels& next, vf (&out)[kN][kM]) {
+inline void multiply_tile(const uint8_t* panel, int64_t runs, int part, const IntegerRow<kForm>* x, NextPanels& next, vf (&out)[kN][kM]) {
   using Scales = typename Format::Scales;
   vf acc[kN][kM] = {};
   for (int64_t run = 0; run < runs;) {
@@ -124,7 +124,7 @@ inline void multiply_tile(const uint8_t* panel, int64_t runs, int part, const In
       if constexpr (Scales::kOffset)
         for (int n = 0; n < kN; n++) {
           const vf offset = Scales::offset(block, panel, part + n);
-          for (int m = 0; m < kM; m++) acc[n][m] = fma(offset, splat(x[m].scaled[run]), acc[n][m]);
+          for (int m = 0; m < kM; m++) acc[n][m] = fma(offset, splat(x[m][run].scaled), acc[n][m]);
         }
     }
   }

@@ -15,11 +15,11 @@ struct PairedSums {
   // Of rows of weights 0 and 1, and 2 and 3, of a part: weights by activations, the latter the inner ones.
   int32x4_t plane[kPlanes][kN][kM / 2][2];
 
-  void start(const IntegerRow* x, int64_t run, int half) {
+  void start(const IntegerRow<kForm>* x, int64_t run, int half) {
     for (int m = 0; m < kM; m += 2) {
       int32x4_t zero = {};
       if constexpr (kZero != 0) {
-        const int32_t a = minus(x[m], run, half) * kZero, b = minus(x[m + 1], run, half) * kZero;
+        const int32_t a = minus(x[m][run], half) * kZero, b = minus(x[m + 1][run], half) * kZero;
         zero = int32x4_t{a, b, a, b};
       }
       for (int n = 0; n < kN; n++)
@@ -29,11 +29,11 @@ struct PairedSums {
         }
     }
   }
-  static int32_t minus(const IntegerRow& x, int64_t run, int half) { return kHalves == 2 ? x.halves[2 * run + half] : x.minus[run]; }
+  static int32_t minus(const IntegerRun<kForm>& x, int half) { return kHalves == 2 ? x.halves[half] : x.minus; }
 
   // Groups kG - 1 and kG, when kG is odd.
   template <int kG>
-  void add(const uint8_t* codes, const IntegerRow* x, int64_t run) {
+  void add(const uint8_t* codes, const IntegerRow<kForm>* x, int64_t run) {
     if constexpr (kG % 2 == 1) {
       int8x16_t w[kN][2];
       for (int n = 0; n < kN; n++) {
@@ -41,7 +41,7 @@ struct PairedSums {
         pair_rows(groups, w[n]);
       }
       for (int m = 0; m < kM; m += 2)
-        for (int p = 0; p < kPlanes; p++) add_products(plane[p], m, w, x, (run * kPlanes + p) * 32 + 4 * (kG - 1));
+        for (int p = 0; p < kPlanes; p++) add_products(plane[p], m, w, x[m][run].q + 32 * p + 4 * (kG - 1), x[m + 1][run].q + 32 * p + 4 * (kG - 1));
     }
   }
   // Four columns of four rows, and the next four columns, become eight columns of two rows each.
@@ -49,8 +49,8 @@ struct PairedSums {
     pairs[0] = (int8x16_t)vzip1q_s32((int32x4_t)groups[0], (int32x4_t)groups[1]);
     pairs[1] = (int8x16_t)vzip2q_s32((int32x4_t)groups[0], (int32x4_t)groups[1]);
   }
-  static void add_products(int32x4_t (&sums)[kN][kM / 2][2], int m, const int8x16_t (*w)[2], const IntegerRow* x, int64_t at) {
-    const int8x16_t rows = vcombine_s8(vld1_s8(x[m].q + at), vld1_s8(x[m + 1].q + at));
+  static void add_products(int32x4_t (&sums)[kN][kM / 2][2], int m, const int8x16_t (*w)[2], const int8_t* even, const int8_t* odd) {
+    const int8x16_t rows = vcombine_s8(vld1_s8(even), vld1_s8(odd));
     for (int n = 0; n < kN; n++)
       for (int pair = 0; pair < 2; pair++) sums[n][m / 2][pair] = vmmlaq_s32(sums[n][m / 2][pair], w[n][pair], rows);
   }

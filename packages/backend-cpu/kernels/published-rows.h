@@ -71,7 +71,7 @@ inline vf8 fma8(vf8 a, vf8 b, vf8 c) {
 
 // out[m] = one published row times x[m].
 template <class Format, int kM, Form kForm>
-inline void multiply_published(const uint8_t* row, int64_t runs, const IntegerRow* x, float* out) {
+inline void multiply_published(const uint8_t* row, int64_t runs, const IntegerRow<kForm>* x, float* out) {
   vf8 acc[kM] = {};
   float offsets[kM] = {};
   Unpacked r;
@@ -80,10 +80,10 @@ inline void multiply_published(const uint8_t* row, int64_t runs, const IntegerRo
     const float a = r.scale[0], b = r.scale[1];
     vf8 scale = {a, a, a, a, b, b, b, b};
     for (int m = 0; m < kM; m++) {
-      vi8 products = run_products<kForm>(r.u, x[m].q + run * run_bytes(kForm));
-      float x_scale = x[m].scale[run];
+      vi8 products = run_products<kForm>(r.u, x[m][run].q);
+      float x_scale = x[m][run].scale;
       acc[m] = fma8(__builtin_convertvector(products, vf8), scale * x_scale, acc[m]);
-      float offset = fma(r.offset[0], (float)x[m].halves[2 * run], r.offset[1] * (float)x[m].halves[2 * run + 1]);
+      float offset = fma(r.offset[0], (float)x[m][run].halves[0], r.offset[1] * (float)x[m][run].halves[1]);
       offsets[m] = fma(-x_scale, offset, offsets[m]);
     }
   }

@@ -26,35 +26,28 @@ constexpr Form form_of([[maybe_unused]] bool narrow) {
 }
 constexpr int run_bytes(Form form) { return form == Form::bytes ? 32 : 64; }
 
-// One row; arrays by run.
-struct IntegerRow {
-  const int8_t* q;       // [runs, run_bytes]
-  const float* scale;    // [runs]
-  const float* scaled;   // [runs]: scale times the integers' sum
-  const int32_t* minus;  // [runs]: minus the integers' sum
-  const int32_t* halves; // [runs, 2]: the same of each half run
+// A run of a row, in one piece: products find all of it at fixed places from one address.
+template <Form kForm>
+struct IntegerRun {
+  int8_t q[run_bytes(kForm)];
+  float scale;
+  float scaled;       // scale times the integers' sum
+  int32_t minus;      // minus the integers' sum
+  int32_t halves[2];  // the same of each half
 };
+
+template <Form kForm>
+using IntegerRow = const IntegerRun<kForm>*;
 
 struct IntegerRows {
   char* memory;
   int64_t runs;
   bool narrow;
 
-  static constexpr size_t kSums = 5 * 4;  // bytes to a run, besides the integers
-  Form form() const { return form_of(narrow); }
-  size_t row_bytes() const { return align_up(runs * (run_bytes(form()) + kSums)); }
+  size_t row_bytes() const { return align_up(runs * (narrow ? sizeof(IntegerRun<form_of(true)>) : sizeof(IntegerRun<form_of(false)>))); }
   size_t bytes(int64_t rows) const { return rows * row_bytes(); }
-
-  IntegerRow row(int64_t i) const {
-    char* at = memory + i * row_bytes();
-    IntegerRow r;
-    r.q = (const int8_t*)at;
-    r.scale = (const float*)(at + runs * run_bytes(form()));
-    r.scaled = r.scale + runs;
-    r.minus = (const int32_t*)(r.scaled + runs);
-    r.halves = r.minus + runs;
-    return r;
-  }
+  template <Form kForm>
+  IntegerRun<kForm>* row(int64_t i) const { return (IntegerRun<kForm>*)(memory + i * row_bytes()); }
 };
 
 // The largest magnitude becomes this. Of 16 bits: its high byte is then at most 127.
@@ -104,10 +97,10 @@ inline float largest_of_run(const float* from) {
 template <bool kNarrow>
 inline void quantise_row(const float* x, const IntegerRows& rows, int64_t row) {
   constexpr Form kForm = form_of(kNarrow);
-  const IntegerRow to = rows.row(row);
+  IntegerRun<kForm>* to = rows.row<kForm>(row);
   const vf magic = splat(12582912.0f);  // 1.5 * 2^23 rounds to integer
   const float most = top_of(kNarrow);
-  for (int64_t run = 0; run < rows.runs; run++) {
+  for (int64_t run = 0; run < rows.runs; run++, to++) {
     const float* from = x + run * 32;
     const float top = largest_of_run(from);
     const bool finite = top <= FLT_MAX;
@@ -120,13 +113,13 @@ inline void quantise_row(const float* x, const IntegerRows& rows, int64_t row) {
       half[i / 16] += sum_of(n);
       std::memcpy(integers + i, &n, sizeof n);
     }
-    store_run<kForm>(integers, (int8_t*)to.q + run * run_bytes(kForm));
-    const float d = finite ? top / most : NAN;
-    ((float*)to.scale)[run] = d;
-    ((float*)to.scaled)[run] = d * (float)(half[0] + half[1]);
-    ((int32_t*)to.minus)[run] = -(half[0] + half[1]);
-    ((int32_t*)to.halves)[2 * run] = -half[0];
-    ((int32_t*)to.halves)[2 * run + 1] = -half[1];
+    store_run<kForm>(integers, to->q);
+    const int32_t sum = half[0] + half[1];
+    to->scale = finite ? top / most : NAN;
+    to->scaled = to->scale * (float)sum;
+    to->minus = -sum;
+    to->halves[0] = -half[0];
+    to->halves[1] = -half[1];
   }
 }
 
